@@ -1,0 +1,205 @@
+//! What a running init is asked, and what it answers.
+//!
+//! One request and one answer, each a line of JSON, over a Unix stream socket (unix(7)). In a container the
+//! socket is abstract and named after the PID namespace, because a read-only root has no place to write and
+//! containers that share the host's network share its abstract names; elsewhere it is a file.
+//!
+//! Invariants: only our own user and root are answered ([`Listener::accept`] looks at the peer's credentials);
+//! asking is blocking and bounded, so that a health probe needs no runtime; nothing here knows what a role is.
+//!
+//! ```
+//! use berth_control::Request;
+//! assert_eq!(serde_json::to_string(&Request::Status)?, r#"{"request":"status"}"#);
+//! # Ok::<(), serde_json::Error>(())
+//! ```
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixStream};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+mod listener;
+
+pub use listener::{Caller, Listener};
+
+/// The longest line that either side reads; a status is some hundred bytes.
+const LONGEST: u64 = 64 * 1024;
+
+/// What can be asked of a running init.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "kebab-case")]
+pub enum Request {
+    /// How are you?
+    Status,
+    /// Stop the main process as it should be stopped, and start it again.
+    Restart,
+}
+
+/// What a running init answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "kebab-case")]
+pub enum Answer {
+    /// To [`Request::Status`].
+    Status(Status),
+    /// It will be done.
+    Accepted,
+    /// It will not be done.
+    Refused {
+        /// Why not, for a person.
+        reason: String,
+    },
+}
+
+/// How an init and its main process are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The role, or nothing when a plain program is run.
+    pub role: Option<String>,
+    /// The init's version.
+    pub version: String,
+    /// The init's own process id, in its PID namespace.
+    pub init: u32,
+    /// The main process, while there is one.
+    pub main: Option<Main>,
+    /// What it is doing.
+    pub state: State,
+    /// For how long it has been doing that.
+    pub for_ms: u64,
+    /// From the start of the main process until it was ready, once it was.
+    pub ready_after_ms: Option<u64>,
+    /// How often the main process was started again.
+    pub restarts: u32,
+    /// The needs that have not answered yet, each with what it said last.
+    pub waiting_for: Vec<String>,
+    /// Where the role listens.
+    pub ports: Vec<Port>,
+}
+
+/// The main process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Main {
+    /// Its process id.
+    pub pid: u32,
+    /// It was stopped by a signal (SIGSTOP and the like) and does not run.
+    pub stopped: bool,
+}
+
+/// What an init is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Settings are being read and checked.
+    Checking,
+    /// A need has not answered yet.
+    Waiting,
+    /// The main process runs and is not ready yet.
+    Starting,
+    /// The main process is ready.
+    Ready,
+    /// It is being stopped, for good or to be started again.
+    Draining,
+    /// It has failed, and will be started again after a pause.
+    Pausing,
+    /// Over.
+    Ended,
+}
+
+impl State {
+    /// The word for it in what is printed.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Checking => "checking",
+            Self::Waiting => "waiting",
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::Draining => "draining",
+            Self::Pausing => "pausing",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// A port of the role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Port {
+    /// Its name.
+    pub name: String,
+    /// Its number.
+    pub number: u16,
+    /// How TLS is spoken there.
+    pub tls: PortTls,
+}
+
+/// How TLS is spoken on a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PortTls {
+    /// Not at all.
+    None,
+    /// After the client asked for it.
+    Starttls,
+    /// From the first byte.
+    Implicit,
+}
+
+/// Where an init listens for requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// A socket file.
+    File(PathBuf),
+    /// The abstract socket of the PID namespace with this inode.
+    Namespace(u64),
+}
+
+impl Address {
+    /// The abstract socket of the PID namespace that we are in.
+    pub fn of_this_namespace() -> io::Result<Self> {
+        nix::sys::stat::stat("/proc/self/ns/pid")
+            .map(|stat| Self::Namespace(stat.st_ino))
+            .map_err(io::Error::from)
+    }
+
+    fn socket(&self) -> io::Result<SocketAddr> {
+        match self {
+            Self::File(path) => SocketAddr::from_pathname(path),
+            Self::Namespace(inode) => SocketAddr::from_abstract_name(format!("berth-init-{inode}")),
+        }
+    }
+}
+
+/// Why an init gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// Nobody listens there.
+    #[error("no init answers at {0:?}")]
+    Nobody(Address, #[source] io::Error),
+    /// It listens, and did not answer in time or in full.
+    #[error("the init did not answer")]
+    Silent(#[source] io::Error),
+    /// It answered something else.
+    #[error("the init's answer was not understood")]
+    Garbled(#[source] serde_json::Error),
+}
+
+/// Asks the init at `address`, and waits at most `patience` for each step.
+pub fn ask(address: &Address, request: Request, patience: Duration) -> Result<Answer, AskError> {
+    let nobody = |error| AskError::Nobody(address.clone(), error);
+    let mut stream = UnixStream::connect_addr(&address.socket().map_err(nobody)?).map_err(nobody)?;
+    let line = talk(&mut stream, request, patience).map_err(AskError::Silent)?;
+    serde_json::from_str(&line).map_err(AskError::Garbled)
+}
+
+fn talk(stream: &mut UnixStream, request: Request, patience: Duration) -> io::Result<String> {
+    stream.set_read_timeout(Some(patience))?;
+    stream.set_write_timeout(Some(patience))?;
+    let mut line = serde_json::to_string(&request)?;
+    line.push('\n');
+    stream.write_all(line.as_bytes())?;
+    let mut answer = String::new();
+    BufReader::new(stream.take(LONGEST)).read_line(&mut answer)?;
+    if answer.is_empty() { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(answer) }
+}

@@ -1,0 +1,84 @@
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use tracing::Subscriber;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{Layer, fmt};
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// An object a line, for machines.
+    Json,
+    /// A line for people.
+    Text,
+}
+
+/// A pipe takes this many bytes whole or not at all (PIPE_BUF, pipe(7)), so a longer line could be cut into by
+/// another writer of the same pipe.
+const LONGEST: usize = 4096;
+
+static DROPPED: AtomicU64 = AtomicU64::new(0);
+
+/// How many log lines were dropped because nobody read them, or because they were too long.
+#[must_use]
+pub fn dropped() -> u64 {
+    DROPPED.load(Ordering::Relaxed)
+}
+
+/// Sends log lines to stderr. Without a format: text on a terminal, JSON anywhere else. `filter` is a list of
+/// `level` or `target=level`; what cannot be read in it is taken as `info`.
+pub fn start(format: Option<Format>, filter: Option<&str>) {
+    let terminal = io::stderr().is_terminal();
+    let filter = filter.and_then(|filter| filter.parse().ok());
+    let filter = filter.unwrap_or_else(|| Targets::new().with_default(tracing::Level::INFO));
+    let layer = match format.unwrap_or(if terminal { Format::Text } else { Format::Json }) {
+        Format::Json => json().with_filter(filter).boxed(),
+        Format::Text => fmt::layer()
+            .with_ansi(terminal)
+            .with_target(false)
+            .with_writer(|| Stderr)
+            .with_filter(filter)
+            .boxed(),
+    };
+    let subscriber = tracing_subscriber::registry().with(layer);
+    // Only a second call can fail, and the first one's choice is as good.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+fn json<S: Subscriber + for<'a> LookupSpan<'a>>() -> impl Layer<S> {
+    fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_target(false)
+        .with_writer(|| Stderr)
+}
+
+/// Standard error, written only when it takes a line at once: a supervisor that waits for whoever reads its log
+/// no longer supervises.
+struct Stderr;
+
+impl Write for Stderr {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let stderr = io::stderr();
+        let mut fds = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
+        let takes_it = matches!(poll(&mut fds, PollTimeout::ZERO), Ok(1))
+            && fds[0].revents().is_some_and(|events| events.contains(PollFlags::POLLOUT));
+        let written = line.len() <= LONGEST && takes_it && stderr.lock().write_all(line).is_ok();
+        if !written {
+            DROPPED.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
