@@ -76,6 +76,21 @@ pub struct Status {
     pub waiting_for: Vec<String>,
     /// Where the role listens.
     pub ports: Vec<Port>,
+    /// The file of the certificate that it serves, if it serves one.
+    pub certificate: Option<PathBuf>,
+    /// What has to answer too for the role to be healthy.
+    pub needs: Vec<Need>,
+}
+
+/// Another role that this one cannot do without.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Need {
+    /// The other role's name.
+    pub role: String,
+    /// The host under which it is reached.
+    pub host: String,
+    /// Its port.
+    pub port: Port,
 }
 
 /// The main process.
@@ -91,8 +106,6 @@ pub struct Main {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// Settings are being read and checked.
-    Checking,
     /// A need has not answered yet.
     Waiting,
     /// The main process runs and is not ready yet.
@@ -112,7 +125,6 @@ impl State {
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
-            Self::Checking => "checking",
             Self::Waiting => "waiting",
             Self::Starting => "starting",
             Self::Ready => "ready",

@@ -95,6 +95,7 @@ impl std::error::Error for Problem {
 }
 
 /// Ends `main`: tells an error on stderr, with its causes and its hint, and gives the exit code.
+#[must_use]
 pub fn exit(result: anyhow::Result<ExitCode>) -> ExitCode {
     result.unwrap_or_else(|error| {
         eprint!("{}", tell(&error));
@@ -111,18 +112,11 @@ pub fn code(error: &anyhow::Error) -> Code {
 /// An error as a person reads it: what failed, each cause on a line, hints after a blank line.
 #[must_use]
 pub fn tell(error: &anyhow::Error) -> String {
-    let mut text = format!("error: {error}\n");
-    for cause in error.chain().skip(1) {
-        text.push_str(&format!("  cause: {cause}\n"));
-    }
-    let hints: Vec<_> = problems(error).filter_map(|problem| problem.hint.as_deref()).collect();
-    if !hints.is_empty() {
-        text.push('\n');
-    }
-    for hint in hints {
-        text.push_str(&format!("hint: {hint}\n"));
-    }
-    text
+    let causes = error.chain().skip(1).map(|cause| format!("  cause: {cause}"));
+    let hints: Vec<_> = problems(error).filter_map(|problem| problem.hint.as_ref()).collect();
+    let gap = (!hints.is_empty()).then(String::new);
+    let lines = std::iter::once(format!("error: {error}")).chain(causes).chain(gap);
+    lines.chain(hints.into_iter().map(|hint| format!("hint: {hint}"))).map(|line| line + "\n").collect()
 }
 
 fn problems(error: &anyhow::Error) -> impl Iterator<Item = &Problem> {
