@@ -1,0 +1,94 @@
+// Accounts by hand: `node admin.js user add|remove|list`.
+import { randomBytes } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { parseArgs } from 'node:util';
+import { Accounts } from './lib/accounts.js';
+import { lock } from './lib/lock.js';
+import { Mailboxes } from './lib/mailboxes.js';
+import { settings } from './lib/settings.js';
+import { Away, Storage } from './lib/storage.js';
+
+const USAGE = `usage: node admin.js user add ADDRESS [--password-stdin] [--json]
+       node admin.js user remove ADDRESS [--json]
+       node admin.js user list [--json]
+
+A password is made and printed unless one is given on stdin. It is the key of the mailbox and cannot be changed.`;
+const ADDRESS = /^[^\s@<>"(),:;\\[\]]+@[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/i;
+
+class Usage extends Error {}
+
+const options = { json: { type: 'boolean' }, 'password-stdin': { type: 'boolean' }, help: { type: 'boolean' } };
+
+const commands = {
+  async add(accounts, address, { 'password-stdin': given }) {
+    if (!ADDRESS.test(address)) throw new Error(`not a mail address: ${address}`);
+    if (accounts.find(address)) throw new Error(`the account exists: ${address}`);
+    const password = given ? (await text(process.stdin)).replace(/\r?\n$/, '') : randomBytes(15).toString('base64url');
+    if (!password) throw new Error('the password is empty');
+    const account = await accounts.add(address, password);
+    return [given ? account : { ...account, password }, given ? account.address : `${account.address} ${password}`];
+  },
+  async remove(accounts, address) {
+    const account = accounts.find(address);
+    if (!account) throw new Error(`no such account: ${address}`);
+    accounts.remove(account.id);
+    await removeMailbox(account.id);
+    return [account, `removed ${account.address}`];
+  },
+  list(accounts) {
+    const all = accounts.all();
+    return [all, all.map(({ address }) => address).join('\n')];
+  },
+};
+
+// By the one who has the mailboxes; when nobody has them, by ourselves.
+async function removeMailbox(account) {
+  const storage = new Storage();
+  try {
+    await storage.request('remove', { account });
+  } catch (error) {
+    if (!(error instanceof Away)) throw error;
+    const folder = join(settings.POSTBOX_STATE, settings.SQLITE_STORAGE_PATH);
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const unlock = lock(join(folder, 'mailboxes'));
+    new Mailboxes(folder).remove(account);
+    unlock();
+  } finally {
+    storage.close();
+  }
+}
+
+function parse() {
+  try {
+    const { values, positionals } = parseArgs({ options, allowPositionals: true });
+    const [subject, verb, ...operands] = positionals;
+    const wanted = verb === 'list' ? 0 : 1;
+    if (!values.help && (subject !== 'user' || !Object.hasOwn(commands, verb) || operands.length !== wanted)) throw new Usage('unknown command');
+    return { values, verb, operands };
+  } catch (error) {
+    throw new Usage(error.message);
+  }
+}
+
+async function main() {
+  const { values, verb, operands } = parse();
+  if (values.help) return console.log(USAGE);
+  const accounts = new Accounts();
+  try {
+    const [data, plain] = await commands[verb](accounts, ...operands, values);
+    if (values.json) console.log(JSON.stringify(data));
+    else if (plain) console.log(plain);
+  } finally {
+    accounts.close();
+  }
+}
+
+try {
+  await main();
+} catch (error) {
+  const usage = error instanceof Usage;
+  console.error(`error: ${error.message}${usage ? `\n\n${USAGE}` : ''}`);
+  process.exitCode = usage ? 64 : 1;
+}

@@ -1,0 +1,83 @@
+// The role `imap`: mail clients read their mailboxes (RFC 9051's predecessor IMAP4rev1, RFC 3501).
+import dns from 'node:dns';
+import { Accounts } from './lib/accounts.js';
+import { handle } from './lib/imap-handlers.js';
+import { Sessions } from './lib/imap-sessions.js';
+import { live } from './lib/life.js';
+import { close, listen } from './lib/listen.js';
+import { log } from './lib/log.js';
+import { Login, TooMany } from './lib/login.js';
+import { encrypt } from './lib/secrets.js';
+import { bytes, settings } from './lib/settings.js';
+import { Away, Storage } from './lib/storage.js';
+import { certificate, implicit } from './lib/tls.js';
+
+// wildduck's own configuration (files, arguments, environment) is none of ours, and a bad file would stop us.
+process.env.DISABLE_WILD_CONFIG = 'true';
+const { IMAPServer } = (await import('wildduck/imap-core/index.js')).default;
+const errors = (await import('wildduck/lib/errors.js')).default;
+errors.gelf.handler = { emit: (channel, { short_message: message }) => log('info', message) };
+// imap-core greets only after a reverse look-up, up to 1 s later; nobody should wait for a resolver.
+dns.reverse = (address, callback) => process.nextTick(callback, new Error('not looked up'));
+
+await live('imap', start);
+
+async function start() {
+  const accounts = new Accounts();
+  const login = new Login(accounts);
+  const storage = new Storage();
+  const sessions = new Sessions();
+  storage.on('push', ({ account, changes }) => sessions.changed(account, changes));
+  storage.on('lost', () => sessions.end('The mailbox store is away, please reconnect'));
+  const ask = (session, method, parameters) => storage.request(method, { ...session.user.key, session: session.id, ...parameters });
+
+  const options = {
+    ...certificate(),
+    secure: implicit(settings.IMAP_PORT, '993'),
+    SNICallback: (name, done) => done(null), // the one certificate serves every name
+    id: { name: 'postbox' },
+    logger: false,
+    maxMessage: bytes('SMTP_MESSAGE_MAX_SIZE'),
+    closeTimeout: 300,
+    // A session that ends while its login is under way is logged out when that has come through.
+    onClose(session, done) {
+      session.ended = true;
+      if (session.key) leave(storage, session);
+      done();
+    },
+  };
+  const servers = await listen(() => {
+    const server = new IMAPServer(options);
+    server.notifier = sessions;
+    server.onAuth = (attempt, session, done) => enter(attempt, session, login, storage).then((user) => done(null, user), done);
+    handle(server, ask);
+    return server;
+  }, settings.IMAP_PORT);
+  for (const server of servers) server.on('error', (error) => log('info', 'client failed', { error }));
+  return async () => {
+    await close(servers);
+    storage.close();
+    accounts.close();
+  };
+}
+
+async function enter({ username, password }, session, login, storage) {
+  try {
+    const account = await login.check(username, password, session.remoteAddress);
+    if (!account) return undefined;
+    const key = { account: account.id, password: encrypt(password) };
+    await storage.request('login', { ...key, session: session.id });
+    session.key = key;
+    if (session.ended) leave(storage, session);
+    return { user: { id: account.id, username: account.address, key } };
+  } catch (error) {
+    if (error.code === 'AUTHENTICATIONFAILED') return undefined;
+    const text = error instanceof TooMany ? error.message : 'The mailbox store is away, try again later';
+    log('error', 'login failed', { error, away: error instanceof Away });
+    throw Object.assign(new Error(text), { response: 'NO', code: error instanceof TooMany ? 'LIMIT' : 'UNAVAILABLE' });
+  }
+}
+
+function leave(storage, session) {
+  storage.request('logout', { ...session.key, session: session.id }).catch(() => {}); // gone together with the store
+}

@@ -1,0 +1,41 @@
+// The life of a role's process: start, say `ready`, drain when asked, end. The contract is the application's:
+// TERM, INT, HUP and the message "shutdown" drain once each; a second signal of a kind has its default action.
+import { log } from './log.js';
+
+// `start` returns the function that closes what it opened. `within` (ms) is how long closing may take: 5 s as
+// the application has it, 60 s for the mailbox store.
+export async function live(role, start, { within = 5000, ready = true } = {}) {
+  log('info', 'this is postbox, a sample application: not for production', { role });
+  let close;
+  try {
+    close = await start();
+  } catch (error) {
+    log('fatal', 'cannot start', { role, error, address: error.address, port: error.port });
+    process.exit(1);
+  }
+  let stopping = false;
+  const stop = async (reason) => {
+    if (stopping) return;
+    stopping = true;
+    log('info', 'draining', { role, reason });
+    setTimeout(() => {
+      log('error', 'not drained in time', { role, within });
+      process.exit(1);
+    }, within);
+    try {
+      await close();
+    } catch (error) {
+      log('error', 'cannot close', { role, error });
+      process.exit(1);
+    }
+    log('info', 'drained', { role });
+    process.exit(0);
+  };
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.once(signal, stop);
+  if (process.send) {
+    process.on('message', (message) => message === 'shutdown' && stop(message));
+    // The other end may be gone; the role lives on without it.
+    if (ready) process.send('ready', () => {});
+  }
+  log('info', 'ready', { role });
+}

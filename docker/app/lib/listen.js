@@ -1,0 +1,28 @@
+// Listens on each address of POSTBOX_LISTEN, one server each, skipping addresses that the host does not have.
+import { list } from './settings.js';
+
+const ABSENT = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT']);
+
+export async function listen(make, port) {
+  const servers = [];
+  let absent = new Error('POSTBOX_LISTEN is empty');
+  for (const host of list('POSTBOX_LISTEN')) {
+    const server = make();
+    try {
+      await new Promise((resolve, reject) => {
+        server.once('error', reject);
+        server.listen({ port: Number(port), host, ipv6Only: host.includes(':') }, resolve);
+      });
+      servers.push(server);
+    } catch (error) {
+      if (!ABSENT.has(error.code)) throw error;
+      absent = error;
+    }
+  }
+  if (!servers.length) throw absent;
+  return servers;
+}
+
+export function close(servers) {
+  return Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+}

@@ -1,0 +1,77 @@
+// SEARCH (RFC 9051 6.4.4) over one folder; the query is the tree that imap-core's parser makes of the command.
+import Indexer from 'wildduck/imap-core/lib/indexer/indexer.js';
+
+const indexer = new Indexer();
+
+// The uids that match, and the highest modseq among them. Sources are read only for terms that need them.
+export function search(mailbox, { folder, query }) {
+  const rows = mailbox.fetch({ folder, uids: mailbox.uids({ folder }), structure: true });
+  const found = rows.filter((row) => every(new Candidate(mailbox, folder, row), query));
+  return { uids: found.map(({ uid }) => uid), modseq: Math.max(0, ...found.map(({ modseq }) => modseq)) };
+}
+
+class Candidate {
+  #tree;
+
+  constructor(mailbox, folder, row) {
+    Object.assign(this, { mailbox, folder, row });
+  }
+
+  get tree() {
+    return (this.#tree ??= indexer.parseMimeTree(this.mailbox.fetch({ folder: this.folder, uids: [this.row.uid], raw: true })[0].raw));
+  }
+
+  header(name) {
+    return this.tree.header.filter((line) => line.toLowerCase().startsWith(`${name}:`)).map((line) => decoded(line.slice(name.length + 1)));
+  }
+
+  get body() {
+    return indexer.getMaildata(this.tree).text;
+  }
+}
+
+const every = (candidate, terms) => [terms].flat().every((term) => matches(candidate, term));
+
+const TERMS = {
+  all: () => true,
+  charset: () => true,
+  flag: ({ row }, { value, exists }) => row.flags.some((flag) => flag.toLowerCase() === value.toLowerCase()) === exists,
+  uid: ({ row }, { value }) => value.includes(row.uid),
+  modseq: ({ row }, { value }) => row.modseq >= value,
+  size: ({ row }, { operator, value }) => compare(row.size, operator, value),
+  internaldate: ({ row }, { operator, value }) => compare(day(row.date), operator, day(value)),
+  date: ({ row }, { operator, value }) => compare(day(row.sent ?? row.date), operator, day(value)),
+  header: (candidate, { header, value }) => candidate.header(header).some((line) => contains(line, value)),
+  body: (candidate, { value }) => contains(candidate.body, value),
+  text: (candidate, { value }) => contains(candidate.body, value) || candidate.tree.header.some((line) => contains(decoded(line), value)),
+  not: (candidate, { value }) => !every(candidate, value),
+  or: (candidate, { value }) => value.some((term) => every(candidate, term)),
+};
+
+function matches(candidate, term) {
+  return Array.isArray(term) ? every(candidate, term) : Boolean(TERMS[term.key]?.(candidate, term));
+}
+
+function compare(a, operator, b) {
+  return { '<': a < b, '=': a === b, '>': a > b, '>=': a >= b }[operator];
+}
+
+// Dates count without time and zone (RFC 9051 6.4.4).
+const day = (date) => new Date(typeof date === 'string' ? `${date} UTC` : date).toISOString().slice(0, 10);
+
+// Search strings come as the bytes of the command.
+const contains = (text, value) => text.toLowerCase().includes(Buffer.from(String(value), 'latin1').toString().toLowerCase());
+
+// Encoded words (RFC 2047) of a raw header line.
+function decoded(line) {
+  const joined = line.replace(/(\?=)\s+(=\?)/g, '$1$2').replace(/\r?\n(?=\s)/g, '');
+  return joined.replace(/=\?([\w-]+)(?:\*\w+)?\?([BQ])\?([^?]*)\?=/gi, (word, charset, encoding, text) => {
+    try {
+      const quoted = () => text.replaceAll('_', ' ').replace(/=([0-9A-F]{2})/gi, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
+      const bytes = encoding.toUpperCase() === 'B' ? Buffer.from(text, 'base64') : Buffer.from(quoted(), 'latin1');
+      return new TextDecoder(charset).decode(bytes);
+    } catch {
+      return word;
+    }
+  });
+}

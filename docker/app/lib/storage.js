@@ -1,0 +1,88 @@
+// The client of the role `sqlite`: requests and answers, and what it pushes, over one WebSocket.
+import { EventEmitter } from 'node:events';
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { deserialize, serialize } from 'node:v8';
+import { WebSocket } from 'ws';
+import { apiSecret, encrypt } from './secrets.js';
+import { production, settings } from './settings.js';
+
+const CONNECT_WITHIN = 2000; // ms; it is near
+const ANSWER_WITHIN = 10_000; // ms; a mail of the greatest size takes a second
+
+export class Away extends Error {}
+
+// Emits `push` for what the other side says unasked, `lost` when a connection that stood has ended.
+export class Storage extends EventEmitter {
+  #socket;
+  #opening;
+  #waiting = new Map();
+  #next = 0;
+
+  // Rejects with Away when there is no answer, else with an error that carries the other side's code.
+  async request(method, parameters = {}) {
+    const socket = await this.#open();
+    const id = (this.#next += 1);
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => this.#answer({ id, error: new Away(`sqlite did not answer ${method}`) }), ANSWER_WITHIN);
+      this.#waiting.set(id, { socket, resolve, reject, timer });
+      socket.send(serialize({ id, method, ...parameters }));
+    });
+  }
+
+  close() {
+    this.#socket?.close();
+  }
+
+  #open() {
+    this.#opening ??= this.#connect().finally(() => (this.#opening = undefined));
+    return this.#socket ?? this.#opening;
+  }
+
+  #connect() {
+    const { SQLITE_HOST: host, SQLITE_PORT: port } = settings;
+    const name = host.includes(':') ? `[${host}]` : host;
+    return new Promise((resolve, reject) => {
+      const socket = new WebSocket(`${production ? 'wss' : 'ws'}://${name}:${port}`, {
+        auth: `${encrypt(apiSecret())}:`,
+        handshakeTimeout: CONNECT_WITHIN,
+        perMessageDeflate: false,
+        maxPayload: 0,
+        ...(production && pinned()),
+      });
+      socket.on('error', (cause) => reject(new Away('sqlite is away', { cause })));
+      socket.on('open', () => resolve((this.#socket = socket)));
+      socket.on('message', (data) => this.#receive(deserialize(data)));
+      socket.on('close', () => this.#lost(socket));
+    });
+  }
+
+  #receive({ id, ...rest }) {
+    if (id) this.#answer({ id, ...rest });
+    // Later than the answers that came in the same breath, whose callers must have seen them first.
+    else setImmediate(() => this.emit('push', rest));
+  }
+
+  #answer({ id, error, result }) {
+    const { resolve, reject, timer } = this.#waiting.get(id) ?? {};
+    if (!this.#waiting.delete(id)) return;
+    clearTimeout(timer);
+    if (error) reject(error instanceof Error ? error : Object.assign(new Error(error.message), { code: error.code }));
+    else resolve(result);
+  }
+
+  #lost(socket) {
+    for (const [id, waiting] of this.#waiting) {
+      if (waiting.socket === socket) this.#answer({ id, error: new Away('sqlite went away') });
+    }
+    if (this.#socket !== socket) return;
+    this.#socket = undefined;
+    this.emit('lost');
+  }
+}
+
+// All roles have the same certificate: exactly this one is trusted, whatever names it carries.
+function pinned() {
+  const own = new X509Certificate(readFileSync(settings.WEB_SSL_CERT_PATH)).toString();
+  return { ca: own, allowPartialTrustChain: true, checkServerIdentity: () => undefined };
+}

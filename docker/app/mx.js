@@ -1,0 +1,64 @@
+// The role `mx`: takes mail from other servers (RFC 5321) for the accounts that are here, and for nobody else.
+import { randomBytes } from 'node:crypto';
+import { SMTPServer } from 'smtp-server';
+import { Accounts } from './lib/accounts.js';
+import { live } from './lib/life.js';
+import { close, listen } from './lib/listen.js';
+import { log } from './lib/log.js';
+import { has, read, received, reply } from './lib/message.js';
+import { digest } from './lib/secrets.js';
+import { bytes, settings } from './lib/settings.js';
+import { Storage } from './lib/storage.js';
+import { certificate } from './lib/tls.js';
+
+await live('mx', start);
+
+async function start() {
+  const accounts = new Accounts();
+  const storage = new Storage();
+  const options = {
+    ...certificate(),
+    disabledCommands: ['AUTH'],
+    disableReverseLookup: true,
+    hideENHANCEDSTATUSCODES: false,
+    size: bytes('SMTP_MESSAGE_MAX_SIZE'),
+    closeTimeout: 4000, // less than the 5 s that the role has to drain
+    onRcptTo({ address }, session, done) {
+      if (accounts.find(address)) return done();
+      // smtp-server would say 5.1.1 for every 550.
+      if (!accounts.local(address)) return done(reply('550 5.7.1', 'Relaying is denied'));
+      done(reply(550, 'No such mailbox here'));
+    },
+    onData(stream, session, done) {
+      deliver(stream, session, accounts, storage).then((text) => done(null, text), done);
+    },
+  };
+  const servers = await listen(() => new SMTPServer(options), settings.MX_PORT);
+  for (const server of servers) server.on('error', (error) => log('info', 'client failed', { error }));
+  return async () => {
+    await close(servers);
+    storage.close();
+    accounts.close();
+  };
+}
+
+// 250 is said only after `sqlite` has all copies on its disk; otherwise 451, and the retry adds what is missing.
+async function deliver(stream, session, accounts, storage) {
+  const mail = await read(stream);
+  if (stream.sizeExceeded) return undefined; // smtp-server answers 552 itself
+  const id = randomBytes(8).toString('hex');
+  const sender = session.envelope.mailFrom.address;
+  const trace = Buffer.from(`Return-Path: <${sender}>\r\n${received(session, id)}`);
+  // A mail with a Message-ID is one mail however often it comes (RFC 5322 3.6.4): a retry is recognised by its bytes.
+  const same = has(mail, 'Message-ID') ? mail : id;
+  const recipients = session.envelope.rcptTo.map(({ address }) => accounts.find(address)).filter(Boolean);
+  const arrivals = recipients.map(({ id: account }) => ({ account, arrival: digest(sender, account, same).toString('hex') }));
+  try {
+    await storage.request('deliver', { arrivals, raw: Buffer.concat([trace, mail]) });
+  } catch (error) {
+    log('error', 'not stored', { id, error });
+    throw reply(451, 'The mail cannot be stored now, try again later');
+  }
+  log('info', 'stored', { id, size: mail.length, recipients: recipients.length });
+  return `Stored as ${id}`;
+}

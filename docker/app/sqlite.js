@@ -1,0 +1,84 @@
+// The role `sqlite`: the only writer of mailboxes, asked by the others over a WebSocket.
+import { createServer as plain } from 'node:http';
+import { createServer as secure } from 'node:https';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { deserialize, serialize } from 'node:v8';
+import { WebSocketServer } from 'ws';
+import { Accounts } from './lib/accounts.js';
+import { live } from './lib/life.js';
+import { close, listen } from './lib/listen.js';
+import { lock } from './lib/lock.js';
+import { log } from './lib/log.js';
+import { Mailboxes } from './lib/mailboxes.js';
+import { authorized, decrypt } from './lib/secrets.js';
+import { bytes, production, settings } from './lib/settings.js';
+import { certificate } from './lib/tls.js';
+
+const OVERHEAD = 1024 * 1024; // bytes of a request around the greatest mail
+
+await live('sqlite', start, { within: 60_000 });
+
+async function start() {
+  const folder = join(settings.POSTBOX_STATE, settings.SQLITE_STORAGE_PATH);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  mkdirSync(settings.SQLITE_TMPDIR, { recursive: true });
+  const unlock = lock(join(folder, 'mailboxes'));
+  const accounts = new Accounts();
+  const mailboxes = new Mailboxes(folder);
+  const sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: bytes('SMTP_MESSAGE_MAX_SIZE') + OVERHEAD });
+  sockets.on('connection', (socket) => serve(socket, mailboxes, accounts));
+
+  const servers = await listen(() => {
+    const server = production ? secure(certificate()) : plain();
+    server.on('request', (request, response) => response.writeHead(426, { upgrade: 'websocket', connection: 'close' }).end());
+    server.on('upgrade', (request, socket, head) => {
+      socket.on('error', () => socket.destroy());
+      if (authorized(request.headers.authorization)) sockets.handleUpgrade(request, socket, head, (client) => sockets.emit('connection', client));
+      else socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n');
+    });
+    return server;
+  }, settings.SQLITE_PORT);
+
+  // Requests are answered in one go each, so none is ever half-way here.
+  return async () => {
+    const closed = close(servers);
+    for (const client of sockets.clients) client.close(1001);
+    mailboxes.close();
+    accounts.close();
+    unlock();
+    setTimeout(() => {
+      for (const client of sockets.clients) client.terminate();
+      for (const server of servers) server.closeAllConnections();
+    }, 500);
+    await closed;
+  };
+}
+
+function serve(socket, mailboxes, accounts) {
+  const tell = (account, changes) => socket.send(serialize({ account, changes }));
+  const methods = {
+    // An account that was removed meanwhile takes its mail with it.
+    deliver({ arrivals, raw }) {
+      const known = arrivals.filter(({ account }) => accounts.exists(account));
+      mailboxes.deliver(known, raw);
+      setImmediate(() => known.forEach(({ account }) => mailboxes.refresh(account)));
+    },
+    login: ({ account, password, session }) => mailboxes.login(account, decrypt(password), session, tell),
+    logout: ({ account, session }) => mailboxes.logout(account, session),
+    remove: ({ account }) => mailboxes.remove(account),
+  };
+  socket.on('message', (data) => {
+    const { id, method, ...parameters } = deserialize(data);
+    try {
+      const { account, password, ...rest } = parameters;
+      const result = methods[method] ? methods[method](parameters) : mailboxes.call(account, decrypt(password), method, rest);
+      socket.send(serialize({ id, result }));
+    } catch (error) {
+      if (error.name !== 'Refusal') log('error', 'request failed', { method, error });
+      socket.send(serialize({ id, error: { message: error.message, code: error.code } }));
+    }
+  });
+  socket.on('error', () => socket.terminate());
+  socket.on('close', () => mailboxes.leave(tell));
+}
