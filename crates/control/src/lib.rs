@@ -4,7 +4,7 @@
 //! socket is abstract and named after the PID namespace, because a read-only root has no place to write and
 //! containers that share the host's network share its abstract names; elsewhere it is a file.
 //!
-//! Invariants: only our own user and root are answered ([`Listener::accept`] looks at the peer's credentials);
+//! Invariants: only our own user and root are answered (the listener looks at the peer's credentials);
 //! asking is blocking and bounded, so that a health probe needs no runtime; nothing here knows what a role is.
 //!
 //! ```
@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 mod listener;
 
-pub use listener::{Caller, Listener};
+pub use listener::{Asked, Listener};
 
 /// The longest line that either side reads; a status is some hundred bytes.
 const LONGEST: u64 = 64 * 1024;

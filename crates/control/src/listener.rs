@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::time::timeout;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
 
 use crate::{Address, Answer, LONGEST, Request};
 
@@ -37,13 +39,30 @@ impl Listener {
         Ok(Self { socket: UnixListener::from_std(socket)?, file })
     }
 
+    /// Takes callers from now on, in tasks of its own, and hands over what they ask. Whoever is slow to ask or to
+    /// listen keeps only himself waiting.
+    #[must_use]
+    pub fn serve(self) -> Receiver<Asked> {
+        let (sender, receiver) = channel(1);
+        tokio::spawn(async move {
+            loop {
+                match self.accept().await {
+                    Ok(stream) => drop(tokio::spawn(timeout(PATIENCE, attend(stream, sender.clone())))),
+                    // Out of descriptors, most likely: later there may be some.
+                    Err(_) => sleep(Duration::from_secs(1)).await,
+                }
+            }
+        });
+        receiver
+    }
+
     /// Waits for the next caller that may ask: our own user or root (SO_PEERCRED, unix(7)). Others are hung up on.
-    pub async fn accept(&self) -> io::Result<Caller> {
+    async fn accept(&self) -> io::Result<UnixStream> {
         loop {
             let (stream, _) = self.socket.accept().await?;
             let caller = stream.peer_cred()?.uid();
             if caller == 0 || caller == nix::unistd::geteuid().as_raw() {
-                return Ok(Caller { stream: BufReader::new(stream) });
+                return Ok(stream);
             }
         }
     }
@@ -57,27 +76,26 @@ impl Drop for Listener {
     }
 }
 
-/// Somebody who asks.
+/// A request, and where its answer goes.
 #[derive(Debug)]
-pub struct Caller {
-    stream: BufReader<UnixStream>,
+pub struct Asked {
+    /// What is asked.
+    pub request: Request,
+    /// Takes the answer; a caller who has left misses it.
+    pub answer: oneshot::Sender<Answer>,
 }
 
-impl Caller {
-    /// Reads what is asked; nothing when it is not understood or does not come in time.
-    pub async fn request(&mut self) -> Option<Request> {
-        let mut line = String::new();
-        let mut bounded = (&mut self.stream).take(LONGEST);
-        timeout(PATIENCE, bounded.read_line(&mut line)).await.ok()?.ok()?;
-        serde_json::from_str(&line).ok()
-    }
-
-    /// Answers and hangs up. A caller who does not wait for the answer misses it.
-    pub async fn answer(mut self, answer: &Answer) {
-        let Ok(mut line) = serde_json::to_vec(answer) else { return };
-        line.push(b'\n');
-        let _ = timeout(PATIENCE, self.stream.write_all(&line)).await;
-    }
+/// Reads a request, has it answered, passes the answer on and hangs up. What is not understood gets no answer.
+async fn attend(stream: UnixStream, sender: Sender<Asked>) -> Option<()> {
+    let mut stream = BufReader::new(stream);
+    let mut line = String::new();
+    (&mut stream).take(LONGEST).read_line(&mut line).await.ok()?;
+    let request = serde_json::from_str(&line).ok()?;
+    let (answer, answered) = oneshot::channel();
+    sender.send(Asked { request, answer }).await.ok()?;
+    let mut line = serde_json::to_vec(&answered.await.ok()?).ok()?;
+    line.push(b'\n');
+    stream.write_all(&line).await.ok()
 }
 
 #[cfg(test)]
@@ -96,13 +114,10 @@ mod tests {
             let address = address.clone();
             tokio::task::spawn_blocking(move || ask(&address, Request::Restart, PATIENCE))
         };
-        let mut caller = listener.accept().await.unwrap();
-        assert_eq!(caller.request().await, Some(Request::Restart));
-        caller.answer(&Answer::Accepted).await;
-        assert_eq!(asked.await.unwrap().unwrap(), Answer::Accepted);
-
         assert_eq!(Listener::bind(&address).unwrap_err().kind(), io::ErrorKind::AddrInUse);
-        drop(listener);
-        assert!(!path.exists());
+        let Asked { request, answer } = listener.serve().recv().await.unwrap();
+        assert_eq!(request, Request::Restart);
+        answer.send(Answer::Accepted).unwrap();
+        assert_eq!(asked.await.unwrap().unwrap(), Answer::Accepted);
     }
 }

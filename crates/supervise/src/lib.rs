@@ -1,1 +1,32 @@
-//! supervise
+//! Starts one program, keeps it, and stops it as it should be stopped.
+//!
+//! The supervisor of a container's PID 1, or of a process outside one: it forwards signals, reaps orphans,
+//! waits for what the program needs, learns when it is ready, drains it, starts it again within a budget, and
+//! ends with its exit code. [`machine`] decides, [`run`] does.
+//!
+//! How it works: all signals are blocked and read from a signalfd; one loop on one thread waits for them, for
+//! the program's readiness message, for the control socket, and for the next deadline if there is one. At rest
+//! there is none, so it never wakes.
+//!
+//! Invariants: knows no role by name, reads no settings; owns every `waitpid` of the process, so nothing else
+//! may spawn in it; the program gets the signal mask and dispositions that we were started with; never
+//! `kill(-1)`; signals only descendants, and only through a `/proc` that is ours.
+
+#![allow(unsafe_code)] // System calls for which no crate has a safe wrapper that fits; each says why.
+
+mod channel;
+mod descendants;
+mod exit;
+mod inherited;
+pub mod machine;
+mod reap;
+mod restart;
+mod run;
+mod signals;
+mod spawn;
+
+pub use exit::{Exit, signal_name};
+pub use inherited::Inherited;
+pub use restart::Budget;
+pub use run::{Charge, Waiting, run};
+pub use spawn::{Program, StartError};

@@ -1,0 +1,88 @@
+//! What we were started with, so that the program gets it unchanged.
+//!
+//! A shell's `trap '' INT`, nohup's ignored HUP or a blocked signal are meant for the program; an init that
+//! resets them breaks what its caller arranged. Reading signals from a signalfd needs them blocked, but touches
+//! no disposition: only SIGPIPE (changed by Rust's runtime before `main`) and SIGCHLD (which must not be ignored
+//! where somebody waits) have to be put back.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocmask};
+
+/// The signals that stay unblocked: a fault of ours must end us, and the terminal's TTIN and TTOU are answers to
+/// what we do ourselves. These are the ones that tini leaves alone.
+const OURS: [Signal; 9] = [
+    Signal::SIGFPE,
+    Signal::SIGILL,
+    Signal::SIGSEGV,
+    Signal::SIGBUS,
+    Signal::SIGABRT,
+    Signal::SIGTRAP,
+    Signal::SIGSYS,
+    Signal::SIGTTIN,
+    Signal::SIGTTOU,
+];
+
+static PIPE_WAS_IGNORED: AtomicBool = AtomicBool::new(false);
+
+/// Runs before Rust's runtime, which sets SIGPIPE to ignored (rust-lang/rust#62569).
+extern "C" fn look_at_pipe() {
+    // SAFETY: asks for a disposition and changes nothing; the struct is plain data that the call fills.
+    let ignored = unsafe {
+        let mut action: nix::libc::sigaction = std::mem::zeroed();
+        nix::libc::sigaction(nix::libc::SIGPIPE, std::ptr::null(), &raw mut action) == 0
+            && action.sa_sigaction == nix::libc::SIG_IGN
+    };
+    PIPE_WAS_IGNORED.store(ignored, Ordering::Relaxed);
+}
+
+// SAFETY: the section holds pointers to functions of this type (System V ABI, "Initialization and Termination
+// Functions"); this one needs nothing of the runtime that is not there yet.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static LOOK_AT_PIPE: extern "C" fn() = look_at_pipe;
+
+/// The signal mask and dispositions that we were started with.
+#[derive(Debug, Clone, Copy)]
+pub struct Inherited {
+    mask: SigSet,
+    pipe: SigHandler,
+    child: SigHandler,
+}
+
+impl Inherited {
+    /// Remembers them, and blocks every signal that is ours to forward. To be called before anything else, so
+    /// that no signal is lost.
+    pub fn take() -> nix::Result<Self> {
+        let mut blocked = SigSet::all();
+        for signal in OURS {
+            blocked.remove(signal);
+        }
+        let mut mask = SigSet::empty();
+        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&blocked), Some(&mut mask))?;
+        // SAFETY: SIG_DFL is no handler, so nothing can run in a wrong context.
+        let child = unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) }?;
+        let ignored = PIPE_WAS_IGNORED.load(Ordering::Relaxed);
+        let pipe = if ignored { SigHandler::SigIgn } else { SigHandler::SigDfl };
+        Ok(Self { mask, pipe, child })
+    }
+
+    /// Puts them back, in the child, between fork and exec.
+    pub(crate) fn restore(&self) -> nix::Result<()> {
+        // SAFETY: dispositions that this process was started with; none is a handler, since exec resets those.
+        unsafe {
+            signal(Signal::SIGPIPE, self.pipe)?;
+            signal(Signal::SIGCHLD, self.child)?;
+        }
+        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.mask), None)
+    }
+
+    /// The signals that are to be read from the signalfd.
+    pub(crate) fn forwarded() -> SigSet {
+        let mut forwarded = SigSet::all();
+        for signal in OURS {
+            forwarded.remove(signal);
+        }
+        forwarded
+    }
+}

@@ -1,0 +1,394 @@
+//! The loop that does what the machine decides.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::error::Error;
+use std::future::pending;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use berth_control::{Answer, Asked, Listener, Main, Request, State, Status};
+use nix::libc::{SIGCHLD, SIGCONT, SIGKILL, SIGTERM};
+use nix::sys::prctl;
+use nix::unistd::{Pid, getpid};
+use tokio::sync::mpsc::Receiver;
+use tokio::time::{Instant, sleep_until};
+use tracing::{error, info, warn};
+
+use crate::channel::Channel;
+use crate::descendants::descendants;
+use crate::exit::signal_name;
+use crate::inherited::Inherited;
+use crate::machine::{Action, Conduct, Ending, Event, Machine, Plan, Reason};
+use crate::reap::reap;
+use crate::signals::{Signals, send};
+use crate::spawn::{Bond, Program, start};
+
+/// What is supervised, as far as the supervisor has to ask.
+pub trait Charge {
+    /// What it is called in the log.
+    fn name(&self) -> &str;
+
+    /// Reads and checks the settings again, and gives what is to be started now. After a failure everything is as
+    /// it was before.
+    fn prepare(&mut self) -> Result<Program, Box<dyn Error + Send + Sync>>;
+
+    /// Ends once every need has answered; says in `waiting` what has not.
+    fn needs(&self, waiting: Waiting) -> Pin<Box<dyn Future<Output = ()>>>;
+
+    /// Says in a status what only it knows: role, ports, certificate, needs.
+    fn describe(&self, status: &mut Status);
+}
+
+/// What is waited for, as lines for a person.
+#[derive(Debug, Clone, Default)]
+pub struct Waiting(Rc<RefCell<Vec<String>>>);
+
+impl Waiting {
+    /// Says anew what is waited for.
+    pub fn set(&self, lines: Vec<String>) {
+        self.0.replace(lines);
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.0.borrow().clone()
+    }
+}
+
+/// Supervises until the end, and gives the exit code. Must run inside tokio's current-thread runtime, on the
+/// thread that called [`Inherited::take`]: the parent-death signal goes by thread (PR_SET_PDEATHSIG(2const)).
+pub async fn run<C: Charge>(
+    plan: &Plan,
+    charge: &mut C,
+    program: Program,
+    inherited: Inherited,
+    listener: Option<Listener>,
+) -> io::Result<u8> {
+    let is_first = getpid().as_raw() == 1;
+    if !is_first && let Err(error) = prctl::set_child_subreaper(true) {
+        warn!(%error, "orphans of the program cannot be reaped here");
+    }
+    let (machine, actions) = Machine::new(plan, u64::from(std::process::id()) ^ clock());
+    let mut supervisor = Supervisor {
+        plan,
+        charge,
+        program,
+        inherited,
+        is_first,
+        machine,
+        origin: Instant::now(),
+        main: None,
+        channel: None,
+        needs: None,
+        waiting: Waiting::default(),
+        orphans: 0,
+    };
+    supervisor.act(actions);
+    supervisor.live(&Signals::new()?, listener.map(Listener::serve)).await
+}
+
+struct Supervisor<'a, C> {
+    plan: &'a Plan,
+    charge: &'a mut C,
+    program: Program,
+    inherited: Inherited,
+    /// We are PID 1 of our namespace.
+    is_first: bool,
+    machine: Machine,
+    origin: Instant,
+    main: Option<Pid>,
+    channel: Option<Channel>,
+    needs: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    waiting: Waiting,
+    orphans: usize,
+}
+
+/// What woke us.
+enum Woken {
+    Signal(io::Result<crate::signals::Got>),
+    Channel(bool),
+    Needs,
+    Deadline,
+    Asked(Option<Asked>),
+}
+
+impl<C: Charge> Supervisor<'_, C> {
+    async fn live(mut self, signals: &Signals, mut asked: Option<Receiver<Asked>>) -> io::Result<u8> {
+        loop {
+            let deadline = self.machine.deadline(self.plan).map(|deadline| self.origin + deadline);
+            let woken = tokio::select! {
+                biased;
+                got = signals.next() => Woken::Signal(got),
+                ready = heard(&mut self.channel) => Woken::Channel(ready),
+                () = answered(&mut self.needs) => Woken::Needs,
+                () = reached(deadline) => Woken::Deadline,
+                asked = next(&mut asked) => Woken::Asked(asked),
+            };
+            let end = match woken {
+                Woken::Signal(got) => self.signal(got?),
+                Woken::Channel(true) => self.take(Event::ReadyMessage),
+                Woken::Channel(false) => {
+                    self.channel = None;
+                    None
+                }
+                Woken::Needs => {
+                    self.needs = None;
+                    self.waiting.set(Vec::new());
+                    self.take(Event::NeedsAnswered)
+                }
+                Woken::Deadline => self.take(Event::Tick),
+                Woken::Asked(Some(Asked { request, answer })) => {
+                    let (said, end) = self.answer(request);
+                    let _ = answer.send(said);
+                    end
+                }
+                Woken::Asked(None) => {
+                    asked = None;
+                    None
+                }
+            };
+            if let Some(code) = end {
+                return Ok(code);
+            }
+        }
+    }
+
+    fn signal(&mut self, got: crate::signals::Got) -> Option<u8> {
+        if got.number != SIGCHLD {
+            if !matches!(self.plan.conduct, Conduct::Plain) {
+                info!(role = self.charge.name(), signal = %signal_name(got.number), sender = got.sender, "signal");
+            }
+            return self.take(Event::Signal(got.number));
+        }
+        let reaped = reap(self.main);
+        self.orphans += reaped.orphans;
+        let stops = reaped.main_stops.into_iter().map(Event::MainStopped);
+        let events: Vec<_> = stops
+            .chain(reaped.main_end.map(Event::MainEnded))
+            .chain(reaped.nothing_left.then_some(Event::NothingLeft))
+            .collect();
+        if reaped.main_end.is_some() {
+            self.main = None;
+            self.channel = None;
+        }
+        events.into_iter().find_map(|event| self.take(event))
+    }
+
+    /// Gives an event to the machine and does what it says, and so on with what comes of that.
+    fn take(&mut self, event: Event) -> Option<u8> {
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            if let Event::MainStopped(stopped) = event {
+                warn!(role = self.charge.name(), stopped, "main process stopped or continued by a signal");
+            }
+            let before = self.machine.state();
+            let actions = self.machine.step(self.plan, self.origin.elapsed(), event);
+            self.tell(before);
+            if let Some(Action::End(code)) = actions.iter().find(|action| matches!(action, Action::End(_))) {
+                let code = *code;
+                self.act(actions);
+                return Some(code);
+            }
+            events.extend(self.act(actions));
+        }
+        None
+    }
+
+    fn tell(&self, before: State) {
+        let state = self.machine.state();
+        if state == before || matches!(self.plan.conduct, Conduct::Plain) {
+            return;
+        }
+        let pid = self.main.map(Pid::as_raw);
+        if let Some(after) = self.machine.ready_after().filter(|_| state == State::Ready) {
+            info!(role = self.charge.name(), pid, after_ms = milliseconds(after), "ready");
+        } else {
+            info!(role = self.charge.name(), pid, "{}", state.word());
+        }
+    }
+
+    /// Does what was decided, in order, and gives the events that come of it.
+    fn act(&mut self, actions: Vec<Action>) -> Option<Event> {
+        let mut event = None;
+        let role = self.charge.name().to_owned();
+        for action in actions {
+            match action {
+                Action::AskNeeds => self.needs = Some(self.charge.needs(self.waiting.clone())),
+                Action::Start => event = Some(self.start()),
+                Action::CheckSettings => event = self.prepare().is_ok().then_some(Event::Restart),
+                Action::SignalMain(number) => self.signal_main(number),
+                Action::ContinueMain => self.signal_main(SIGCONT),
+                Action::TermRest => self.signal_rest(SIGTERM),
+                Action::KillAll => {
+                    self.signal_main(SIGKILL);
+                    self.signal_rest(SIGKILL);
+                }
+                Action::TellEnd(ending) => self.tell_end(ending),
+                Action::TellNotReady => error!(role, "not ready in time"),
+                Action::TellNeedsMissed => {
+                    error!(role, waiting_for = ?self.waiting.lines(), "a need did not answer in time");
+                }
+                Action::TellHeldBack(number) => {
+                    info!(role, signal = %signal_name(number), "signal held back");
+                }
+                Action::TellPause(pause) => {
+                    warn!(role, pause_ms = milliseconds(pause), "starts again after a pause");
+                }
+                Action::End(code) => {
+                    if !matches!(self.plan.conduct, Conduct::Plain) {
+                        info!(role, code, orphans_reaped = self.orphans, "end");
+                    }
+                }
+            }
+        }
+        event
+    }
+
+    fn start(&mut self) -> Event {
+        let is_role = !matches!(self.plan.conduct, Conduct::Plain);
+        let bond = Bond { terminal: !is_role, dies_with_us: is_role && !self.is_first };
+        let channel = if is_role { Channel::new().ok() } else { None };
+        let (ours, theirs) = channel.unzip();
+        match start(&self.program, &self.inherited, bond, theirs.as_ref()) {
+            Ok(pid) => {
+                self.main = Some(pid);
+                self.channel = ours;
+                Event::Started
+            }
+            Err(failed) => {
+                let cause = failed.source().map(ToString::to_string);
+                error!(role = self.charge.name(), cause, "{failed}");
+                Event::CannotStart(failed.code())
+            }
+        }
+    }
+
+    fn prepare(&mut self) -> Result<(), String> {
+        match self.charge.prepare() {
+            Ok(program) => {
+                self.program = program;
+                Ok(())
+            }
+            Err(refused) => {
+                error!(role = self.charge.name(), cause = %refused, "no restart: the new settings are not good");
+                Err(refused.to_string())
+            }
+        }
+    }
+
+    fn signal_main(&self, number: i32) {
+        // ESRCH: it has ended, and its SIGCHLD is on the way.
+        if let Some(main) = self.main
+            && let Err(cause) = send(main, number)
+        {
+            info!(role = self.charge.name(), signal = %signal_name(number), %cause, "signal not delivered");
+        }
+    }
+
+    fn signal_rest(&self, number: i32) {
+        let rest = match descendants() {
+            Ok(rest) => rest,
+            Err(cause) => return warn!(role = self.charge.name(), %cause, "leftovers cannot be found"),
+        };
+        let rest: Vec<_> = rest.into_iter().filter(|pid| Some(*pid) != self.main).collect();
+        if rest.is_empty() {
+            return;
+        }
+        let pids: Vec<_> = rest.iter().map(|pid| pid.as_raw()).collect();
+        info!(role = self.charge.name(), signal = %signal_name(number), ?pids, "signal to leftovers");
+        for pid in rest {
+            let _ = send(pid, number);
+        }
+    }
+
+    fn tell_end(&self, Ending { exit, asked, lived, normal }: Ending) {
+        let asked = match asked {
+            Some(Reason::Signal(number)) => signal_name(number),
+            Some(Reason::Restart) => "restart".to_owned(),
+            Some(Reason::NotReady) => "not ready in time".to_owned(),
+            None => "nobody".to_owned(),
+        };
+        let (role, lived_ms) = (self.charge.name(), milliseconds(lived));
+        if normal {
+            info!(role, %exit, asked_by = asked, lived_ms, normal, "main process ended");
+        } else {
+            warn!(role, %exit, asked_by = asked, lived_ms, normal, "main process ended");
+        }
+    }
+
+    fn answer(&mut self, request: Request) -> (Answer, Option<u8>) {
+        match request {
+            Request::Status => (Answer::Status(self.status()), None),
+            Request::Restart
+                if !self.machine.takes_restart() || matches!(self.plan.conduct, Conduct::Plain) =>
+            {
+                let reason = format!("{} is {}", self.charge.name(), self.machine.state().word());
+                (Answer::Refused { reason }, None)
+            }
+            Request::Restart => match self.prepare() {
+                Ok(()) => (Answer::Accepted, self.take(Event::Restart)),
+                Err(reason) => (Answer::Refused { reason }, None),
+            },
+        }
+    }
+
+    fn status(&self) -> Status {
+        let stopped = self.machine.main_is_stopped();
+        let mut status = Status {
+            role: None,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            init: std::process::id(),
+            main: self.main.map(|pid| Main { pid: pid.as_raw().unsigned_abs(), stopped }),
+            state: self.machine.state(),
+            for_ms: milliseconds(self.origin.elapsed().saturating_sub(self.machine.entered())),
+            ready_after_ms: self.machine.ready_after().map(milliseconds),
+            restarts: self.machine.restarts(),
+            waiting_for: self.waiting.lines(),
+            ports: Vec::new(),
+            certificate: None,
+            needs: Vec::new(),
+        };
+        self.charge.describe(&mut status);
+        status
+    }
+}
+
+async fn heard(channel: &mut Option<Channel>) -> bool {
+    match channel {
+        Some(channel) => channel.ready().await,
+        None => pending().await,
+    }
+}
+
+async fn answered(needs: &mut Option<Pin<Box<dyn Future<Output = ()>>>>) {
+    match needs {
+        Some(needs) => needs.await,
+        None => pending().await,
+    }
+}
+
+async fn reached(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => pending().await,
+    }
+}
+
+async fn next(asked: &mut Option<Receiver<Asked>>) -> Option<Asked> {
+    match asked {
+        Some(asked) => asked.recv().await,
+        None => pending().await,
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What differs between two starts that have the same process id, as every PID 1 has.
+fn clock() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::from(since.subsec_nanos())
+}

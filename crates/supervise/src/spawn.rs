@@ -1,0 +1,106 @@
+//! The only place that starts a process.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use nix::unistd::{Pid, getpid, getppid, setpgid, tcsetpgrp};
+
+use crate::inherited::Inherited;
+
+/// What is started.
+#[derive(Debug, Clone, Default)]
+pub struct Program {
+    /// The file.
+    pub path: PathBuf,
+    /// What it is given.
+    pub arguments: Vec<OsString>,
+    /// Where it runs.
+    pub folder: PathBuf,
+}
+
+/// The main process could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot run {path}")]
+pub struct StartError {
+    path: String,
+    source: io::Error,
+}
+
+impl StartError {
+    /// 127 when the file is not there, 126 when it is and cannot be run (POSIX XCU 2.8.2).
+    #[must_use]
+    pub fn code(&self) -> u8 {
+        if self.source.kind() == io::ErrorKind::NotFound { 127 } else { 126 }
+    }
+}
+
+/// What the main process is to us, beyond a child.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bond {
+    /// It gets the terminal, as a shell's foreground job does.
+    pub terminal: bool,
+    /// It does not outlive us. Not needed by PID 1, with which everything ends.
+    pub dies_with_us: bool,
+}
+
+/// Starts the program, with the end of a channel for its readiness if one is given, and gives its process id.
+pub(crate) fn start(
+    program: &Program,
+    inherited: &Inherited,
+    bond: Bond,
+    channel: Option<&OwnedFd>,
+) -> Result<Pid, StartError> {
+    #[allow(clippy::disallowed_methods)] // This is the one file that spawns.
+    let mut command = Command::new(&program.path);
+    command.args(&program.arguments).current_dir(&program.folder);
+    // Ours alone: an init that the program starts in turn must not answer on our socket.
+    command.env_remove("BERTH_CONTROL");
+    if let Some(channel) = channel {
+        // Node's parent side of IPC: newline-delimited JSON over the inherited descriptor.
+        command.env("NODE_CHANNEL_FD", channel.as_raw_fd().to_string());
+        command.env("NODE_CHANNEL_SERIALIZATION_MODE", "json");
+    }
+    let inherited = *inherited;
+    let channel_number = channel.map(AsRawFd::as_raw_fd);
+    let parent = getpid();
+    // SAFETY: `prepare` makes system calls only: no allocation, no lock, as signal-safety(7) asks between fork
+    // and exec.
+    unsafe {
+        command.pre_exec(move || prepare(&inherited, bond, channel_number, parent).map_err(io::Error::from));
+    }
+    let child =
+        command.spawn().map_err(|source| StartError { path: program.path.display().to_string(), source })?;
+    // The handle is dropped, not waited on: the reaper owns every wait.
+    Ok(Pid::from_raw(i32::try_from(child.id()).unwrap_or_default()))
+}
+
+fn prepare(inherited: &Inherited, bond: Bond, channel: Option<RawFd>, parent: Pid) -> nix::Result<()> {
+    if bond.dies_with_us {
+        prctl::set_pdeathsig(Signal::SIGKILL)?;
+        if getppid() != parent {
+            // We died between fork and prctl: the signal will never come.
+            return Err(nix::errno::Errno::ESRCH);
+        }
+    }
+    // A group of its own, so that what a terminal sends to ours does not reach it twice.
+    setpgid(Pid::from_raw(0), Pid::from_raw(0))?;
+    if bond.terminal {
+        // SAFETY: descriptor 0 is borrowed for one call; where it is closed or no terminal, the call fails, and
+        // there is nothing to hand over. SIGTTOU cannot stop us: it is ignored or blocked at this point.
+        let stdin = unsafe { std::os::fd::BorrowedFd::borrow_raw(0) };
+        let _ = tcsetpgrp(stdin, getpid());
+    }
+    if let Some(number) = channel {
+        // SAFETY: the parent holds this descriptor open across fork.
+        let channel = unsafe { std::os::fd::BorrowedFd::borrow_raw(number) };
+        fcntl(channel, FcntlArg::F_SETFD(FdFlag::empty()))?;
+    }
+    inherited.restore()
+}
