@@ -1,1 +1,56 @@
-//! catalogue
+//! The list of roles, and what follows from it alone.
+//!
+//! [`ROLES`] is the only place that names every role; what runs, waits, probes and renders takes roles from here.
+//! [`check`] says what is wrong with a list, [`start_order`] in which order its roles are started (and, read
+//! backwards, stopped), [`describe`] what a role is in a form that machines read.
+//!
+//! Invariants: no I/O; everything but [`ROLES`], [`find`] and [`names`] works on any list, so that it can be tried
+//! on a broken one. A thirteenth role is one crate and one line here: docs/guide/adding-a-role.md.
+//!
+//! ```
+//! let imap = berth_catalogue::find("imap").ok_or("no such role")?;
+//! assert_eq!(imap.entrypoint, "imap.js");
+//! let order = berth_catalogue::start_order(berth_catalogue::ROLES);
+//! assert_eq!(order[0].name, "sqlite");
+//! # Ok::<(), &str>(())
+//! ```
+
+use berth_role::Role;
+
+mod check;
+mod describe;
+mod order;
+
+pub use check::{CatalogueError, check};
+pub use describe::{
+    NeedDescription, NeedOn, PortDescription, ReadinessDescription, RoleDescription, StopDescription,
+    TlsRule, describe,
+};
+pub use order::start_order;
+
+/// All roles, in the order in which they are shown.
+pub static ROLES: &[&Role] = &[
+    &berth_role_web::ROLE,
+    &berth_role_api::ROLE,
+    &berth_role_smtp::ROLE,
+    &berth_role_imap::ROLE,
+    &berth_role_pop3::ROLE,
+    &berth_role_mx::ROLE,
+    &berth_role_caldav::ROLE,
+    &berth_role_carddav::ROLE,
+    &berth_role_sqlite::ROLE,
+    &berth_role_smtp_bree::ROLE,
+    &berth_role_bree::ROLE,
+    &berth_role_sqlite_bree::ROLE,
+];
+
+/// The role of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Role> {
+    ROLES.iter().copied().find(|role| role.name == name)
+}
+
+/// The names of all roles, in the order of [`ROLES`].
+pub fn names() -> impl Iterator<Item = &'static str> {
+    ROLES.iter().map(|role| role.name)
+}

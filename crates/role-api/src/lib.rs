@@ -1,1 +1,39 @@
-//! The role api.
+//! api does for programs what web does for people: domains, mailboxes, messages, over JSON.
+//!
+//! Needs: the document store and the key-value store; sqlite only for requests that touch a mailbox.
+//!
+//! Odd about it:
+//! - `/v1/test` is answered with 200 without credentials and without a database.
+//! - Behind the HTTP front: its own number is not the one that the world sees.
+//! - Without outside connections the application ends with 1 shortly after it has said ready.
+
+use std::time::Duration;
+
+use berth_role::{Check, Exposure, Kind, Need, Port, Readiness, Role, Stop, Tls, Upstream};
+
+/// The same for programs.
+pub const ROLE: Role = Role {
+    name: "api",
+    serves: "programs manage domains and mailboxes (RFC 9110)",
+    kind: Kind::Web,
+    entrypoint: "api.js",
+    host: Some("API_HOST"),
+    ports: &[Port {
+        name: "api",
+        number: 4000,
+        published: 443,
+        setting: "API_PORT",
+        exposure: Exposure::Fronted,
+        tls: Tls::WhenHttps("API_PROTOCOL"),
+    }],
+    needs: &[
+        Need::hard(Upstream::Documents("MONGO_URI")),
+        Need::hard(Upstream::KeyValue("API_REDIS_")),
+        Need::lazy(Upstream::Role("sqlite")),
+    ],
+    readiness: Readiness::Message,
+    ready_within: Duration::from_mins(2),
+    certificate: Some("API_SSL_CERT_PATH"),
+    health: &[Check::Http { path: "/v1/test", statuses: &[200] }],
+    stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
+};

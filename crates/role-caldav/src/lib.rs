@@ -1,1 +1,40 @@
-//! The role caldav.
+//! caldav keeps calendars in step between a person's devices.
+//!
+//! Needs: the document store (accounts), the key-value store, and sqlite, which holds them with the mailbox.
+//!
+//! Odd about it:
+//! - `/` answers 200 even when every DAV request fails (seen with a wrong release of a library), so it is asked
+//!   a PROPFIND without credentials, which must be refused with 401.
+//! - Behind the HTTP front: its own number is not the one that the world sees.
+//! - Without outside connections the application ends with 1 shortly after it has said ready.
+
+use std::time::Duration;
+
+use berth_role::{Check, Exposure, Kind, Need, Port, Readiness, Role, Stop, Tls, Upstream};
+
+/// Calendars.
+pub const ROLE: Role = Role {
+    name: "caldav",
+    serves: "devices keep calendars in step (RFC 4791)",
+    kind: Kind::Web,
+    entrypoint: "caldav.js",
+    host: Some("CALDAV_HOST"),
+    ports: &[Port {
+        name: "caldavs",
+        number: 5000,
+        published: 443,
+        setting: "CALDAV_PORT",
+        exposure: Exposure::Fronted,
+        tls: Tls::WhenHttps("CALDAV_PROTOCOL"),
+    }],
+    needs: &[
+        Need::hard(Upstream::Documents("MONGO_URI")),
+        Need::hard(Upstream::KeyValue("CALDAV_REDIS_")),
+        Need::hard(Upstream::Role("sqlite")),
+    ],
+    readiness: Readiness::Message,
+    ready_within: Duration::from_mins(2),
+    certificate: Some("CALDAV_SSL_CERT_PATH"),
+    health: &[Check::DavUnauthorized],
+    stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
+};

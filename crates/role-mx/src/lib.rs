@@ -1,1 +1,41 @@
-//! The role mx.
+//! mx takes the mail that other servers bring, for the domains and mailboxes that are kept here.
+//!
+//! Needs: the document store (recipients) and the key-value store (limits, DNS answers), the latter under bree's
+//! settings. sqlite only lazily: mail for a mailbox waits at its sender (451) while sqlite is away.
+//!
+//! Odd about it:
+//! - Never TLS from the first byte, whatever the port: servers use STARTTLS (RFC 3207). No AUTH.
+//! - Its port in use: it neither ends nor says ready, but idles. Only the deadline for readiness notices.
+//! - It looks up the client's name before it greets: with resolvers that do not answer the greeting is late.
+//!   Without the key-value store it greets with 421.
+
+use std::time::Duration;
+
+use berth_role::{Check, Exposure, Kind, Need, Port, Readiness, Role, Stop, Tls, Upstream};
+
+/// Mail from other servers.
+pub const ROLE: Role = Role {
+    name: "mx",
+    serves: "other mail servers deliver mail (RFC 5321)",
+    kind: Kind::Mail,
+    entrypoint: "mx.js",
+    host: Some("MX_HOST"),
+    ports: &[Port {
+        name: "smtp",
+        number: 2525,
+        published: 25,
+        setting: "MX_PORT",
+        exposure: Exposure::Public,
+        tls: Tls::StartTls,
+    }],
+    needs: &[
+        Need::hard(Upstream::Documents("MONGO_URI")),
+        Need::hard(Upstream::KeyValue("BREE_REDIS_")),
+        Need::lazy(Upstream::Role("sqlite")),
+    ],
+    readiness: Readiness::Message,
+    ready_within: Duration::from_mins(2),
+    certificate: Some("WEB_SSL_CERT_PATH"),
+    health: &[Check::Smtp, Check::Certificate],
+    stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
+};

@@ -1,1 +1,53 @@
-//! The role smtp.
+//! smtp takes the mail that users send: submission with a password, into a durable queue that smtp-bree empties.
+//! The application's own mail (invitations, alarms) goes this way too.
+//!
+//! Needs: the document store (the queue) and the key-value store (limits), the latter under bree's settings.
+//!
+//! Odd about it:
+//! - TLS goes by the port's number: from the first byte on 465 and 2465 (RFC 8314), STARTTLS on any other, the
+//!   application's default of 2587 included. A plaintext client on a TLS port gets no answer at all.
+//! - Its port in use: it neither ends nor says ready, but idles. Only the deadline for readiness notices.
+//! - Without the key-value store it greets with 421.
+
+use std::time::Duration;
+
+use berth_role::{Check, Exposure, Kind, Need, Port, Readiness, Role, Stop, Tls, Upstream};
+
+/// Submission of mail by users.
+pub const ROLE: Role = Role {
+    name: "smtp",
+    serves: "mail clients send mail (RFC 6409)",
+    kind: Kind::Mail,
+    entrypoint: "smtp.js",
+    host: Some("SMTP_HOST"),
+    ports: &[Port {
+        name: "submissions",
+        number: 2587,
+        published: 465,
+        setting: "SMTP_PORT",
+        exposure: Exposure::Public,
+        tls: Tls::ImplicitOn(&[465, 2465]),
+    }],
+    needs: &[Need::hard(Upstream::Documents("MONGO_URI")), Need::hard(Upstream::KeyValue("BREE_REDIS_"))],
+    readiness: Readiness::Message,
+    ready_within: Duration::from_mins(2),
+    certificate: Some("WEB_SSL_CERT_PATH"),
+    health: &[Check::Smtp, Check::Certificate],
+    stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use berth_role::TlsMode;
+
+    #[test]
+    fn tls_is_implicit_where_rfc_8314_says_so_and_starttls_by_default() {
+        let tls = |number: &str| {
+            let setting = |key: &str| (key == "SMTP_PORT").then(|| number.to_owned());
+            ROLE.ports[0].resolve(&setting).unwrap().tls
+        };
+        assert_eq!([tls("465"), tls("2465")], [TlsMode::Implicit; 2]);
+        assert_eq!([tls(""), tls("587"), tls("25")], [TlsMode::StartTls; 3]);
+    }
+}

@@ -1,1 +1,33 @@
-//! The role sqlite-bree.
+//! sqlite-bree does the hourly housekeeping of the mailboxes: old backups, sizes, what has expired.
+//!
+//! Needs: the document store and the key-value store. sqlite lazily: the sample application only asks sqlite for
+//! the work, Forward Email's does it in the folder of the mailboxes itself, so that both must see one volume.
+//!
+//! Odd about it:
+//! - It never says ready, and has no port: it counts as ready once its needs have answered and it has been alive
+//!   for 5 s.
+//! - Asked to stop it ends at once with 0 when idle, with 1 after some 5 s when a job runs. Both are normal.
+
+use std::time::Duration;
+
+use berth_role::{Kind, Need, Readiness, Role, Stop, Upstream};
+
+/// The housekeeper of the mailboxes.
+pub const ROLE: Role = Role {
+    name: "sqlite-bree",
+    serves: "mailboxes are cleaned up",
+    kind: Kind::Worker,
+    entrypoint: "sqlite-bree.js",
+    host: None,
+    ports: &[],
+    needs: &[
+        Need::hard(Upstream::Documents("MONGO_URI")),
+        Need::hard(Upstream::KeyValue("BREE_REDIS_")),
+        Need::lazy(Upstream::Role("sqlite")),
+    ],
+    readiness: Readiness::AliveFor(Duration::from_secs(5)),
+    ready_within: Duration::from_mins(2),
+    certificate: None,
+    health: &[],
+    stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
+};

@@ -1,1 +1,38 @@
-//! The role sqlite.
+//! sqlite keeps every mailbox: it is the only role that writes them, one encrypted SQLite file each, and the
+//! others reach it over a WebSocket on a private port.
+//!
+//! Needs: the document store and the key-value store. In production it speaks TLS with the web certificate.
+//!
+//! Odd about it:
+//! - It never answers a plain GET: only a WebSocket upgrade is answered, with 401 when it lacks credentials.
+//! - It may take 60 s to stop (open transactions, then a checkpoint of each mailbox), and a KILL before that
+//!   leaves the write-ahead logs behind. Docker's own 10 s are far too short.
+//! - It loads the application twice, the second time in a worker thread: twice the memory of the others.
+
+use std::time::Duration;
+
+use berth_role::{Check, Exposure, Kind, Need, Port, Readiness, Role, Stop, Tls, Upstream};
+
+/// The keeper of the mailboxes.
+pub const ROLE: Role = Role {
+    name: "sqlite",
+    serves: "the other roles read and write mailboxes through it",
+    kind: Kind::Store,
+    entrypoint: "sqlite.js",
+    host: Some("SQLITE_HOST"),
+    ports: &[Port {
+        name: "sqlite",
+        number: 3456,
+        published: 3456,
+        setting: "SQLITE_PORT",
+        exposure: Exposure::Private,
+        tls: Tls::InProduction,
+    }],
+    needs: &[Need::hard(Upstream::Documents("MONGO_URI")), Need::hard(Upstream::KeyValue("IMAP_REDIS_"))],
+    readiness: Readiness::Message,
+    ready_within: Duration::from_mins(2),
+    certificate: Some("WEB_SSL_CERT_PATH"),
+    health: &[Check::WebSocketUnauthorized, Check::Certificate],
+    // 60 s is the application's own limit; the rest is for what it leaves behind.
+    stop: Stop { drain: Duration::from_mins(1), grace: Duration::from_secs(75), normal: &[0, 1, 130, 143] },
+};

@@ -1,1 +1,41 @@
-//! The role web.
+//! web is where people register, manage their domains and mailboxes, and read their mail in a browser.
+//!
+//! Needs: the document store and the key-value store; the mail it sends itself goes through smtp, which it can
+//! be without for a while.
+//!
+//! Odd about it:
+//! - `/` is answered without any database: by the application with a redirect to the page in the visitor's
+//!   language. So it says that web serves; what web needs is asked on its own.
+//! - Behind the HTTP front: its own number is not the one that the world sees.
+//! - Without outside connections the application ends with 1 shortly after it has said ready.
+
+use std::time::Duration;
+
+use berth_role::{Check, Exposure, Kind, Need, Port, Readiness, Role, Stop, Tls, Upstream};
+
+/// Pages for people.
+pub const ROLE: Role = Role {
+    name: "web",
+    serves: "people manage domains and mailboxes in a browser (RFC 9110)",
+    kind: Kind::Web,
+    entrypoint: "web.js",
+    host: Some("WEB_HOST"),
+    ports: &[Port {
+        name: "https",
+        number: 3000,
+        published: 443,
+        setting: "WEB_PORT",
+        exposure: Exposure::Fronted,
+        tls: Tls::WhenHttps("WEB_PROTOCOL"),
+    }],
+    needs: &[
+        Need::hard(Upstream::Documents("MONGO_URI")),
+        Need::hard(Upstream::KeyValue("WEB_REDIS_")),
+        Need::lazy(Upstream::Role("smtp")),
+    ],
+    readiness: Readiness::Message,
+    ready_within: Duration::from_mins(2),
+    certificate: Some("WEB_SSL_CERT_PATH"),
+    health: &[Check::Http { path: "/", statuses: &[200, 301, 302, 303, 307, 308] }],
+    stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
+};

@@ -19,6 +19,7 @@
 //! # Ok::<(), berth_role::PortError>(())
 //! ```
 
+use std::fmt;
 use std::time::Duration;
 
 mod port;
@@ -47,6 +48,8 @@ pub struct Role {
     pub readiness: Readiness,
     /// How long it may take to get ready, from the moment it was started.
     pub ready_within: Duration,
+    /// The setting that names the file of the certificate it serves, if it serves one.
+    pub certificate: Option<&'static str>,
     /// What is asked of it to know whether it is good for clients, in this order.
     pub health: &'static [Check],
     /// How it is stopped.
@@ -144,12 +147,12 @@ pub enum Check {
     Imap,
     /// Greeting, CAPA, QUIT (RFC 1939, RFC 2449).
     Pop3,
-    /// GET of the path answers with this status (RFC 9110).
+    /// GET of the path answers with one of these statuses (RFC 9110).
     Http {
         /// The path of the request.
         path: &'static str,
-        /// The only status that is good.
-        status: u16,
+        /// The statuses that are good; all others are not.
+        statuses: &'static [u16],
     },
     /// A PROPFIND without credentials is refused with 401, as RFC 4918 clients rely on.
     DavUnauthorized,
@@ -157,6 +160,22 @@ pub enum Check {
     WebSocketUnauthorized,
     /// The certificate that is served is valid now, and is the one on disk.
     Certificate,
+}
+
+/// The question in words, for logs, errors and pages.
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp => f.write_str("TCP connection"),
+            Self::Smtp => f.write_str("SMTP greeting"),
+            Self::Imap => f.write_str("IMAP greeting"),
+            Self::Pop3 => f.write_str("POP3 greeting"),
+            Self::Http { path, .. } => write!(f, "GET {path}"),
+            Self::DavUnauthorized => f.write_str("DAV asks for credentials"),
+            Self::WebSocketUnauthorized => f.write_str("WebSocket asks for credentials"),
+            Self::Certificate => f.write_str("certificate"),
+        }
+    }
 }
 
 /// How a role is stopped. Both times count from the TERM that its main process gets.

@@ -1,0 +1,294 @@
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::Hash;
+
+use berth_role::{Check, Exposure, Role, Upstream};
+
+use crate::order::hard_needs;
+
+/// What is wrong with a list of roles.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CatalogueError {
+    /// The name cannot be a container's, a service's and a file's name alike.
+    #[error("role name {0:?} is not lower-case words of letters and digits joined by hyphens")]
+    Name(&'static str),
+    /// Two roles, or two ports, claim the same thing.
+    #[error("{first} and {second} both claim {what}")]
+    Twice {
+        /// What is claimed.
+        what: String,
+        /// The role that comes first in the list.
+        first: &'static str,
+        /// The other one; the same name when a role claims it twice.
+        second: &'static str,
+    },
+    /// A need names a role that is not in the list.
+    #[error("{role} needs {on}, which is no role")]
+    Unknown {
+        /// Who needs it.
+        role: &'static str,
+        /// What it needs.
+        on: &'static str,
+    },
+    /// A need names a role that others cannot reach.
+    #[error("{role} needs {on}, which has no host setting or no port")]
+    Unreachable {
+        /// Who needs it.
+        role: &'static str,
+        /// What it needs.
+        on: &'static str,
+    },
+    /// Hard needs that wait for each other.
+    #[error("hard needs go round in a circle: {}", .0.join(" -> "))]
+    Circle(Vec<&'static str>),
+    /// The grace ends before the drain does.
+    #[error("{0}: the grace is shorter than the drain it contains")]
+    Grace(&'static str),
+    /// A role with a port that nobody asks anything, or one without that is asked over its port.
+    #[error("{0}: a role has health checks exactly when it has a port")]
+    Health(&'static str),
+    /// The certificate is checked and no setting says which.
+    #[error("{0}: the certificate is checked, but no setting names its file")]
+    Certificate(&'static str),
+}
+
+/// Everything that is wrong with a list of roles, all at once.
+pub fn check(roles: &[&Role]) -> Result<(), Vec<CatalogueError>> {
+    let mut errors = Vec::new();
+    errors
+        .extend(roles.iter().filter(|role| !is_words(role.name)).map(|role| CatalogueError::Name(role.name)));
+
+    let ports = || roles.iter().flat_map(|role| role.ports.iter().map(|port| (*role, port)));
+    twice(&mut errors, "the name", roles.iter().map(|role| (role.name, role.name)));
+    twice(&mut errors, "the entrypoint", roles.iter().map(|role| (role.name, role.entrypoint)));
+    twice(&mut errors, "port", ports().map(|(role, port)| (role.name, port.number)));
+    // Fronted roles share one published number, told apart by host name.
+    let public = ports().filter(|(_, port)| port.exposure == Exposure::Public);
+    twice(&mut errors, "public port", public.map(|(role, port)| (role.name, port.published)));
+    let hosts = roles.iter().filter_map(|role| role.host.map(|host| (role.name, host)));
+    let settings = ports().map(|(role, port)| (role.name, port.setting)).chain(hosts);
+    twice(&mut errors, "the setting", settings);
+
+    for role in roles {
+        errors.extend(role.needs.iter().filter_map(|need| need_error(role, need.on, roles)));
+        if role.stop.grace < role.stop.drain {
+            errors.push(CatalogueError::Grace(role.name));
+        }
+        if role.ports.is_empty() != role.health.is_empty() {
+            errors.push(CatalogueError::Health(role.name));
+        }
+        if role.health.contains(&Check::Certificate) && role.certificate.is_none() {
+            errors.push(CatalogueError::Certificate(role.name));
+        }
+    }
+    errors.extend(circle(roles).map(CatalogueError::Circle));
+    if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+/// The form that is a DNS label (RFC 1123 section 2.1), a Compose service and a file name alike.
+fn is_words(name: &str) -> bool {
+    let is_word = |word: &str| {
+        !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    };
+    name.starts_with(|first: char| first.is_ascii_lowercase()) && name.split('-').all(is_word)
+}
+
+fn twice<T: Hash + Eq + Copy + ToString>(
+    errors: &mut Vec<CatalogueError>,
+    what: &str,
+    claims: impl Iterator<Item = (&'static str, T)>,
+) {
+    let mut owners = HashMap::new();
+    for (second, claim) in claims {
+        match owners.entry(claim) {
+            Entry::Vacant(free) => {
+                free.insert(second);
+            }
+            Entry::Occupied(taken) => {
+                let what = format!("{what} {}", claim.to_string());
+                errors.push(CatalogueError::Twice { what, first: taken.get(), second });
+            }
+        }
+    }
+}
+
+fn need_error(role: &Role, on: Upstream, roles: &[&Role]) -> Option<CatalogueError> {
+    let Upstream::Role(on) = on else { return None };
+    let role = role.name;
+    match roles.iter().find(|other| other.name == on) {
+        None => Some(CatalogueError::Unknown { role, on }),
+        Some(other) if other.host.is_none() || other.ports.is_empty() => {
+            Some(CatalogueError::Unreachable { role, on })
+        }
+        Some(_) => None,
+    }
+}
+
+/// The roles of one circle of hard needs, the first one again at its end.
+fn circle(roles: &[&Role]) -> Option<Vec<&'static str>> {
+    // Take away, again and again, every role whose hard needs are gone; what stays is in or before a circle.
+    let mut left = roles.to_vec();
+    loop {
+        let waits = |role: &&Role| hard_needs(role).any(|need| left.iter().any(|other| other.name == need));
+        let waiting: Vec<&Role> = left.iter().copied().filter(|role| waits(role)).collect();
+        if waiting.len() == left.len() {
+            break;
+        }
+        left = waiting;
+    }
+    let mut path = vec![left.first()?.name];
+    loop {
+        let here = left.iter().find(|role| Some(&role.name) == path.last())?;
+        let next = hard_needs(here).find(|need| left.iter().any(|other| other.name == *need))?;
+        if let Some(start) = path.iter().position(|name| *name == next) {
+            path.drain(..start);
+            path.push(next);
+            return Some(path);
+        }
+        path.push(next);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ROLES;
+    use berth_role::{Kind, Need, Port, Readiness, Stop, Tls};
+    use std::time::Duration;
+
+    const WORKER: Role = Role {
+        name: "worker",
+        serves: "nobody",
+        kind: Kind::Worker,
+        entrypoint: "worker.js",
+        host: None,
+        ports: &[],
+        needs: &[],
+        readiness: Readiness::Message,
+        ready_within: Duration::from_secs(1),
+        certificate: None,
+        health: &[],
+        stop: Stop { drain: Duration::from_secs(1), grace: Duration::from_secs(2), normal: &[0] },
+    };
+    const SERVER: Role = Role {
+        name: "server",
+        entrypoint: "server.js",
+        host: Some("SERVER_HOST"),
+        ports: &[Port {
+            name: "echo",
+            number: 7007,
+            published: 7,
+            setting: "SERVER_PORT",
+            exposure: Exposure::Public,
+            tls: Tls::StartTls,
+        }],
+        health: &[Check::Tcp],
+        ..WORKER
+    };
+
+    fn hard(on: &'static str) -> &'static [Need] {
+        vec![Need::hard(Upstream::Role(on))].leak()
+    }
+
+    fn lazy(on: &'static str) -> &'static [Need] {
+        vec![Need::lazy(Upstream::Role(on))].leak()
+    }
+
+    fn errors(roles: &[&Role]) -> Vec<String> {
+        check(roles).err().unwrap_or_default().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_list_is_right() {
+        assert_eq!(check(ROLES), Ok(()));
+        assert_eq!(check(&[&WORKER, &SERVER]), Ok(()));
+    }
+
+    #[test]
+    fn names_are_words() {
+        for name in ["", "Imap", "imap_", "-imap", "imap-", "a--b", "3pop", "mail server"] {
+            assert_eq!(check(&[&Role { name, ..WORKER }]), Err(vec![CatalogueError::Name(name)]));
+        }
+        assert_eq!(check(&[&Role { name: "smtp-2", ..WORKER }]), Ok(()));
+    }
+
+    #[test]
+    fn a_name_is_claimed_once() {
+        assert_eq!(
+            errors(&[&WORKER, &Role { entrypoint: "other.js", ..WORKER }]),
+            ["worker and worker both claim the name worker"]
+        );
+    }
+
+    #[test]
+    fn ports_settings_and_entrypoints_are_claimed_once() {
+        let other = Role { name: "other", ..SERVER };
+        assert_eq!(
+            errors(&[&SERVER, &other]),
+            [
+                "server and other both claim the entrypoint server.js",
+                "server and other both claim port 7007",
+                "server and other both claim public port 7",
+                "server and other both claim the setting SERVER_PORT",
+                "server and other both claim the setting SERVER_HOST",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_role_does_not_claim_its_own_port_twice() {
+        let ports: &[Port] = Box::leak(Box::new([SERVER.ports[0], SERVER.ports[0]]));
+        assert_eq!(errors(&[&Role { ports, ..SERVER }])[0], "server and server both claim port 7007");
+    }
+
+    #[test]
+    fn needs_name_roles_that_can_be_reached() {
+        let lost = Role { name: "lost", entrypoint: "lost.js", needs: lazy("srever"), ..WORKER };
+        let deaf = Role { name: "deaf", entrypoint: "deaf.js", needs: hard("worker"), ..WORKER };
+        assert_eq!(
+            errors(&[&WORKER, &lost, &deaf]),
+            [
+                "lost needs srever, which is no role",
+                "deaf needs worker, which has no host setting or no port"
+            ]
+        );
+    }
+
+    #[test]
+    fn hard_needs_do_not_go_round() {
+        fn server(name: &'static str, needs: &'static [Need]) -> Role {
+            Role { name, entrypoint: name, needs, ..WORKER }
+        }
+        let circle = |roles: &[&Role]| {
+            errors(roles).into_iter().filter(|error| error.contains("circle")).collect::<Vec<_>>()
+        };
+        let before = server("before", hard("one"));
+        let one = server("one", hard("two"));
+        let two = server("two", hard("one"));
+        assert_eq!(
+            circle(&[&WORKER, &before, &one, &two]),
+            ["hard needs go round in a circle: one -> two -> one"]
+        );
+        let alone = server("alone", hard("alone"));
+        assert_eq!(circle(&[&alone]), ["hard needs go round in a circle: alone -> alone"]);
+        let lazy = server("two", lazy("one"));
+        assert_eq!(circle(&[&before, &one, &lazy]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_grace_contains_the_drain() {
+        let stop = Stop { grace: Duration::from_millis(999), ..WORKER.stop };
+        assert_eq!(check(&[&Role { stop, ..WORKER }]), Err(vec![CatalogueError::Grace("worker")]));
+    }
+
+    #[test]
+    fn checks_go_with_a_port_and_a_certificate_with_its_file() {
+        assert_eq!(
+            check(&[&Role { health: &[Check::Tcp], ..WORKER }]),
+            Err(vec![CatalogueError::Health("worker")])
+        );
+        assert_eq!(check(&[&Role { health: &[], ..SERVER }]), Err(vec![CatalogueError::Health("server")]));
+        let unnamed = Role { health: &[Check::Certificate], ..SERVER };
+        assert_eq!(check(&[&unnamed]), Err(vec![CatalogueError::Certificate("server")]));
+    }
+}

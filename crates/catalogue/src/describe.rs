@@ -1,0 +1,192 @@
+use berth_role::{Readiness, Role, Strength, Tls, Upstream};
+use serde::Serialize;
+
+/// A role as machines read it: `berth-init roles --json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RoleDescription {
+    /// The word that selects it.
+    pub name: &'static str,
+    /// Whom it serves and how.
+    pub serves: &'static str,
+    /// The part it plays.
+    pub kind: &'static str,
+    /// The file that Node is given.
+    pub entrypoint: &'static str,
+    /// The setting that names its host.
+    pub host: Option<&'static str>,
+    /// Where it listens.
+    pub ports: Vec<PortDescription>,
+    /// What it cannot do without.
+    pub needs: Vec<NeedDescription>,
+    /// How it tells that it is ready.
+    pub readiness: ReadinessDescription,
+    /// How long it may take to get ready.
+    pub ready_within_seconds: u64,
+    /// The setting that names the file of its certificate.
+    pub certificate: Option<&'static str>,
+    /// What is asked of it, in words.
+    pub health: Vec<String>,
+    /// How it is stopped.
+    pub stop: StopDescription,
+}
+
+/// A port of a role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PortDescription {
+    /// The service name.
+    pub name: &'static str,
+    /// The number that is listened on by default.
+    pub number: u16,
+    /// The number for clients outside.
+    pub published: u16,
+    /// The setting that overrides `number`.
+    pub setting: &'static str,
+    /// Who may reach it.
+    pub exposure: &'static str,
+    /// How TLS is decided.
+    pub tls: TlsRule,
+}
+
+/// How TLS is decided on a port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "rule", rename_all = "kebab-case")]
+pub enum TlsRule {
+    /// From the first byte on these numbers, by STARTTLS on others.
+    ImplicitOn {
+        /// The numbers.
+        numbers: &'static [u16],
+    },
+    /// By STARTTLS.
+    Starttls,
+    /// From the first byte when the setting is `https`, else none.
+    WhenHttps {
+        /// The setting.
+        setting: &'static str,
+    },
+    /// From the first byte when NODE_ENV is `production`, else none.
+    InProduction,
+}
+
+/// A need of a role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NeedDescription {
+    /// What is needed.
+    #[serde(flatten)]
+    pub on: NeedOn,
+    /// It is waited for and counts for health.
+    pub hard: bool,
+}
+
+/// What is needed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "on", rename_all = "kebab-case")]
+pub enum NeedOn {
+    /// A document store.
+    Documents {
+        /// The setting that holds its URI.
+        setting: &'static str,
+    },
+    /// A key-value store.
+    KeyValue {
+        /// What its settings begin with.
+        prefix: &'static str,
+    },
+    /// Another role.
+    Role {
+        /// Its name.
+        name: &'static str,
+    },
+}
+
+/// How a role tells that it is ready.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "by", rename_all = "kebab-case")]
+pub enum ReadinessDescription {
+    /// It says so.
+    Message,
+    /// Its needs have answered, and it has been alive this long or has said so.
+    AliveFor {
+        /// How long.
+        seconds: u64,
+    },
+}
+
+/// How a role is stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StopDescription {
+    /// After this the rest of its processes get TERM.
+    pub drain_seconds: u64,
+    /// After this everything that is left gets KILL.
+    pub grace_seconds: u64,
+    /// The exit codes of an asked-for stop that are no failure.
+    pub normal: &'static [u8],
+}
+
+/// What a role is, in a form that machines read.
+#[must_use]
+pub fn describe(role: &Role) -> RoleDescription {
+    RoleDescription {
+        name: role.name,
+        serves: role.serves,
+        kind: role.kind.word(),
+        entrypoint: role.entrypoint,
+        host: role.host,
+        ports: role.ports.iter().map(port).collect(),
+        needs: role.needs.iter().map(need).collect(),
+        readiness: match role.readiness {
+            Readiness::Message => ReadinessDescription::Message,
+            Readiness::AliveFor(time) => ReadinessDescription::AliveFor { seconds: time.as_secs() },
+        },
+        ready_within_seconds: role.ready_within.as_secs(),
+        certificate: role.certificate,
+        health: role.health.iter().map(ToString::to_string).collect(),
+        stop: StopDescription {
+            drain_seconds: role.stop.drain.as_secs(),
+            grace_seconds: role.stop.grace.as_secs(),
+            normal: role.stop.normal,
+        },
+    }
+}
+
+fn port(port: &berth_role::Port) -> PortDescription {
+    PortDescription {
+        name: port.name,
+        number: port.number,
+        published: port.published,
+        setting: port.setting,
+        exposure: port.exposure.word(),
+        tls: match port.tls {
+            Tls::ImplicitOn(numbers) => TlsRule::ImplicitOn { numbers },
+            Tls::StartTls => TlsRule::Starttls,
+            Tls::WhenHttps(setting) => TlsRule::WhenHttps { setting },
+            Tls::InProduction => TlsRule::InProduction,
+        },
+    }
+}
+
+fn need(need: &berth_role::Need) -> NeedDescription {
+    let on = match need.on {
+        Upstream::Documents(setting) => NeedOn::Documents { setting },
+        Upstream::KeyValue(prefix) => NeedOn::KeyValue { prefix },
+        Upstream::Role(name) => NeedOn::Role { name },
+    };
+    NeedDescription { on, hard: need.strength == Strength::Hard }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_reads_what_the_role_says() {
+        let value = serde_json::to_value(describe(crate::find("imap").unwrap())).unwrap();
+        assert_eq!(value["ports"][0]["published"], 993);
+        assert_eq!(
+            value["ports"][0]["tls"],
+            serde_json::json!({"rule": "implicit-on", "numbers": [993, 2993]})
+        );
+        assert_eq!(value["needs"][2], serde_json::json!({"on": "role", "name": "sqlite", "hard": true}));
+        assert_eq!(value["readiness"], serde_json::json!({"by": "message"}));
+        assert_eq!(value["stop"]["grace_seconds"], 15);
+    }
+}
