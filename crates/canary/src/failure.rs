@@ -1,0 +1,161 @@
+//! Why something could not be done, and what the reader can do.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use rustls::CertificateError;
+
+/// What could not be done. Its sources say why.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {what}")]
+pub struct Failure {
+    what: String,
+    #[source]
+    cause: Cause,
+}
+
+/// Why it could not be done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Cause {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("the other side closed the connection")]
+    Closed,
+    #[error("it took longer than {} s", .0.as_secs_f32())]
+    Late(Duration),
+    #[error("the server does not offer {0}")]
+    Missing(&'static str),
+    #[error("the server answered: {0}")]
+    Refused(String),
+    #[error("the server answered: {0}")]
+    SignIn(String),
+    #[error("{0}")]
+    Found(String),
+}
+
+impl Failure {
+    pub(crate) fn new(what: impl Into<String>, cause: impl Into<Cause>) -> Self {
+        Self { what: what.into(), cause: cause.into() }
+    }
+
+    /// What could not be done and each cause of it, the nearest first.
+    #[must_use]
+    pub fn because(&self) -> Vec<String> {
+        let first: &dyn Error = self;
+        let causes = std::iter::successors(Some(first), |&error| error.source());
+        let mut chain: Vec<_> = causes.map(ToString::to_string).collect();
+        // Several libraries print their source and return it as well.
+        chain.dedup_by(|inner, outer| outer.ends_with(inner.as_str()));
+        chain
+    }
+
+    /// What the reader can do, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let hint = match &self.cause {
+            Cause::SignIn(_) => "is the password right, and the mailbox not locked after wrong ones?",
+            Cause::Refused(reply) if reply.starts_with('4') => {
+                "the server asks to try again later: its log says why"
+            }
+            Cause::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                "nothing listens there: is the role running, and on this port?"
+            }
+            Cause::Io(error) => certificate(error)?,
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+fn certificate(error: &io::Error) -> Option<&'static str> {
+    match error.get_ref()?.downcast_ref()? {
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => Some(
+            "the certificate does not come from an authority that is trusted here, or its chain is not whole",
+        ),
+        rustls::Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => Some("the certificate is for other names: issue one that has this name too"),
+        rustls::Error::InvalidCertificate(
+            CertificateError::Expired | CertificateError::ExpiredContext { .. },
+        ) => Some("the certificate has expired: renew it, and restart what has loaded it"),
+        rustls::Error::InvalidMessage(_) => Some("this port does not begin with TLS"),
+        _ => None,
+    }
+}
+
+impl From<async_imap::error::Error> for Cause {
+    fn from(error: async_imap::error::Error) -> Self {
+        use async_imap::error::Error;
+        match error {
+            Error::Io(error) => Self::Io(error),
+            Error::ConnectionLost => Self::Closed,
+            Error::Bad(reply) | Error::No(reply) => Self::Refused(reply),
+            other => Self::Found(other.to_string()),
+        }
+    }
+}
+
+impl From<mail_send::Error> for Cause {
+    fn from(error: mail_send::Error) -> Self {
+        use mail_send::Error;
+        match error {
+            Error::Io(error) => Self::Io(error),
+            Error::Tls(error) => Self::Io(io::Error::new(io::ErrorKind::InvalidData, *error)),
+            Error::UnexpectedReply(reply) => Self::Refused(spell(reply.code(), reply.message())),
+            Error::AuthenticationFailed(reply) => Self::SignIn(spell(reply.code(), reply.message())),
+            Error::MissingStartTls => Self::Missing("STARTTLS"),
+            Error::UnsupportedAuthMechanism => Self::Missing("AUTH with a password"),
+            // The library cannot tell the end of the connection from an answer that is none.
+            Error::UnparseableReply => {
+                Self::Found("the other side closed the connection, or sent no SMTP".into())
+            }
+            other => Self::Found(other.to_string()),
+        }
+    }
+}
+
+/// An SMTP reply on one line.
+pub(crate) fn spell(code: u16, message: &str) -> String {
+    format!("{code} {}", message.trim().replace(['\r', '\n'], " "))
+}
+
+/// Says what was being done when it went wrong.
+pub(crate) trait Doing<T> {
+    fn doing(self, what: impl Into<String>) -> Result<T, Failure>;
+}
+
+impl<T, E: Into<Cause>> Doing<T> for Result<T, E> {
+    fn doing(self, what: impl Into<String>) -> Result<T, Failure> {
+        self.map_err(|cause| Failure::new(what, cause))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_says_each_thing_once() {
+        let refused = io::Error::new(io::ErrorKind::ConnectionRefused, "connection refused");
+        let failure = Failure::new("connect to 127.0.0.1:2993", refused);
+        assert_eq!(failure.because(), ["cannot connect to 127.0.0.1:2993", "connection refused"]);
+        assert_eq!(failure.hint().unwrap(), "nothing listens there: is the role running, and on this port?");
+    }
+
+    #[test]
+    fn a_foreign_certificate_is_told_from_an_expired_one() {
+        let told = |error| {
+            let error = rustls::Error::InvalidCertificate(error);
+            Failure::new("connect", mail_send::Error::Tls(Box::new(error))).hint().unwrap()
+        };
+        assert!(told(CertificateError::UnknownIssuer).contains("authority"));
+        assert!(told(CertificateError::Expired).contains("expired"));
+        assert!(told(CertificateError::NotValidForName).contains("names"));
+    }
+
+    #[test]
+    fn a_reply_of_several_lines_is_told_on_one() {
+        assert_eq!(spell(550, "5.1.1 no such user\r\nhere\r\n"), "550 5.1.1 no such user  here");
+    }
+}

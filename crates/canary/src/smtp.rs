@@ -1,0 +1,119 @@
+//! Mails in, over submission (RFC 6409) and as another mail server (RFC 5321); and what must not go in.
+
+use std::time::{Duration, Instant};
+
+use mail_send::smtp::message::{Message, Parameters};
+use mail_send::{SmtpClient, SmtpClientBuilder};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
+
+use crate::failure::{Cause, Doing, Failure, spell};
+use crate::message::Mail;
+use crate::service::{Endpoint, Mailbox, Roots, Service, TAKE_LEAVE, Tls};
+
+type Client = SmtpClient<TlsStream<TcpStream>>;
+
+/// A connection that mails can be given to.
+pub(crate) struct Sender {
+    client: Client,
+    at: String,
+}
+
+impl Sender {
+    /// Connects to submission and signs in.
+    pub async fn sign_in(service: &Service, mailbox: &Mailbox, limit: Duration) -> Result<Self, Failure> {
+        let at = service.submission.to_string();
+        let login = (mailbox.address.as_str(), mailbox.password.reveal());
+        let builder = builder(&service.submission, &service.roots, limit).credentials(login);
+        let client = builder.connect().await;
+        let client = client.doing(format!("sign in to submission at {at} as {}", mailbox.address))?;
+        Ok(Self { client, at })
+    }
+
+    /// Connects as a mail server from outside does: no name, no password.
+    pub async fn outside(service: &Service, limit: Duration) -> Result<Self, Failure> {
+        let at = service.mx.to_string();
+        let client = builder(&service.mx, &service.roots, limit).connect().await;
+        Ok(Self { client: client.doing(format!("connect to MX at {at} over TLS"))?, at })
+    }
+
+    /// Hands a mail over, and says when the other side had taken it.
+    pub async fn send(&mut self, mail: &Mail) -> Result<Instant, Failure> {
+        let what = format!("send a mail from {} to {} through {}", mail.from, mail.to, self.at);
+        let message = Message::new(mail.from.as_str(), [mail.to.as_str()], mail.raw.as_slice());
+        self.client.send(message).await.doing(what).map(|_| Instant::now())
+    }
+
+    /// What the other side says to a recipient. None stays: the transaction is given up.
+    async fn recipient(&mut self, from: &str, to: &str) -> Result<(u16, String), Failure> {
+        let what = format!("ask {} whether it takes a mail to {to}", self.at);
+        self.client.mail_from(from, &Parameters::default()).await.doing(&what)?;
+        let reply = self.client.cmd(format!("RCPT TO:<{to}>\r\n")).await.doing(&what)?;
+        self.client.rset().await.doing(what)?;
+        Ok((reply.code(), spell(reply.code(), reply.message())))
+    }
+
+    /// That it takes mail for `nobody`, who has no mailbox, is as wrong as that it takes mail for other domains.
+    pub async fn refuses(&mut self, from: &str, nobody: &str, elsewhere: &str) -> Result<(), Failure> {
+        // 550 and no other: senders tell their users "no such mailbox" by it (RFC 5321 section 3.3).
+        let (code, reply) = self.recipient(from, nobody).await?;
+        if code != 550 {
+            let cause =
+                format!("to {nobody}, a mailbox that does not exist, it should say 550, and said: {reply}");
+            return Err(Failure::new("see a mail to an unknown recipient refused", Cause::Found(cause)));
+        }
+        let (code, reply) = self.recipient(from, elsewhere).await?;
+        if !(500..600).contains(&code) {
+            let cause = format!("to {elsewhere}, which is not of its domain, it said: {reply}");
+            return Err(Failure::new("see a mail to another domain refused", Cause::Found(cause)));
+        }
+        Ok(())
+    }
+
+    /// Takes leave. What was sent has been answered, so that it does not matter whether this is.
+    pub async fn quit(self) {
+        let _ = timeout(TAKE_LEAVE, self.client.quit()).await;
+    }
+}
+
+/// That a wrong password does not open the mailbox.
+pub(crate) async fn refuses_wrong_password(
+    service: &Service,
+    mailbox: &Mailbox,
+    wrong: &str,
+    limit: Duration,
+) -> Result<(), Failure> {
+    let at = &service.submission;
+    let login = (mailbox.address.as_str(), wrong);
+    let what = "see a wrong password refused";
+    match builder(at, &service.roots, limit).credentials(login).connect().await {
+        Err(mail_send::Error::AuthenticationFailed(_)) => Ok(()),
+        Err(error) => Err(Failure::new(what, error)),
+        Ok(_) => Err(Failure::new(what, Cause::Found(format!("{at} let {} in with one", mailbox.address)))),
+    }
+}
+
+/// That no password can be sent there in plain text (RFC 4954 section 4). None is: the command alone is answered.
+pub(crate) async fn refuses_plain_auth(service: &Service, limit: Duration) -> Result<(), Failure> {
+    let at = &service.submission;
+    let what = "see AUTH without TLS refused";
+    let mut client = builder(at, &service.roots, limit).connect_plain().await.doing(what)?;
+    let reply = client.cmd("AUTH PLAIN\r\n").await.doing(what)?;
+    if reply.code() < 400 {
+        let cause =
+            format!("{at} answered AUTH PLAIN in plain text with {}", spell(reply.code(), reply.message()));
+        return Err(Failure::new(what, Cause::Found(cause)));
+    }
+    let _ = timeout(TAKE_LEAVE, client.quit()).await;
+    Ok(())
+}
+
+fn builder<'a>(at: &'a Endpoint, roots: &Roots, limit: Duration) -> SmtpClientBuilder<&'a str> {
+    let name = at.server_name.as_str();
+    let builder = SmtpClientBuilder::new_with_tls_connector(name, at.port, roots.connector());
+    let mut builder = builder.implicit_tls(at.tls == Tls::Implicit).timeout(limit);
+    // The library connects to the name that it verifies; ours are two things, as when MX is tried through localhost.
+    builder.addr = at.to_string();
+    builder
+}
