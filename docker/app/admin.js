@@ -85,6 +85,7 @@ async function main() {
   }
 }
 
+process.umask(0o077);
 try {
   await main();
 } catch (error) {

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { SMTPServer } from 'smtp-server';
 import { Accounts } from './lib/accounts.js';
 import { live } from './lib/life.js';
-import { close, listen } from './lib/listen.js';
+import { closeMail, listen } from './lib/listen.js';
 import { log } from './lib/log.js';
 import { has, read, received, reply } from './lib/message.js';
 import { digest } from './lib/secrets.js';
@@ -36,7 +36,7 @@ async function start() {
   const servers = await listen(() => new SMTPServer(options), settings.MX_PORT);
   for (const server of servers) server.on('error', (error) => log('info', 'client failed', { error }));
   return async () => {
-    await close(servers);
+    await closeMail(servers);
     storage.close();
     accounts.close();
   };

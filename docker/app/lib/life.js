@@ -5,6 +5,7 @@ import { log } from './log.js';
 // `start` returns the function that closes what it opened. `within` (ms) is how long closing may take: 5 s as
 // the application has it, 60 s for the mailbox store.
 export async function live(role, start, { within = 5000, ready = true } = {}) {
+  process.umask(0o077); // mail is its user's own
   log('info', 'this is postbox, a sample application: not for production', { role });
   let close;
   try {

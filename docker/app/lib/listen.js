@@ -26,3 +26,15 @@ export async function listen(make, port) {
 export function close(servers) {
   return Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
 }
+
+// smtp-server gives idle clients the whole of closeTimeout before it says 421; only a transaction is worth it.
+export function closeMail(servers) {
+  for (const { connections } of servers) {
+    for (const connection of connections) {
+      if (connection.session?.envelope?.mailFrom) continue;
+      connection.send(421, 'Server shutting down');
+      connection.close();
+    }
+  }
+  return close(servers);
+}

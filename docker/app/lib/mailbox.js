@@ -1,7 +1,7 @@
 // `<id>.sqlite`: one user's mail, keyed by the user's password. All of it is synchronous: one writer, one thread.
-import Indexer from 'wildduck/imap-core/lib/indexer/indexer.js';
 import { deserialize, serialize } from 'node:v8';
 import { Store } from './database.js';
+import { structure } from './mime.js';
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS folders (
@@ -85,9 +85,14 @@ export class Mailbox extends Store {
     return this.all('SELECT id, path, special, subscribed FROM folders ORDER BY path');
   }
 
+  // Makes the folders above as well (RFC 9051 6.3.4).
   createFolder({ path }) {
     if (this.#find(path)) throw new Refusal('ALREADYEXISTS');
-    return this.#addFolder(path, null);
+    this.transaction(() => {
+      const names = path.split('/');
+      const paths = names.map((_, depth) => names.slice(0, depth + 1).join('/'));
+      for (const each of paths) if (!this.#find(each)) this.#addFolder(each, null);
+    });
   }
 
   // Takes the folders below along (RFC 9051 6.3.6).
@@ -246,19 +251,4 @@ export class Mailbox extends Store {
 
 function refuse(code) {
   throw new Refusal(code);
-}
-
-const indexer = new Indexer();
-
-// A mail that cannot be understood is still a mail: it is shown as text.
-function structure(raw) {
-  for (const source of [raw, Buffer.from('Subject: (unreadable)\r\n\r\n')]) {
-    try {
-      const tree = indexer.parseMimeTree(source);
-      return { envelope: indexer.getEnvelope(tree), bodystructure: indexer.getBodyStructure(tree), sent: Date.parse(tree.parsedHeader.date) || null };
-    } catch {
-      continue;
-    }
-  }
-  throw new Error('unreachable: the stand-in is readable');
 }

@@ -1,7 +1,5 @@
 // SEARCH (RFC 9051 6.4.4) over one folder; the query is the tree that imap-core's parser makes of the command.
-import Indexer from 'wildduck/imap-core/lib/indexer/indexer.js';
-
-const indexer = new Indexer();
+import { parse, text, words } from './mime.js';
 
 // The uids that match, and the highest modseq among them. Sources are read only for terms that need them.
 export function search(mailbox, { folder, query }) {
@@ -18,15 +16,15 @@ class Candidate {
   }
 
   get tree() {
-    return (this.#tree ??= indexer.parseMimeTree(this.mailbox.fetch({ folder: this.folder, uids: [this.row.uid], raw: true })[0].raw));
+    return (this.#tree ??= parse(this.mailbox.fetch({ folder: this.folder, uids: [this.row.uid], raw: true })[0].raw));
   }
 
   header(name) {
-    return this.tree.header.filter((line) => line.toLowerCase().startsWith(`${name}:`)).map((line) => decoded(line.slice(name.length + 1)));
+    return this.tree.header.filter((line) => line.toLowerCase().startsWith(`${name}:`)).map((line) => words(line.slice(name.length + 1)));
   }
 
   get body() {
-    return indexer.getMaildata(this.tree).text;
+    return text(this.tree);
   }
 }
 
@@ -43,7 +41,7 @@ const TERMS = {
   date: ({ row }, { operator, value }) => compare(day(row.sent ?? row.date), operator, day(value)),
   header: (candidate, { header, value }) => candidate.header(header).some((line) => contains(line, value)),
   body: (candidate, { value }) => contains(candidate.body, value),
-  text: (candidate, { value }) => contains(candidate.body, value) || candidate.tree.header.some((line) => contains(decoded(line), value)),
+  text: (candidate, { value }) => contains(candidate.body, value) || candidate.tree.header.some((line) => contains(words(line), value)),
   not: (candidate, { value }) => !every(candidate, value),
   or: (candidate, { value }) => value.some((term) => every(candidate, term)),
 };
@@ -61,17 +59,3 @@ const day = (date) => new Date(typeof date === 'string' ? `${date} UTC` : date).
 
 // Search strings come as the bytes of the command.
 const contains = (text, value) => text.toLowerCase().includes(Buffer.from(String(value), 'latin1').toString().toLowerCase());
-
-// Encoded words (RFC 2047) of a raw header line.
-function decoded(line) {
-  const joined = line.replace(/(\?=)\s+(=\?)/g, '$1$2').replace(/\r?\n(?=\s)/g, '');
-  return joined.replace(/=\?([\w-]+)(?:\*\w+)?\?([BQ])\?([^?]*)\?=/gi, (word, charset, encoding, text) => {
-    try {
-      const quoted = () => text.replaceAll('_', ' ').replace(/=([0-9A-F]{2})/gi, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
-      const bytes = encoding.toUpperCase() === 'B' ? Buffer.from(text, 'base64') : Buffer.from(quoted(), 'latin1');
-      return new TextDecoder(charset).decode(bytes);
-    } catch {
-      return word;
-    }
-  });
-}

@@ -1,0 +1,75 @@
+// The role `smtp`: takes mail from the users of the service (RFC 6409) and queues it.
+import { randomUUID } from 'node:crypto';
+import { SMTPServer } from 'smtp-server';
+import { Accounts, normal } from './lib/accounts.js';
+import { live } from './lib/life.js';
+import { closeMail, listen } from './lib/listen.js';
+import { log } from './lib/log.js';
+import { Login, TooMany } from './lib/login.js';
+import { date, has, read, received, reply } from './lib/message.js';
+import { Queue } from './lib/queue.js';
+import { bytes, settings } from './lib/settings.js';
+import { certificate, implicit } from './lib/tls.js';
+
+await live('smtp', start);
+
+async function start() {
+  const accounts = new Accounts();
+  const login = new Login(accounts);
+  const queue = new Queue();
+  const options = {
+    ...certificate(),
+    secure: implicit(settings.SMTP_PORT, '465'),
+    authMethods: ['PLAIN', 'LOGIN'],
+    disableReverseLookup: true,
+    hideENHANCEDSTATUSCODES: false,
+    size: bytes('SMTP_MESSAGE_MAX_SIZE'),
+    maxRecipients: Number(settings.MAX_RECIPIENTS),
+    closeTimeout: 4000, // less than the 5 s that the role has to drain
+    onAuth({ username, password }, { remoteAddress }, done) {
+      login.check(username, password, remoteAddress).then(
+        (account) => (account ? done(null, { user: account }) : done(reply(535, 'Wrong address or password'))),
+        (error) => {
+          log('info', 'login failed', { error });
+          done(error instanceof TooMany ? reply(454, error.message) : reply(454, 'Login is not possible now, try again later'));
+        },
+      );
+    },
+    onMailFrom({ address }, { user }, done) {
+      if (normal(address) === user.address) return done();
+      done(reply('553 5.7.1', 'You may send from your own address only'));
+    },
+    onData(stream, session, done) {
+      enqueue(stream, session, queue).then((text) => done(null, text), done);
+    },
+  };
+  const servers = await listen(() => new SMTPServer(options), settings.SMTP_PORT);
+  for (const server of servers) server.on('error', (error) => log('info', 'client failed', { error }));
+  return async () => {
+    await closeMail(servers);
+    queue.close();
+    accounts.close();
+  };
+}
+
+// 250 is said only after the queue has it on disk.
+async function enqueue(stream, session, queue) {
+  const mail = await read(stream);
+  if (stream.sizeExceeded) return undefined; // smtp-server answers 552 itself
+  const id = Queue.id();
+  // RFC 6409 8.2 and 8.3: a submission server may add what the client left out.
+  const added = [
+    has(mail, 'Date') ? '' : `Date: ${date()}\r\n`,
+    has(mail, 'Message-ID') ? '' : `Message-ID: <${randomUUID()}@${settings.WEB_HOST}>\r\n`,
+  ];
+  const raw = Buffer.concat([Buffer.from(received(session, id) + added.join('')), mail]);
+  const { mailFrom, rcptTo } = session.envelope;
+  try {
+    queue.add(id, normal(mailFrom.address), rcptTo.map(({ address }) => address), raw);
+  } catch (error) {
+    log('error', 'not queued', { id, error });
+    throw reply(451, 'The mail cannot be queued now, try again later');
+  }
+  log('info', 'queued', { id, size: raw.length, recipients: rcptTo.length });
+  return `Queued as ${id}`;
+}
