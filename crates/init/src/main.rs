@@ -1,1 +1,37 @@
-fn main() {}
+//! `berth-init`: the PID 1 of a mail service's container, or the keeper of one of its roles outside of one.
+//!
+//! Called with a role's name it checks the settings, waits for what the role needs, starts its Node program,
+//! forwards signals, reaps orphans, knows whether it is ready, and drains it on stop. Called with `--` it is a
+//! plain init for any program. The same file is the health probe and the client of a running init.
+
+use std::process::ExitCode;
+
+use berth_report::exit;
+
+mod ask;
+mod certificate;
+mod command_line;
+mod health;
+mod list;
+mod needs;
+mod own;
+mod plain;
+mod role;
+mod serve;
+
+use command_line::Wish;
+
+fn main() -> ExitCode {
+    let wish = match command_line::read() {
+        Ok(wish) => wish,
+        Err(told) => return told,
+    };
+    exit(match wish {
+        Wish::List { json } => list::print(json),
+        Wish::Health { live, json } => health::print(live, json),
+        Wish::Status { json } => ask::status(json),
+        Wish::Restart => ask::restart(),
+        Wish::Role(name) => role::supervise(&name),
+        Wish::Program { words, as_role } => plain::supervise(&words, as_role),
+    })
+}

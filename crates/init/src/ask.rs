@@ -1,0 +1,74 @@
+//! Asks the running init.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::bail;
+use berth_control::{Answer, Request, Status, ask};
+use berth_report::{Code, Problem};
+
+use crate::own::Own;
+
+/// An init that is alive answers within a turn of its loop.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Puts a request to the init of this container, or to the one that BERTH_CONTROL names.
+pub fn put(request: Request) -> anyhow::Result<Answer> {
+    let address = Own::read()?.control_of_running()?;
+    ask(&address, request, PATIENCE).map_err(|error| {
+        Problem::new(Code::Failure, "cannot ask the running init")
+            .hint("run this where it runs (docker exec), or name its socket with BERTH_CONTROL")
+            .because(error)
+            .into()
+    })
+}
+
+/// The running init's status.
+pub fn running() -> anyhow::Result<Status> {
+    match put(Request::Status)? {
+        Answer::Status(status) => Ok(status),
+        other => bail!("the init answered {other:?} when asked how it is"),
+    }
+}
+
+/// Prints the status, for a person or as JSON.
+pub fn status(json: bool) -> anyhow::Result<ExitCode> {
+    let status = running()?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&status)?);
+    } else {
+        println!("{}", line(&status));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Asks for a restart in place.
+pub fn restart() -> anyhow::Result<ExitCode> {
+    match put(Request::Restart)? {
+        Answer::Accepted => {
+            println!("restarting; `berth-init status` says how far it is");
+            Ok(ExitCode::SUCCESS)
+        }
+        Answer::Refused { reason } => bail!("no restart: {reason}"),
+        Answer::Status(_) => bail!("the init answered with its status when asked to restart"),
+    }
+}
+
+/// A status in a line: what a person wants to know first.
+pub fn line(status: &Status) -> String {
+    let name = status.role.as_deref().unwrap_or("program");
+    let mut line = format!("{name} {} for {} s", status.state.word(), status.for_ms / 1000);
+    if let Some(main) = status.main {
+        line.push_str(&format!(", process {}{}", main.pid, if main.stopped { " (stopped)" } else { "" }));
+    }
+    if let Some(after) = status.ready_after_ms {
+        line.push_str(&format!(", ready after {after} ms"));
+    }
+    if status.restarts > 0 {
+        line.push_str(&format!(", {} restarts", status.restarts));
+    }
+    if !status.waiting_for.is_empty() {
+        line.push_str(&format!(", waits for {}", status.waiting_for.join(", ")));
+    }
+    line
+}

@@ -1,0 +1,135 @@
+//! What the command line asks for.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use berth_catalogue::find;
+use berth_report::Code;
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::own::Seconds;
+
+/// PID 1 for a mail service: starts a role's program, keeps it, and stops it well.
+#[derive(Debug, Parser)]
+#[command(
+    name = "berth-init",
+    version,
+    disable_help_subcommand = true,
+    subcommand_value_name = "ROLE | COMMAND"
+)]
+#[command(override_usage = "berth-init ROLE
+       berth-init [--stop=role [--grace SECONDS] [--drain SECONDS]] -- PROGRAM [ARGUMENT]...
+       berth-init COMMAND")]
+#[command(after_help = "Without anything: the list of roles.
+
+Examples:
+  berth-init imap                        run the role imap of the application in /app
+  berth-init -- node server.js           run any program, as tini does
+  docker exec imap berth-init restart    restart a role in place")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    /// The role to run
+    #[arg(conflicts_with_all = ["program", "stop"])]
+    role: Option<String>,
+
+    /// How the program after -- is treated: as tini does, or as a role (one TERM, a drain, a grace, then KILL)
+    #[arg(long, value_name = "AS", default_value = "plain")]
+    stop: Stop,
+
+    /// With --stop=role: from TERM until KILL
+    #[arg(long, value_name = "SECONDS", default_value = "15")]
+    grace: Seconds,
+
+    /// With --stop=role: from TERM until the program's own children get TERM too
+    #[arg(long, value_name = "SECONDS", default_value = "5")]
+    drain: Seconds,
+
+    /// The program to run, and what it is given
+    #[arg(last = true, value_name = "PROGRAM")]
+    program: Vec<OsString>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Stop {
+    Plain,
+    Role,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Is the service good for clients? Exit 0 or 1, and one line
+    Health {
+        /// Ask instead whether the process is worth keeping
+        #[arg(long)]
+        live: bool,
+        /// Answer as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// What the running init is doing
+    Status {
+        /// Answer as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Stop the role's program as it should be stopped, and start it again
+    Restart,
+    /// The roles, their ports, needs and times
+    Roles {
+        /// Answer as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Wish {
+    List { json: bool },
+    Health { live: bool, json: bool },
+    Status { json: bool },
+    Restart,
+    Role(String),
+    Program { words: Vec<OsString>, as_role: Option<Times> },
+}
+
+/// The times of a stop, as the command line gives them.
+#[derive(Debug, Clone, Copy)]
+pub struct Times {
+    pub drain: Seconds,
+    pub grace: Seconds,
+}
+
+/// Reads the command line. On help and on a mistake everything has been said, and the exit code is given.
+pub fn read() -> Result<Wish, ExitCode> {
+    let mut words: Vec<OsString> = std::env::args_os().collect();
+    if let Some(role) = called_as(&words) {
+        words.insert(1, role.into());
+    }
+    let arguments = Arguments::try_parse_from(words).map_err(|error| {
+        let _ = error.print();
+        ExitCode::from(if error.use_stderr() { Code::Usage.number() } else { 0 })
+    })?;
+    let Arguments { command, role, stop, grace, drain, program } = arguments;
+    Ok(match (command, role) {
+        (Some(Command::Health { live, json }), _) => Wish::Health { live, json },
+        (Some(Command::Status { json }), _) => Wish::Status { json },
+        (Some(Command::Restart), _) => Wish::Restart,
+        (Some(Command::Roles { json }), _) => Wish::List { json },
+        (None, Some(name)) => Wish::Role(name),
+        (None, None) if program.is_empty() => Wish::List { json: false },
+        (None, None) => {
+            let as_role = matches!(stop, Stop::Role).then_some(Times { drain, grace });
+            Wish::Program { words: program, as_role }
+        }
+    })
+}
+
+/// The role that we were called as, by a link of that name.
+fn called_as(words: &[OsString]) -> Option<&'static str> {
+    let name = Path::new(words.first()?).file_name()?.to_str()?;
+    find(name).map(|role| role.name)
+}

@@ -1,0 +1,95 @@
+//! Our own settings, `BERTH_*`.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use berth_control::Address;
+use berth_report::{Code, Format, Problem};
+use serde::Deserialize;
+
+/// The settings as the environment gives them.
+#[derive(Debug, Deserialize)]
+pub struct Own {
+    /// The application's folder.
+    pub app_dir: Option<PathBuf>,
+    /// The `node` to use.
+    pub node: Option<PathBuf>,
+    /// The control socket, where there is no container.
+    pub control: Option<PathBuf>,
+    /// What is done when a role's program ends and nobody asked for it.
+    #[serde(default)]
+    pub restart: Restart,
+    /// From the moment a role is no longer ready until its TERM.
+    pub stop_delay: Option<Seconds>,
+    pub drain: Option<Seconds>,
+    pub grace: Option<Seconds>,
+    pub ready_within: Option<Seconds>,
+    pub need_within: Option<Seconds>,
+    #[serde(default)]
+    pub forward_usr1: bool,
+    /// Which log lines are written: a level, or a list of target=level.
+    pub log: Option<String>,
+    pub log_format: Option<Format>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Restart {
+    /// We end with it: the container's engine decides.
+    #[default]
+    No,
+    /// It is started again, within a budget.
+    OnFailure,
+}
+
+/// A time in seconds, decimals allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "f64")]
+pub struct Seconds(pub Duration);
+
+impl TryFrom<f64> for Seconds {
+    type Error = String;
+
+    fn try_from(seconds: f64) -> Result<Self, String> {
+        Duration::try_from_secs_f64(seconds).map(Self).map_err(|error| format!("{seconds} seconds: {error}"))
+    }
+}
+
+impl FromStr for Seconds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse::<f64>().map_err(|error| error.to_string()).and_then(Self::try_from)
+    }
+}
+
+impl Own {
+    /// Reads them. Not `envy::from_env`, which panics where any variable at all is no UTF-8.
+    pub fn read() -> Result<Self, Problem> {
+        envy::prefixed("BERTH_").from_iter::<_, Self>(environment()).map_err(|error| {
+            Problem::new(Code::Settings, "the settings BERTH_* in the environment cannot be used")
+                .because(error)
+        })
+    }
+
+    /// Where a running init is asked: the socket that was named, else that of the PID namespace.
+    pub fn control_of_running(&self) -> std::io::Result<Address> {
+        self.control.clone().map_or_else(Address::of_this_namespace, |path| Ok(Address::File(path)))
+    }
+
+    /// Where we are to be asked. Nowhere when we are not PID 1 and no socket was named: the namespace's name may
+    /// be another's.
+    pub fn control(&self) -> std::io::Result<Option<Address>> {
+        match &self.control {
+            Some(path) => std::path::absolute(path).map(|path| Some(Address::File(path))),
+            None if std::process::id() == 1 => Address::of_this_namespace().map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+/// The environment, as far as it is UTF-8; no setting of the application or of ours is anything else.
+pub fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
+}

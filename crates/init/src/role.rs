@@ -1,0 +1,187 @@
+//! A role: its settings, its program, its needs.
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use berth_catalogue::{find, names};
+use berth_control::{Need, Port, PortTls, Status};
+use berth_probe::Client;
+use berth_report::{Code, Problem, nearest};
+use berth_role::{Listening, Role, Stop, Strength, TlsMode, Upstream};
+use berth_settings::Settings;
+use berth_supervise::machine::{Conduct, Plan};
+use berth_supervise::{Budget, Charge, Inherited, Program, Waiting};
+
+use crate::certificate;
+use crate::needs;
+use crate::own::{Own, Restart, environment};
+use crate::plain::locate;
+use crate::serve::serve;
+
+/// A need that does not answer for this long is not coming: an operator has to look.
+const NEED_WITHIN: Duration = Duration::from_mins(5);
+
+/// Where the image has the application.
+const APPLICATION: &str = "/app";
+
+/// Runs a role until its end.
+pub fn supervise(name: &str) -> anyhow::Result<ExitCode> {
+    let inherited = Inherited::take().context("cannot block signals")?;
+    let role = find(name).ok_or_else(|| unknown(name))?;
+    let own = Own::read()?;
+    let mut charge = RoleCharge { role, own: &own, known: Known::default() };
+    let program = charge.read().with_context(|| format!("cannot start the role {name}"))?;
+    serve(&own, &plan(role, &own), &mut charge, program, inherited)
+}
+
+fn unknown(name: &str) -> Problem {
+    let hint = match nearest(name, names()) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("the roles are {}", names().collect::<Vec<_>>().join(", ")),
+    };
+    Problem::new(Code::Usage, format!("there is no role {name:?}")).hint(hint)
+}
+
+/// The role's own times, unless BERTH_* says otherwise.
+fn plan(role: &Role, own: &Own) -> Plan {
+    let or = |own: Option<crate::own::Seconds>, role: Duration| own.map_or(role, |own| own.0);
+    Plan {
+        conduct: Conduct::Role {
+            readiness: role.readiness,
+            ready_within: or(own.ready_within, role.ready_within),
+            delay: or(own.stop_delay, Duration::ZERO),
+            stop: Stop {
+                drain: or(own.drain, role.stop.drain),
+                grace: or(own.grace, role.stop.grace),
+                ..role.stop
+            },
+            forward_usr1: own.forward_usr1,
+        },
+        need_within: or(own.need_within, NEED_WITHIN),
+        restart: (own.restart == Restart::OnFailure).then(Budget::default),
+    }
+}
+
+struct RoleCharge<'a> {
+    role: &'static Role,
+    own: &'a Own,
+    known: Known,
+}
+
+/// What the settings say, as they were read last.
+#[derive(Default)]
+struct Known {
+    ports: Vec<Listening>,
+    certificate: Option<PathBuf>,
+    needs: Vec<Need>,
+}
+
+impl RoleCharge<'_> {
+    /// Reads and checks the settings, and gives what is to be started. Changes nothing when they are wrong.
+    fn read(&mut self) -> Result<Program, Problem> {
+        let role = self.role;
+        let folder = self.folder()?;
+        let settings = Settings::load(&folder, environment())
+            .map_err(|error| Problem::new(Code::Settings, "the settings cannot be read").because(error))?;
+        let missing = settings.missing();
+        if !missing.is_empty() {
+            let (count, keys) = (missing.len(), missing.join(", "));
+            return Err(Problem::new(Code::Settings, format!("{count} settings are missing: {keys}")).hint(
+                format!(
+                    "set them in {}/.env or in the environment; an empty value will do",
+                    folder.display()
+                ),
+            ));
+        }
+        let get = |key: &str| settings.get(key).map(str::to_owned);
+        let wrong =
+            |error| Problem::new(Code::Settings, "a port cannot be used").because(anyhow::Error::new(error));
+        let ports =
+            role.ports.iter().map(|port| port.resolve(&get)).collect::<Result<_, _>>().map_err(wrong)?;
+        let certificate = certificate::checked(role, &settings, &folder)?;
+        let needs = hard_needs(role, &get).map_err(wrong)?;
+        let node = locate(self.own.node.as_deref().unwrap_or(Path::new("node")).as_os_str())
+            .map_err(|problem| problem.hint("install Node, or name it with BERTH_NODE"))?;
+        self.known = Known { ports, certificate, needs };
+        Ok(Program { path: node, arguments: vec![OsString::from(role.entrypoint)], folder })
+    }
+
+    /// The application's folder: the one that was named, the image's, or the current one.
+    fn folder(&self) -> Result<PathBuf, Problem> {
+        let current = std::env::current_dir().ok();
+        let places = match &self.own.app_dir {
+            Some(named) => vec![named.clone()],
+            None => [Some(PathBuf::from(APPLICATION)), current].into_iter().flatten().collect(),
+        };
+        let found = places.iter().find(|place| place.join(self.role.entrypoint).is_file());
+        found.and_then(|place| std::path::absolute(place).ok()).ok_or_else(|| {
+            let places: Vec<_> = places.iter().map(|place| place.display().to_string()).collect();
+            let message = format!("there is no {} in {}", self.role.entrypoint, places.join(" or "));
+            Problem::new(Code::NotFound, message).hint("name the application's folder with BERTH_APP_DIR")
+        })
+    }
+}
+
+/// The other roles that this one cannot do without, and where they are.
+fn hard_needs(
+    role: &Role,
+    setting: &impl Fn(&str) -> Option<String>,
+) -> Result<Vec<Need>, berth_role::PortError> {
+    let hard = role.needs.iter().filter(|need| need.strength == Strength::Hard);
+    let roles = hard.filter_map(|need| match need.on {
+        Upstream::Role(name) => find(name),
+        // These two are not asked yet: README, "What does not work yet".
+        Upstream::Documents(_) | Upstream::KeyValue(_) => None,
+    });
+    let needs = roles.filter_map(|needed| Some((needed, needed.ports.first()?)));
+    needs
+        .map(|(needed, port)| {
+            let host = needed.host.and_then(setting).filter(|host| !host.is_empty());
+            Ok(Need {
+                role: needed.name.to_owned(),
+                host: host.unwrap_or_else(|| needs::HERE.to_owned()),
+                port: told(&port.resolve(setting)?),
+            })
+        })
+        .collect()
+}
+
+fn told(listening: &Listening) -> Port {
+    let tls = match listening.tls {
+        TlsMode::None => PortTls::None,
+        TlsMode::StartTls => PortTls::Starttls,
+        TlsMode::Implicit => PortTls::Implicit,
+    };
+    Port { name: listening.name.to_owned(), number: listening.number, tls }
+}
+
+impl Charge for RoleCharge<'_> {
+    fn name(&self) -> &str {
+        self.role.name
+    }
+
+    fn prepare(&mut self) -> Result<Program, Box<dyn Error + Send + Sync>> {
+        self.read().map_err(|problem| {
+            let causes = anyhow::Error::new(problem).chain().map(ToString::to_string).collect::<Vec<_>>();
+            causes.join(": ").into()
+        })
+    }
+
+    fn needs(&self, waiting: Waiting) -> Pin<Box<dyn Future<Output = ()>>> {
+        let client = Client::new(Arc::new(rustls::crypto::ring::default_provider()));
+        Box::pin(needs::answered(self.role.name, client, self.known.needs.clone(), waiting))
+    }
+
+    fn describe(&self, status: &mut Status) {
+        status.role = Some(self.role.name.to_owned());
+        status.ports = self.known.ports.iter().map(told).collect();
+        status.certificate.clone_from(&self.known.certificate);
+        status.needs.clone_from(&self.known.needs);
+    }
+}

@@ -1,0 +1,46 @@
+//! Supervising, as both a role and a plain program need it.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use berth_control::Listener;
+use berth_report::{Code, Problem, dropped, start_log};
+use berth_supervise::machine::Plan;
+use berth_supervise::{Charge, Inherited, Program, run};
+use tracing::warn;
+
+use crate::own::Own;
+
+/// Supervises until the end. `inherited` was taken first of all, so that a signal that came since is not lost.
+pub fn serve(
+    own: &Own,
+    plan: &Plan,
+    charge: &mut impl Charge,
+    program: Program,
+    inherited: Inherited,
+) -> anyhow::Result<ExitCode> {
+    start_log(own.log_format, own.log.as_deref());
+    let control = own.control().context("cannot tell where the control socket is to be")?;
+    // Not to keep a file system busy that somebody wants to unmount.
+    std::env::set_current_dir("/").context("cannot change to the folder /")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let code = runtime.block_on(async {
+        let listener = match control.as_ref().map(Listener::bind).transpose() {
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                return Err(Problem::new(Code::Failure, format!("an init answers at {control:?} already"))
+                    .hint("stop that one first, or give this one another BERTH_CONTROL")
+                    .into());
+            }
+            Err(error) => {
+                warn!(%error, ?control, "nobody can ask this init: no control socket");
+                None
+            }
+            Ok(listener) => listener,
+        };
+        run(plan, charge, program, inherited, listener).await.context("the supervisor failed")
+    })?;
+    if dropped() > 0 {
+        warn!(lines = dropped(), "log lines were dropped: nobody read them");
+    }
+    Ok(ExitCode::from(code))
+}
