@@ -19,6 +19,7 @@
 //!     imap: at(2993, Tls::Implicit),
 //!     roots: Roots::from_pem(ca)?,
 //!     dkim: None,
+//!     deadline: berth_canary::DEADLINE,
 //! };
 //! let mailbox = Mailbox { address: "somebody@example.test".into(), password: "secret".into() };
 //! let proof = prove(&service, &mailbox, &mut |step| println!("{}: {:?}", step.says, step.outcome)).await;
@@ -39,4 +40,4 @@ mod smtp;
 pub use failure::Failure;
 pub use proof::{Outcome, Proof, Step};
 pub use prove::{latency, prove};
-pub use service::{DkimRecord, Endpoint, Mailbox, Password, Roots, RootsError, Service, Tls};
+pub use service::{DEADLINE, DkimRecord, Endpoint, Mailbox, Password, Roots, RootsError, Service, Tls};

@@ -12,12 +12,6 @@ use crate::proof::{Outcome, Proof, Step};
 use crate::service::{Mailbox, Service, Tls};
 use crate::smtp::{self, Sender};
 
-/// The longest that a step may take. A queue that is idle delivers in a second; a loaded host takes ten.
-const DEADLINE: Duration = Duration::from_secs(20);
-
-/// How much of its deadline `tidy` waits for mails that were taken over and have not come.
-const STRAGGLERS: Duration = Duration::from_secs(10);
-
 /// A sender in a domain that nobody has (RFC 6761 section 6.4), so that no mail can go back to anybody.
 const OUTSIDE: &str = "canary@outside.invalid";
 
@@ -39,10 +33,10 @@ const TIDY: Kind = Kind { name: "tidy", says: "remove every mail that it made" }
 
 /// Proves that mails go through `service`, into and out of `mailbox`. `told` hears of each step when it is over.
 ///
-/// It takes at most three minutes, and some seconds where all is well. A failed step does not end it: what can still be tried is.
+/// It takes a second or two where all is well, and at most nine times [`Service::deadline`]. A failed step does not end it: what can still be tried is.
 pub async fn prove(service: &Service, mailbox: &Mailbox, told: &mut (dyn FnMut(&Step) + Send)) -> Proof {
     let began = Instant::now();
-    let mut teller = Teller { told, steps: Vec::new() };
+    let mut teller = Teller { told, limit: service.deadline, steps: Vec::new() };
     if let Err(cause) = Box::pin(all(service, mailbox, &mut teller)).await {
         teller.tell(&SIGN_IN, Duration::ZERO, Err(&Failure::new("begin", cause)), None);
     }
@@ -116,7 +110,7 @@ async fn mx(
     let mail = run.mail(OUTSIDE, &mailbox.address);
     let mut taken = false;
     let came = teller.measured(&MX, async {
-        let mut sender = Sender::outside(service, DEADLINE).await?;
+        let mut sender = Sender::outside(service).await?;
         let since = sender.send(&mail).await?;
         taken = true;
         sender.quit().await;
@@ -129,14 +123,14 @@ async fn mx(
 }
 
 async fn submit(service: &Service, mailbox: &Mailbox, mail: &Mail) -> Result<Instant, Failure> {
-    let mut sender = Sender::sign_in(service, mailbox, DEADLINE).await?;
+    let mut sender = Sender::sign_in(service, mailbox).await?;
     let since = sender.send(mail).await?;
     sender.quit().await;
     Ok(since)
 }
 
 async fn refuse(service: &Service, token: &str) -> Result<(), Failure> {
-    let mut sender = Sender::outside(service, DEADLINE).await?;
+    let mut sender = Sender::outside(service).await?;
     let nobody = format!("nobody-{token}@{}", service.domain);
     sender.refuses(OUTSIDE, &nobody, "somebody@elsewhere.invalid").await?;
     sender.quit().await;
@@ -144,9 +138,9 @@ async fn refuse(service: &Service, token: &str) -> Result<(), Failure> {
 }
 
 async fn refuse_auth(service: &Service, mailbox: &Mailbox, token: &str) -> Result<(), Failure> {
-    smtp::refuses_wrong_password(service, mailbox, token, DEADLINE).await?;
+    smtp::refuses_wrong_password(service, mailbox, token).await?;
     match service.submission.tls {
-        Tls::StartTls => smtp::refuses_plain_auth(service, DEADLINE).await,
+        Tls::StartTls => smtp::refuses_plain_auth(service).await,
         Tls::Implicit => Ok(()),
     }
 }
@@ -160,7 +154,7 @@ async fn tidy(service: &Service, mailbox: &Mailbox, token: &str, awaited: &[Mail
         }
         Ok::<_, Failure>(())
     };
-    let waited = timeout(STRAGGLERS, wait).await;
+    let waited = timeout(service.deadline / 2, wait).await;
     if waited.is_err() {
         // Stopped in the middle of an answer, it is of no use any more.
         reader = Reader::sign_in(service, mailbox).await?;
@@ -181,7 +175,7 @@ pub async fn latency(service: &Service, mailbox: &Mailbox, count: usize) -> Resu
     let mut run = Run::new(&service.domain).doing("begin")?;
     let mut awaited = Vec::new();
     let measured = Box::pin(measure(service, mailbox, count, &mut run, &mut awaited)).await;
-    let tidied = within(&TIDY, tidy(service, mailbox, run.token(), &awaited)).await;
+    let tidied = within(service.deadline, &TIDY, tidy(service, mailbox, run.token(), &awaited)).await;
     measured.and_then(|latencies| tidied.map(|()| latencies))
 }
 
@@ -192,13 +186,14 @@ async fn measure(
     run: &mut Run,
     awaited: &mut Vec<Mail>,
 ) -> Result<Vec<Duration>, Failure> {
-    let mut inbox = within(&SIGN_IN, Inbox::open(service, mailbox)).await?;
-    let mut sender = within(&SUBMIT, Sender::sign_in(service, mailbox, DEADLINE)).await?;
+    let limit = service.deadline;
+    let mut inbox = within(limit, &SIGN_IN, Inbox::open(service, mailbox)).await?;
+    let mut sender = within(limit, &SUBMIT, Sender::sign_in(service, mailbox)).await?;
     let mut latencies = Vec::with_capacity(count);
     for _ in 0..count {
         let mail = run.mail(&mailbox.address, &mailbox.address);
-        let since = within(&SUBMIT, sender.send(&mail)).await?;
-        match within(&NOTICE, inbox.notice(&mail, since)).await {
+        let since = within(limit, &SUBMIT, sender.send(&mail)).await?;
+        match within(limit, &NOTICE, inbox.notice(&mail, since)).await {
             Ok(after) => latencies.push(after),
             Err(failure) => {
                 awaited.push(mail);
@@ -213,12 +208,13 @@ async fn measure(
 
 /// Boxed, because the libraries' futures are of many KB and a proof is built from many of them.
 fn within<T>(
+    limit: Duration,
     kind: &Kind,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> impl Future<Output = Result<T, Failure>> {
     let late = kind.says;
-    let work = timeout(DEADLINE, Box::pin(work));
-    async move { work.await.unwrap_or_else(|_| Err(Failure::new(late, Cause::Late(DEADLINE)))) }
+    let work = timeout(limit, Box::pin(work));
+    async move { work.await.unwrap_or_else(|_| Err(Failure::new(late, Cause::Late(limit)))) }
 }
 
 /// INBOX over two connections, because one that waits cannot do anything else.
@@ -253,13 +249,14 @@ impl Inbox {
 /// Does steps, keeps how they came out, and tells of them.
 struct Teller<'a> {
     told: &'a mut (dyn FnMut(&Step) + Send),
+    limit: Duration,
     steps: Vec<Step>,
 }
 
 impl Teller<'_> {
     async fn step<T>(&mut self, kind: &Kind, work: impl Future<Output = Result<T, Failure>>) -> Option<T> {
         let began = Instant::now();
-        let result = within(kind, work).await;
+        let result = within(self.limit, kind, work).await;
         self.tell(kind, began.elapsed(), result.as_ref().map(|_| ()), None);
         result.ok()
     }
@@ -271,7 +268,7 @@ impl Teller<'_> {
         work: impl Future<Output = Result<Duration, Failure>>,
     ) -> Option<()> {
         let began = Instant::now();
-        let result = within(kind, work).await;
+        let result = within(self.limit, kind, work).await;
         let after = result.as_ref().ok().copied();
         self.tell(kind, began.elapsed(), result.as_ref().map(|_| ()), after);
         after.map(|_| ())

@@ -9,6 +9,9 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 
+/// The longest that a step may take. A queue at rest delivers within a second, a loaded host within ten.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
 /// How long a server may take to answer a goodbye; nothing depends on the answer.
 pub(crate) const TAKE_LEAVE: Duration = Duration::from_secs(2);
 
@@ -27,6 +30,8 @@ pub struct Service {
     pub roots: Roots,
     /// The key that its mail is signed with; without it the signature is not verified.
     pub dkim: Option<DkimRecord>,
+    /// The longest that a step may take: [`DEADLINE`] where nothing is known of the service.
+    pub deadline: Duration,
 }
 
 /// One door of a service.

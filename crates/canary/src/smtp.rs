@@ -1,6 +1,6 @@
 //! Mails in, over submission (RFC 6409) and as another mail server (RFC 5321); and what must not go in.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use mail_send::smtp::message::{Message, Parameters};
 use mail_send::{SmtpClient, SmtpClientBuilder};
@@ -10,7 +10,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::failure::{Cause, Doing, Failure, spell};
 use crate::message::Mail;
-use crate::service::{Endpoint, Mailbox, Roots, Service, TAKE_LEAVE, Tls};
+use crate::service::{Endpoint, Mailbox, Service, TAKE_LEAVE, Tls};
 
 type Client = SmtpClient<TlsStream<TcpStream>>;
 
@@ -22,20 +22,25 @@ pub(crate) struct Sender {
 
 impl Sender {
     /// Connects to submission and signs in.
-    pub async fn sign_in(service: &Service, mailbox: &Mailbox, limit: Duration) -> Result<Self, Failure> {
+    pub async fn sign_in(service: &Service, mailbox: &Mailbox) -> Result<Self, Failure> {
         let at = service.submission.to_string();
         let login = (mailbox.address.as_str(), mailbox.password.reveal());
-        let builder = builder(&service.submission, &service.roots, limit).credentials(login);
-        let client = builder.connect().await;
-        let client = client.doing(format!("sign in to submission at {at} as {}", mailbox.address))?;
-        Ok(Self { client, at })
+        let what = format!("sign in to submission at {at} as {}", mailbox.address);
+        Self::open(builder(service, &service.submission).credentials(login), at).await.doing(what)
     }
 
     /// Connects as a mail server from outside does: no name, no password.
-    pub async fn outside(service: &Service, limit: Duration) -> Result<Self, Failure> {
+    pub async fn outside(service: &Service) -> Result<Self, Failure> {
         let at = service.mx.to_string();
-        let client = builder(&service.mx, &service.roots, limit).connect().await;
-        Ok(Self { client: client.doing(format!("connect to MX at {at} over TLS"))?, at })
+        let what = format!("connect to MX at {at} over TLS");
+        Self::open(builder(service, &service.mx), at).await.doing(what)
+    }
+
+    async fn open(builder: SmtpClientBuilder<&str>, at: String) -> Result<Self, Cause> {
+        let client = builder.connect().await?;
+        // The library writes a mail in pieces; Nagle's algorithm would hold the last one back for 40 ms.
+        client.stream.get_ref().0.set_nodelay(true)?;
+        Ok(Self { client, at })
     }
 
     /// Hands a mail over, and says when the other side had taken it.
@@ -82,12 +87,11 @@ pub(crate) async fn refuses_wrong_password(
     service: &Service,
     mailbox: &Mailbox,
     wrong: &str,
-    limit: Duration,
 ) -> Result<(), Failure> {
     let at = &service.submission;
     let login = (mailbox.address.as_str(), wrong);
     let what = "see a wrong password refused";
-    match builder(at, &service.roots, limit).credentials(login).connect().await {
+    match builder(service, at).credentials(login).connect().await {
         Err(mail_send::Error::AuthenticationFailed(_)) => Ok(()),
         Err(error) => Err(Failure::new(what, error)),
         Ok(_) => Err(Failure::new(what, Cause::Found(format!("{at} let {} in with one", mailbox.address)))),
@@ -95,10 +99,10 @@ pub(crate) async fn refuses_wrong_password(
 }
 
 /// That no password can be sent there in plain text (RFC 4954 section 4). None is: the command alone is answered.
-pub(crate) async fn refuses_plain_auth(service: &Service, limit: Duration) -> Result<(), Failure> {
+pub(crate) async fn refuses_plain_auth(service: &Service) -> Result<(), Failure> {
     let at = &service.submission;
     let what = "see AUTH without TLS refused";
-    let mut client = builder(at, &service.roots, limit).connect_plain().await.doing(what)?;
+    let mut client = builder(service, at).connect_plain().await.doing(what)?;
     let reply = client.cmd("AUTH PLAIN\r\n").await.doing(what)?;
     if reply.code() < 400 {
         let cause =
@@ -109,11 +113,11 @@ pub(crate) async fn refuses_plain_auth(service: &Service, limit: Duration) -> Re
     Ok(())
 }
 
-fn builder<'a>(at: &'a Endpoint, roots: &Roots, limit: Duration) -> SmtpClientBuilder<&'a str> {
+fn builder<'a>(service: &Service, at: &'a Endpoint) -> SmtpClientBuilder<&'a str> {
     let name = at.server_name.as_str();
-    let builder = SmtpClientBuilder::new_with_tls_connector(name, at.port, roots.connector());
-    let mut builder = builder.implicit_tls(at.tls == Tls::Implicit).timeout(limit);
-    // The library connects to the name that it verifies; ours are two things, as when MX is tried through localhost.
+    let builder = SmtpClientBuilder::new_with_tls_connector(name, at.port, service.roots.connector());
+    let mut builder = builder.implicit_tls(at.tls == Tls::Implicit).timeout(service.deadline);
+    // The library connects to the name that it verifies; here they are two things.
     builder.addr = at.to_string();
     builder
 }
