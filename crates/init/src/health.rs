@@ -4,16 +4,15 @@
 //! the role cannot do without. *Live*: is this process worth keeping? It depends on nothing outside the container.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use berth_catalogue::find;
 use berth_control::{State, Status};
-use berth_probe::{Client, Patience};
+use berth_probe::{Patience, Target};
 use serde::Serialize;
 
 use crate::ask::running;
-use crate::needs::{HERE, ask, target};
+use crate::needs::{HERE, ask, client, target};
 
 /// A role whose event loop is busy this long, say with a large mailbox, still lives.
 const LIVE_WITHIN: Duration = Duration::from_mins(1);
@@ -41,13 +40,13 @@ pub fn print(live: bool, json: bool) -> anyhow::Result<ExitCode> {
         Err(reason) => (false, reason),
     };
     let verdict = Verdict { good, reason, took_ms: begun.elapsed().as_millis() };
-    println!("{}", if json { serde_json::to_string(&verdict)? } else { verdict.line(live) });
+    println!("{}", if json { serde_json::to_string(&verdict)? } else { verdict.told(live) });
     Ok(ExitCode::from(u8::from(!good)))
 }
 
 impl Verdict {
-    fn line(&self, live: bool) -> String {
-        let word = match (self.good, live) {
+    fn told(&self, asked_live: bool) -> String {
+        let word = match (self.good, asked_live) {
             (true, false) => "healthy",
             (false, false) => "unhealthy",
             (true, true) => "live",
@@ -79,17 +78,12 @@ async fn is_healthy(status: &Status) -> Result<String, String> {
     }
     runs(status)?;
     let client = client();
-    let patience = Patience { certificate: status.certificate.clone(), ..Patience::default() };
     let mut said = Vec::new();
     for port in &status.ports {
-        for check in role.health {
-            let answer = client.check(*check, &target(HERE, port), &patience).await;
-            said.push(
-                answer
-                    .map_err(|error| format!("{} on port {}: {error}", role.name, port.number))?
-                    .to_string(),
-            );
-        }
+        let target = Target { certificate: status.certificate.clone(), ..target(HERE, port) };
+        let answers = client.check_all(role.health, &target, &Patience::default()).await;
+        let answers = answers.map_err(|error| format!("{} on port {}: {error}", role.name, port.number))?;
+        said.extend(answers.iter().map(ToString::to_string));
     }
     for need in &status.needs {
         ask(&client, need).await.map_err(|error| format!("{} needs {}: {error}", role.name, need.role))?;
@@ -107,11 +101,7 @@ async fn is_live(status: &Status) -> Result<String, String> {
         && let Some(port) = status.ports.first()
     {
         let answered = client().live(&target(HERE, port), LIVE_WITHIN).await;
-        return answered.map(|()| format!("port {} answers", port.number)).map_err(|error| error.to_string());
+        return answered.map(|answer| answer.to_string()).map_err(|error| error.to_string());
     }
     Ok(status.state.word().to_owned())
-}
-
-fn client() -> Client {
-    Client::new(Arc::new(rustls::crypto::ring::default_provider()))
 }

@@ -1,5 +1,6 @@
 //! Asking what a role needs: over the needed role's own protocol.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use berth_catalogue::find;
@@ -21,7 +22,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const REPEAT: Duration = Duration::from_secs(30);
 
 /// Ends once every need has answered; says what has not, in `waiting` and in the log.
-pub async fn answered(role: &'static str, client: Client, needs: Vec<Need>, waiting: Waiting) {
+pub async fn answered(role: &'static str, needs: Vec<Need>, waiting: Waiting) {
+    let client = client();
     let since = Instant::now();
     let mut pause = PAUSE;
     let mut told: Option<Instant> = None;
@@ -45,6 +47,11 @@ pub async fn answered(role: &'static str, client: Client, needs: Vec<Need>, wait
     }
 }
 
+/// A client for probes, with ring: half the size of the other provider, and without its memory at rest.
+pub fn client() -> Client {
+    Client::new(Arc::new(rustls::crypto::ring::default_provider()))
+}
+
 /// Asks a needed role the first question of its own health.
 pub async fn ask(client: &Client, need: &Need) -> Result<(), ProbeError> {
     let check = find(&need.role).and_then(|role| role.health.first().copied()).unwrap_or(Check::Tcp);
@@ -58,5 +65,5 @@ pub fn target(host: &str, port: &Port) -> Target {
         PortTls::Starttls => TlsMode::StartTls,
         PortTls::Implicit => TlsMode::Implicit,
     };
-    Target { host: host.to_owned(), port: port.number, tls }
+    Target::new(host, port.number, tls)
 }

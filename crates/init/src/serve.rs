@@ -20,7 +20,10 @@ pub fn serve(
     inherited: Inherited,
 ) -> anyhow::Result<ExitCode> {
     start_log(own.log_format, own.log.as_deref());
-    let control = own.control().context("cannot tell where the control socket is to be")?;
+    let control = own.control().unwrap_or_else(|error| {
+        warn!(%error, "nobody can ask this init: without /proc its control socket has no name");
+        None
+    });
     // Not to keep a file system busy that somebody wants to unmount.
     std::env::set_current_dir("/").context("cannot change to the folder /")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

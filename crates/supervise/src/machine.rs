@@ -113,6 +113,8 @@ pub enum Action {
     TellHeldBack(i32),
     /// A restart follows after this pause.
     TellPause(Duration),
+    /// It has failed so often that it is not started again.
+    TellBudgetSpent,
     /// End with this exit code. Nothing follows.
     End(u8),
 }
@@ -352,7 +354,7 @@ impl Machine {
                     self.ready(now);
                 } else if lived >= *ready_within {
                     actions.push(Action::TellNotReady);
-                    let then = self.after_failure(plan, now, Then::EndWith(UNAVAILABLE));
+                    let then = self.after_failure(plan, now, Then::EndWith(UNAVAILABLE), actions);
                     self.drain(plan, now, then, Some(Reason::NotReady));
                     self.advance(plan, now, actions);
                 }
@@ -400,7 +402,7 @@ impl Machine {
     fn main_ended(&mut self, plan: &Plan, now: Duration, exit: Exit, actions: &mut Vec<Action>) {
         let Some(main) = self.main.take() else { return };
         if !matches!(self.phase, Phase::Draining(_)) {
-            let then = self.after_failure(plan, now, Then::End);
+            let then = self.after_failure(plan, now, Then::End, actions);
             self.drain(plan, now, then, None);
         }
         let Phase::Draining(drain) = &mut self.phase else { return };
@@ -427,8 +429,15 @@ impl Machine {
     }
 
     /// What follows a failure that nobody asked for: another start while the budget lasts, else the end.
-    fn after_failure(&mut self, plan: &Plan, now: Duration, end: Then) -> Then {
-        plan.restart.as_ref().and_then(|budget| self.restarts.spend(budget, now)).map_or(end, Then::Pause)
+    fn after_failure(&mut self, plan: &Plan, now: Duration, end: Then, actions: &mut Vec<Action>) -> Then {
+        let Some(budget) = &plan.restart else { return end };
+        self.restarts.spend(budget, now).map_or_else(
+            || {
+                actions.push(Action::TellBudgetSpent);
+                end
+            },
+            Then::Pause,
+        )
     }
 
     fn drain(&mut self, plan: &Plan, now: Duration, then: Then, reason: Option<Reason>) {

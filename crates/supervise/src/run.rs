@@ -236,6 +236,7 @@ impl<C: Charge> Supervisor<'_, C> {
                 Action::TellPause(pause) => {
                     warn!(role, pause_ms = milliseconds(pause), "starts again after a pause");
                 }
+                Action::TellBudgetSpent => error!(role, "failed too often: not started again"),
                 Action::End(code) => {
                     if !matches!(self.plan.conduct, Conduct::Plain) {
                         info!(role, code, orphans_reaped = self.orphans, "end");

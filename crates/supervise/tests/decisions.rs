@@ -167,7 +167,8 @@ impl World {
             | Action::TermRest
             | Action::TellEnd(_)
             | Action::TellHeldBack(_)
-            | Action::TellPause(_) => {}
+            | Action::TellPause(_)
+            | Action::TellBudgetSpent => {}
         }
     }
 
