@@ -1,1 +1,86 @@
-fn main() {}
+//! What a contributor runs, one file a command: `cargo xtask up`, `test`, `check`, `generate`, `tools`.
+//!
+//! Commands work on the clone that they are called from, whatever the current folder, and keep what they
+//! make in three git-ignored folders: `target` (builds), `.tools` (Node and linters), `.berth` (the service).
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+mod check;
+mod generate;
+mod links;
+mod outcome;
+mod programs;
+mod run;
+mod test;
+mod tools;
+mod up;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "Work on berth", after_help = EXAMPLES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask up --once    build everything, prove that a mail goes through, stop
+  cargo xtask test init    run the black-box tests of berth-init alone";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build everything and bring the mail service up
+    Up {
+        /// Prove that a mail goes through, then stop
+        #[arg(long)]
+        once: bool,
+        /// Passed on to `berth up`
+        #[arg(last = true, value_name = "ARGUMENTS OF berth up")]
+        rest: Vec<OsString>,
+    },
+    /// Run the tests; without a name all of them
+    Test {
+        /// Which of them
+        suites: Vec<test::Suite>,
+    },
+    /// Run what is to be clean before every commit: format, lints, layers, generated files, links, …
+    Check,
+    /// Write the files that are rendered from the catalogue
+    Generate {
+        /// Write nothing; fail with the difference when a file is not what would be written
+        #[arg(long)]
+        check: bool,
+    },
+    /// Get Node, pnpm and the linters into .tools
+    Tools,
+}
+
+fn main() -> ExitCode {
+    run(Arguments::parse().command).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    go_to_the_root()?;
+    match command {
+        Command::Up { once, rest } => up::run(once, &rest),
+        Command::Test { suites } => Ok(test::run(&suites)),
+        Command::Check => Ok(check::run()),
+        Command::Generate { check } => generate::run(check).map(|()| ExitCode::SUCCESS),
+        Command::Tools => tools::run().map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// All paths in this program are relative to the root of the clone. Cargo names it when it runs us: the path
+/// at compile time would be another clone's where two share a target folder.
+fn go_to_the_root() -> Result<()> {
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").context("run this as `cargo xtask`")?;
+    let root = std::path::Path::new(&package).parent().context("the folder of xtask has no parent")?;
+    std::env::set_current_dir(root).with_context(|| format!("cannot enter {}", root.display()))
+}

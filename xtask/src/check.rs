@@ -1,0 +1,84 @@
+//! `cargo xtask check`: what is to be clean before every commit. Everything runs though something fails; each
+//! failure names what to do.
+
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result};
+use fs_err as fs;
+
+use crate::outcome::{Outcome, Outcomes};
+use crate::programs::{self, Packages};
+use crate::run::{ask, cargo, program, run as run_program};
+use crate::{generate, links, tools};
+
+/// Runs the checks and prints their table.
+pub fn run() -> ExitCode {
+    let mut outcomes = Outcomes::default();
+    steps(&mut outcomes);
+    outcomes.conclude()
+}
+
+/// The checks, for whoever collects outcomes.
+pub fn steps(outcomes: &mut Outcomes) {
+    outcomes.step("format", "cargo fmt --all", || clean(cargo().args(["fmt", "--all", "--check"])));
+    outcomes.step("lints", "cargo clippy --workspace --all-targets --fix --allow-dirty, or by hand", || {
+        clean(cargo().args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))
+    });
+    outcomes.step("layers", "move the dependency or the name; the table is in tests/tests/layers.rs", || {
+        clean(cargo().args(["test", "--quiet", "--package", "berth-tests", "--test", "layers"]))
+    });
+    outcomes.step("generated files", "cargo xtask generate", || {
+        generate::run(true).map(|()| Outcome::Ok(String::new()))
+    });
+    outcomes
+        .step("unused dependencies", ".tools/python/bin/cargo-shear --fix", || linted("cargo-shear", &[]));
+    outcomes.step("licences, bans, sources", "another crate, or a reasoned line in deny.toml", || {
+        linted("cargo-deny", &["--locked", "check", "licenses", "bans", "sources"])
+    });
+    outcomes.step("links in the docs", "mend the link", || links::check(&tracked("*.md")?));
+    outcomes.step("shell scripts", "mend the script; shellcheck.net explains each code", || {
+        let scripts = scripts()?;
+        linted("shellcheck", &scripts.iter().map(String::as_str).collect::<Vec<_>>())
+    });
+    outcomes.step("javascript", "cd docker/app && pnpm lint --fix", || {
+        let node = programs::application(Packages::All)?;
+        clean(tools::pnpm(&node)?.args(["run", "lint"]))
+    });
+}
+
+fn clean(command: &mut Command) -> Result<Outcome> {
+    run_program("run it", command).map(|_| Outcome::Ok(String::new()))
+}
+
+/// Runs a linter; skipped on a machine that has it neither from PyPI nor by itself.
+fn linted(name: &str, arguments: &[&str]) -> Result<Outcome> {
+    clean(tools::linter(name)?.args(arguments)).or_else(|error| {
+        match error.root_cause().downcast_ref::<std::io::Error>() {
+            Some(cause) if cause.kind() == ErrorKind::NotFound => {
+                Ok(Outcome::Skipped(format!("no {name} here")))
+            }
+            _ => Err(error),
+        }
+    })
+}
+
+/// Files of the repository whose path ends like this, those not yet added included.
+fn tracked(pattern: &str) -> Result<Vec<PathBuf>> {
+    let listing = ["ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate", "--", pattern];
+    let listed = ask(program("git").args(listing)).context("cannot list the files: is this a git clone?")?;
+    Ok(listed.lines().map(PathBuf::from).filter(|path| path.exists()).collect())
+}
+
+/// Scripts are known by their first line, for not all have a suffix.
+fn scripts() -> Result<Vec<String>> {
+    let is_script = |path: &PathBuf| {
+        fs::read(path).is_ok_and(|text| {
+            let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+            first.starts_with(b"#!") && (first.ends_with(b"sh") || first.ends_with(b"sh -e"))
+        })
+    };
+    let all = tracked("*")?.into_iter().filter(is_script);
+    Ok(all.map(|path| path.to_string_lossy().into_owned()).collect())
+}

@@ -1,0 +1,185 @@
+//! `cargo xtask test`: the checks and all tests, and the table of what ran.
+
+use std::process::{Command, ExitCode};
+
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+
+use crate::outcome::{Outcome, Outcomes};
+use crate::programs::{self, Packages, Programs};
+use crate::run::{ask, cargo, program, relay, run as run_program};
+use crate::{check, tools};
+
+/// What can be asked for by name.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Suite {
+    /// `cargo xtask check`
+    Check,
+    /// Unit and property tests of every crate
+    Unit,
+    /// The sample application's own tests
+    App,
+    /// berth-init from outside, as PID 1 and not
+    Init,
+    /// The whole service on the local engine, with clients that nobody here wrote
+    Local,
+}
+
+/// Clients and peers that the black-box tests use.
+const CLIENTS: [&str; 13] = [
+    "swaks",
+    "libnet-ssleay-perl",
+    "libio-socket-ssl-perl",
+    "libauthen-sasl-perl",
+    "isync",
+    "tini",
+    "dumb-init",
+    "catatonit",
+    "curl",
+    "openssl",
+    "procps",
+    "strace",
+    "python3",
+];
+
+/// Runs the named suites, or all.
+pub fn run(suites: &[Suite]) -> ExitCode {
+    let wanted = |suite: Suite| suites.is_empty() || suites.contains(&suite);
+    let mut outcomes = Outcomes::default();
+    if wanted(Suite::Check) {
+        check::steps(&mut outcomes);
+    }
+    if wanted(Suite::Unit) {
+        outcomes.step("unit tests", "cargo xtask test unit", || {
+            tested(
+                "unit tests",
+                cargo().args(["test", "--workspace", "--exclude", "berth-tests", "--locked"]),
+            )
+        });
+    }
+    if wanted(Suite::App) {
+        outcomes.step("application", "cargo xtask test app", || {
+            let node = programs::application(Packages::All)?;
+            tested("tests of the application", tools::pnpm(&node)?.arg("test"))
+        });
+    }
+    if wanted(Suite::Init) || wanted(Suite::Local) {
+        outcomes.step("clients for the tests", "apt-get install what is missing", install_clients);
+        outcomes.step("programs for the tests", "cargo xtask up", || {
+            programs::build(Packages::All).map(|_| Outcome::Ok(String::new()))
+        });
+    }
+    for (suite, name, remedy) in
+        [(Suite::Init, "init", "cargo xtask test init"), (Suite::Local, "local", "cargo xtask test local")]
+    {
+        if wanted(suite) {
+            outcomes.step(name, remedy, || black_box(name));
+        }
+    }
+    outcomes.conclude()
+}
+
+/// A black-box suite. The programs were built by the step before; asking for them again costs nothing.
+fn black_box(suite: &str) -> Result<Outcome> {
+    let Programs { berth, init, node, app } = programs::build(Packages::All)?;
+    let mut test = cargo();
+    test.args(["test", "--package", "berth-tests", "--locked", "--test", suite]);
+    test.env("BERTH_TEST_BERTH", berth).env("BERTH_TEST_INIT", init);
+    tested(suite, test.env("BERTH_TEST_NODE", node).env("BERTH_TEST_APP", app))
+}
+
+/// Runs tests and sums up what they say of themselves.
+fn tested(what: &str, command: &mut Command) -> Result<Outcome> {
+    let (lines, ended) = relay(what, command)?;
+    let counted = Counted::of(&lines);
+    if !ended.success() {
+        bail!("{} of {} tests failed ({ended})", counted.failed, counted.passed + counted.failed);
+    }
+    if counted.passed == 0 {
+        bail!("no test ran");
+    }
+    let skips = counted.skipped.iter().map(|skip| format!("skipped {skip}"));
+    let told: Vec<_> = std::iter::once(format!("{} passed", counted.passed)).chain(skips).collect();
+    Ok(Outcome::Ok(told.join("; ")))
+}
+
+/// What cargo test, or Node's test runner, and `SKIPPED name: reason` lines say.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Counted {
+    passed: u32,
+    failed: u32,
+    skipped: Vec<String>,
+}
+
+impl Counted {
+    fn of(lines: &[String]) -> Self {
+        let mut counted = Self::default();
+        for line in lines {
+            let words: Vec<_> = line.split([' ', ';']).filter(|word| !word.is_empty()).collect();
+            match words[..] {
+                ["test", "result:", _, passed, "passed", failed, "failed", ..] => {
+                    counted.passed += passed.parse().unwrap_or(0);
+                    counted.failed += failed.parse().unwrap_or(0);
+                }
+                ["#" | "ℹ", "pass", passed] => counted.passed += passed.parse().unwrap_or(0),
+                ["#" | "ℹ", "fail", failed] => counted.failed += failed.parse().unwrap_or(0),
+                ["SKIPPED", ..] => {
+                    counted.skipped.extend(line.trim().strip_prefix("SKIPPED ").map(str::to_owned));
+                }
+                _ => {}
+            }
+        }
+        counted
+    }
+}
+
+/// Installs what is missing where that is ours to do: as root on Debian. Else the suites say what they skip.
+fn install_clients() -> Result<Outcome> {
+    let missing = missing_clients();
+    if missing.is_empty() {
+        return Ok(Outcome::Ok("all there".to_owned()));
+    }
+    let root = ask(program("id").arg("-u")).is_some_and(|id| id.trim() == "0");
+    if !root || ask(program("apt-get").arg("--version")).is_none() {
+        return Ok(Outcome::Skipped(format!(
+            "not root on Debian; if missing, install: {}",
+            missing.join(" ")
+        )));
+    }
+    // A mirror may lag behind the date in its own index; nothing here is newer than a release.
+    let lag = "Acquire::Check-Valid-Until=false";
+    let mut update = program("apt-get");
+    run_program("update Debian's package lists", update.args(["-q", "-o", lag, "update"]))?;
+    let mut install = program("apt-get");
+    install.env("DEBIAN_FRONTEND", "noninteractive").args(["-q", "-o", lag, "install", "-y"]);
+    run_program("install clients", install.arg("--no-install-recommends").args(&missing))?;
+    Ok(Outcome::Ok(format!("installed {}", missing.join(" "))))
+}
+
+fn missing_clients() -> Vec<&'static str> {
+    let here = |client: &&str| {
+        let mut query = program("dpkg-query");
+        ask(query.args(["-W", "-f", "${db:Status-Status}", client]))
+            .is_some_and(|status| status == "installed")
+    };
+    CLIENTS.into_iter().filter(|client| !here(client)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_runners_say_is_summed_up() {
+        let lines = [
+            "test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s",
+            "test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s",
+            "ℹ pass 3",
+            "# fail 4",
+            "SKIPPED as_pid_1: needs root",
+            "test passes ... ok",
+        ];
+        let expected = Counted { passed: 10, failed: 5, skipped: vec!["as_pid_1: needs root".to_owned()] };
+        assert_eq!(Counted::of(&lines.map(str::to_owned)), expected);
+    }
+}

@@ -1,0 +1,26 @@
+//! `cargo xtask up`: builds what is needed, then becomes `berth up` on the sample application.
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::process::{ExitCode, Stdio};
+
+use anyhow::{Context, Result};
+
+use crate::programs::{self, Packages, Programs};
+use crate::run::{program, say};
+
+/// Replaces this process by `berth up`, so that Ctrl-C reaches it once and its exit code is ours.
+pub fn run(once: bool, rest: &[OsString]) -> Result<ExitCode> {
+    let Programs { berth, init, node, app } = programs::build(Packages::Production)?;
+    say("berth up");
+    let mut up = program(berth);
+    up.arg("up")
+        .args(["--state", ".berth", "--app"])
+        .arg(app)
+        .arg("--node")
+        .arg(node)
+        .arg("--init")
+        .arg(init);
+    up.args(once.then_some("--once")).args(rest);
+    Err(up.stdin(Stdio::inherit()).exec()).context("cannot run berth")
+}
