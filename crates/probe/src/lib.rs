@@ -17,7 +17,7 @@
 //! # -> Result<(), Box<dyn std::error::Error>> {
 //! use berth_probe::{Client, Patience, Target};
 //! use berth_role::{Check, TlsMode};
-//! let client = Client::new(provider)?;
+//! let client = Client::new(provider);
 //! let target = Target::new("127.0.0.1", 2993, TlsMode::Implicit).named("imap.example.test");
 //! let answer = client.check(Check::Imap, &target, &Patience::default()).await?;
 //! println!("{answer}"); // * OK ready (TLS 1.3), 12 ms
@@ -123,17 +123,23 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that uses this provider's cryptography. Fails when the provider has nothing for TLS 1.2 or 1.3.
-    pub fn new(provider: Arc<CryptoProvider>) -> Result<Self, tokio_rustls::rustls::Error> {
+    /// A client that uses this provider's cryptography.
+    ///
+    /// # Panics
+    ///
+    /// When the provider has no cipher suite of TLS 1.2 or 1.3; ring's and aws-lc-rs's have both.
+    #[must_use]
+    pub fn new(provider: Arc<CryptoProvider>) -> Self {
         let trust = trust::Anything::new(&provider);
         let mut tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
+            .with_safe_default_protocol_versions()
+            .expect("a provider has cipher suites")
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(trust))
             .with_no_client_auth();
         // A resumed session shows the certificate of the session before; the check wants today's.
         tls.resumption = Resumption::disabled();
-        Ok(Self { tls: Arc::new(tls) })
+        Self { tls: Arc::new(tls) }
     }
 
     /// Puts one check.
