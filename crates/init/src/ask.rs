@@ -57,18 +57,17 @@ pub fn restart() -> anyhow::Result<ExitCode> {
 /// A status in a line: what a person wants to know first.
 pub fn line(status: &Status) -> String {
     let name = status.role.as_deref().unwrap_or("program");
-    let mut line = format!("{name} {} for {} s", status.state.word(), status.for_ms / 1000);
-    if let Some(main) = status.main {
-        line.push_str(&format!(", process {}{}", main.pid, if main.stopped { " (stopped)" } else { "" }));
-    }
-    if let Some(after) = status.ready_after_ms {
-        line.push_str(&format!(", ready after {after} ms"));
-    }
-    if status.restarts > 0 {
-        line.push_str(&format!(", {} restarts", status.restarts));
-    }
-    if !status.waiting_for.is_empty() {
-        line.push_str(&format!(", waits for {}", status.waiting_for.join(", ")));
-    }
-    line
+    let main = status
+        .main
+        .map(|main| format!("process {}{}", main.pid, if main.stopped { " (stopped)" } else { "" }));
+    let waits =
+        (!status.waiting_for.is_empty()).then(|| format!("waits for {}", status.waiting_for.join(", ")));
+    let parts = [
+        Some(format!("{name} {} for {} s", status.state.word(), status.for_ms / 1000)),
+        main,
+        status.ready_after_ms.map(|after| format!("ready after {after} ms")),
+        (status.restarts > 0).then(|| format!("{} restarts", status.restarts)),
+        waits,
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
