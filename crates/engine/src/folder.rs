@@ -1,0 +1,194 @@
+//! The state folder: where an installation keeps what it is.
+//!
+//! Everything in it is for its owner only. A file that must survive a crash is written beside its place and
+//! renamed into it (rename(2)), with both the file and the folder on disk before anybody relies on it.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// The format of the folder that this version reads and writes.
+const VERSION: &str = "1";
+
+/// A socket's path and its final NUL fit into 108 bytes (unix(7)).
+const LONGEST_SOCKET: usize = 107;
+
+/// Why a state folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// There is none.
+    #[error("there is no installation in {0}")]
+    Absent(PathBuf),
+    /// Another version wrote it.
+    #[error("{folder} has format {found}, and this version knows format {VERSION}")]
+    Version {
+        /// The folder.
+        folder: PathBuf,
+        /// Its format.
+        found: String,
+    },
+    /// Somebody else is changing things.
+    #[error("{folder} is being changed by {holder}")]
+    Locked {
+        /// The folder.
+        folder: PathBuf,
+        /// The process that does it.
+        holder: String,
+    },
+    /// Its path leaves no room for that of a socket.
+    #[error("{0} is too long for the path of a socket, which takes 107 bytes")]
+    TooLong(PathBuf),
+    /// A file in it cannot be used; the error names it.
+    #[error("cannot use the state folder")]
+    File(#[from] io::Error),
+}
+
+/// A state folder that is there and has the right format.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// Opens a state folder, made if it is not there.
+    pub fn create(path: &Path) -> Result<Self, FolderError> {
+        private_folder(path)?;
+        let folder = Self(path.canonicalize()?);
+        if !folder.path("version").exists() {
+            folder.write("version", format!("{VERSION}\n").as_bytes())?;
+        }
+        for inside in ["run", "logs", "tmp", "data", "tls", "dkim"] {
+            private_folder(&folder.path(inside))?;
+        }
+        folder.checked()
+    }
+
+    /// Opens a state folder that is there.
+    pub fn open(path: &Path) -> Result<Self, FolderError> {
+        if !path.join("version").exists() {
+            return Err(FolderError::Absent(path.to_owned()));
+        }
+        Self(path.canonicalize()?).checked()
+    }
+
+    fn checked(self) -> Result<Self, FolderError> {
+        let found = fs_err::read_to_string(self.path("version"))?.trim().to_owned();
+        if found == VERSION { Ok(self) } else { Err(FolderError::Version { folder: self.0, found }) }
+    }
+
+    /// The path of something in it.
+    #[must_use]
+    pub fn path(&self, inside: &str) -> PathBuf {
+        self.0.join(inside)
+    }
+
+    /// The control socket of an instance.
+    pub fn socket(&self, name: &str) -> Result<PathBuf, FolderError> {
+        let path = self.0.join("run").join(format!("{name}.sock"));
+        if path.as_os_str().as_bytes().len() > LONGEST_SOCKET {
+            return Err(FolderError::TooLong(path));
+        }
+        Ok(path)
+    }
+
+    /// The log of an instance.
+    #[must_use]
+    pub fn log(&self, name: &str) -> PathBuf {
+        self.0.join("logs").join(format!("{name}.log"))
+    }
+
+    /// The text of a file in it; nothing when there is no such file.
+    pub fn read(&self, inside: &str) -> Result<Option<String>, FolderError> {
+        match fs_err::read_to_string(self.path(inside)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => Ok(read.map(Some)?),
+        }
+    }
+
+    /// Writes a file in it, for its owner only (tempfile makes files 0600), whole or not at all.
+    pub fn write(&self, inside: &str, bytes: &[u8]) -> Result<(), FolderError> {
+        let path = self.path(inside);
+        let beside = path.parent().unwrap_or(&self.0);
+        let mut file = tempfile::NamedTempFile::new_in(beside)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(&path).map_err(|error| error.error)?;
+        fs_err::File::open(beside)?.sync_all()?;
+        Ok(())
+    }
+
+    /// Lets nobody else change what runs until the lock is dropped. `purpose` is told to those who try.
+    pub fn lock(&self, purpose: &str) -> Result<Lock, FolderError> {
+        let path = self.path("lock");
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                file.read_to_string(&mut holder)?;
+                return Err(FolderError::Locked { folder: self.0.clone(), holder: holder.trim().to_owned() });
+            }
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
+        file.set_len(0)?;
+        file.rewind()?;
+        writeln!(file, "berth {purpose} (pid {})", std::process::id())?;
+        Ok(Lock { _file: file })
+    }
+}
+
+/// Held by whoever changes what runs; the kernel lets go of it when its holder ends (flock(2)).
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+fn private_folder(path: &Path) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs_err::create_dir_all(parent)?;
+    }
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(error) => Err(io::Error::new(error.kind(), format!("cannot make {}: {error}", path.display()))),
+        Ok(()) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn it_is_for_its_owner_only_and_keeps_its_format() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("deep/state");
+        let folder = Folder::create(&path).unwrap();
+        folder.write("settings.env", b"A=1\n").unwrap();
+        let mode = |path: PathBuf| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(path.clone()), mode(path.join("tls"))), (0o700, 0o700));
+        assert_eq!(mode(folder.path("settings.env")), 0o600);
+        assert_eq!(Folder::open(&path).unwrap(), folder);
+        folder.write("version", b"2\n").unwrap();
+        assert!(matches!(Folder::create(&path), Err(FolderError::Version { found, .. }) if found == "2"));
+        assert!(matches!(Folder::open(parent.path()), Err(FolderError::Absent(_))));
+    }
+
+    #[test]
+    fn a_second_change_is_told_who_makes_the_first() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = Folder::create(parent.path()).unwrap();
+        let lock = folder.lock("up").unwrap();
+        let error = folder.lock("down").unwrap_err().to_string();
+        assert!(error.ends_with(&format!("berth up (pid {})", std::process::id())), "{error}");
+        drop(lock);
+        folder.lock("down").unwrap();
+    }
+
+    #[test]
+    fn a_path_that_no_socket_can_have_is_refused() {
+        let folder = Folder(PathBuf::from("/").join("x".repeat(100)));
+        assert!(matches!(folder.socket("imap"), Err(FolderError::TooLong(_))));
+    }
+}

@@ -1,0 +1,155 @@
+//! The log files of instances: appended to, rotated when an instance is started, read from their end.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// A log that is longer than this when its instance is started is put aside.
+const LONGEST: u64 = 10 * 1024 * 1024;
+
+/// So many logs that were put aside are kept.
+const KEPT: u32 = 5;
+
+/// How far back from its end a log is read for its last lines.
+const TAIL: u64 = 1024 * 1024;
+
+/// Opens a log to be appended to, after putting it aside when it is too long.
+pub fn open(path: &Path) -> io::Result<File> {
+    rotate(path, LONGEST)?;
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+}
+
+fn rotate(path: &Path, longest: u64) -> io::Result<()> {
+    if !path.metadata().is_ok_and(|log| log.len() > longest) {
+        return Ok(());
+    }
+    let aside = |number: u32| path.with_extension(format!("log.{number}"));
+    for number in (1..KEPT).rev().filter(|number| aside(*number).exists()) {
+        fs_err::rename(aside(number), aside(number + 1))?;
+    }
+    fs_err::rename(path, aside(1))
+}
+
+/// The last lines of a log that were written after its first `from` bytes; none when there is no log.
+pub fn last_lines(path: &Path, lines: usize, from: u64) -> io::Result<Vec<String>> {
+    Ok(Follower::after_last_lines(path, lines, from)?.1)
+}
+
+/// Reads what is appended to a log, across its being put aside.
+#[derive(Debug)]
+pub struct Follower {
+    path: PathBuf,
+    file: Option<File>,
+    offset: u64,
+    rest: String,
+}
+
+impl Follower {
+    /// From the log's start.
+    pub fn at(path: &Path) -> Self {
+        Self { path: path.to_owned(), file: None, offset: 0, rest: String::new() }
+    }
+
+    /// From the log's end; with the last lines before it. An unfinished line is told with them, and not again.
+    pub fn after_last_lines(path: &Path, lines: usize, from: u64) -> io::Result<(Self, Vec<String>)> {
+        let mut follower = Self::at(path);
+        follower.offset = path.metadata().map_or(0, |log| log.len()).saturating_sub(TAIL).max(from);
+        let mut last = Vec::new();
+        follower.read(&mut |line| {
+            last.push(line.to_owned());
+            Ok(())
+        })?;
+        let rest = std::mem::take(&mut follower.rest);
+        last.extend((!rest.is_empty()).then_some(rest));
+        let last = last.split_off(last.len().saturating_sub(lines));
+        Ok((follower, last))
+    }
+
+    /// Hands over the whole lines that were appended since the last time.
+    pub fn read(&mut self, take: &mut dyn FnMut(&str) -> io::Result<()>) -> io::Result<()> {
+        loop {
+            if self.file.is_none() {
+                match fs_err::File::open(&self.path) {
+                    Ok(file) => self.file = Some(file.into_parts().0),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                    Err(error) => return Err(error),
+                }
+            }
+            let Some(file) = &mut self.file else { return Ok(()) };
+            file.seek(SeekFrom::Start(self.offset))?;
+            let mut bytes = Vec::new();
+            self.offset += u64::try_from(file.take(TAIL).read_to_end(&mut bytes)?).unwrap_or(0);
+            self.rest.push_str(&String::from_utf8_lossy(&bytes));
+            if let Some((lines, rest)) = self.rest.rsplit_once('\n') {
+                lines.split('\n').try_for_each(&mut *take)?;
+                self.rest = rest.to_owned();
+            }
+            let put_aside = || Some(file.metadata().ok()?.ino() != self.path.metadata().ok()?.ino());
+            if !bytes.is_empty() {
+                continue;
+            }
+            if put_aside() != Some(true) {
+                return Ok(());
+            }
+            *self = Self::at(&self.path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn a_long_log_is_put_aside_and_the_oldest_is_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("imap.log");
+        for round in 0..8 {
+            fs_err::write(&path, format!("round {round}\n")).unwrap();
+            rotate(&path, 1).unwrap();
+            assert!(!path.exists());
+        }
+        let read = |number| fs_err::read_to_string(folder.path().join(format!("imap.log.{number}"))).ok();
+        assert_eq!(read(1).unwrap(), "round 7\n");
+        assert_eq!(read(5).unwrap(), "round 3\n");
+        assert_eq!(read(6), None);
+        fs_err::write(&path, "x").unwrap();
+        rotate(&path, 1).unwrap();
+        assert!(path.exists(), "a log of the longest length stays");
+    }
+
+    #[test]
+    fn following_goes_on_across_rotation_and_waits_for_whole_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("imap.log");
+        let mut log = open(&path).unwrap();
+        write!(log, "one\ntwo\nthr").unwrap();
+        let mut follower = Follower::at(&path);
+        let mut lines = Vec::new();
+        let mut read = |follower: &mut Follower| {
+            follower.read(&mut |line| {
+                lines.push(line.to_owned());
+                Ok(())
+            })
+        };
+        read(&mut follower).unwrap();
+        writeln!(log, "ee").unwrap();
+        rotate(&path, 1).unwrap();
+        writeln!(log, "four").unwrap();
+        writeln!(open(&path).unwrap(), "five").unwrap();
+        read(&mut follower).unwrap();
+        assert_eq!(lines, ["one", "two", "three", "four", "five"]);
+    }
+
+    #[test]
+    fn the_last_lines_are_the_last_and_an_unfinished_one_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("imap.log");
+        assert!(last_lines(&path, 2, 0).unwrap().is_empty());
+        fs_err::write(&path, "old\none\ntwo\nthree").unwrap();
+        assert_eq!(last_lines(&path, 2, 0).unwrap(), ["two", "three"]);
+        assert_eq!(last_lines(&path, 9, 4).unwrap(), ["one", "two", "three"]);
+    }
+}

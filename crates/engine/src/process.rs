@@ -1,0 +1,170 @@
+//! Processes that may be somebody else's children, told apart by more than their number.
+
+use std::collections::BTreeMap;
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+use crate::plan::Environment;
+
+/// A process, known by its number and by when it was started, because a number is given again to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Process {
+    pub pid: u32,
+    started: u64,
+}
+
+/// What of /proc/PID/stat (proc_pid_stat(5)) matters here.
+#[derive(Debug, PartialEq, Eq)]
+struct Stat {
+    state: char,
+    session: u32,
+    started: u64,
+}
+
+impl Stat {
+    /// The second field is the command's name in brackets, and may hold brackets and spaces itself.
+    fn parse(text: &str) -> Option<Self> {
+        let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
+        let (state, session, started) = (fields.first()?, fields.get(3)?, fields.get(19)?);
+        Some(Self {
+            state: state.chars().next()?,
+            session: session.parse().ok()?,
+            started: started.parse().ok()?,
+        })
+    }
+
+    fn of(pid: u32) -> Option<Self> {
+        Self::parse(&fs_err::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    }
+}
+
+impl Process {
+    /// The process that has this number now, unless it has ended.
+    pub fn of(pid: u32) -> Option<Self> {
+        let stat = Stat::of(pid)?;
+        (!matches!(stat.state, 'Z' | 'X')).then_some(Self { pid, started: stat.started })
+    }
+
+    /// A child that nobody has waited for yet, even if it has ended.
+    pub fn child(pid: u32) -> Option<Self> {
+        Stat::of(pid).map(|stat| Self { pid, started: stat.started })
+    }
+
+    /// It has not ended.
+    pub fn runs(self) -> bool {
+        Self::of(self.pid) == Some(self)
+    }
+
+    /// Signals it, if it still is the same.
+    pub fn signal(self, signal: Signal) {
+        if self.runs() {
+            // It may end in this very moment; then there is nobody to tell.
+            let _ = kill(self.pid(), signal);
+        }
+    }
+
+    /// How it ended, if it was a child of ours and has ended. A second call knows nothing.
+    pub fn reap(self) -> Option<String> {
+        match waitpid(self.pid(), Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(_, code)) => Some(format!("ended with code {code}")),
+            Ok(WaitStatus::Signaled(_, signal, _)) => Some(format!("was killed by {signal}")),
+            Ok(_) | Err(Errno::ECHILD) => None,
+            Err(error) => Some(format!("cannot be waited for: {error}")),
+        }
+    }
+
+    fn pid(self) -> Pid {
+        Pid::from_raw(
+            i32::try_from(self.pid).expect("the kernel gives no higher numbers (PID_MAX_LIMIT is 2^22)"),
+        )
+    }
+}
+
+/// The environment that a process was started with; nothing when it has ended or is not ours to look at.
+pub fn environment(pid: u32) -> Option<Environment> {
+    let bytes = fs_err::read(format!("/proc/{pid}/environ")).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    let pairs = text.split('\0').filter_map(|pair| pair.split_once('='));
+    Some(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+}
+
+/// The processes of one instance.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Family {
+    /// The one that leads the session, while it runs.
+    pub leader: Option<Process>,
+    /// All the others.
+    pub rest: Vec<Process>,
+}
+
+/// All families, by the value of `key` in their environment: whatever carries it, and whatever shares the
+/// session of a leader that does.
+pub fn families(key: &str) -> BTreeMap<String, Family> {
+    let mut families: BTreeMap<String, Family> = BTreeMap::new();
+    let (mut names, mut unmarked) = (BTreeMap::new(), Vec::new());
+    for pid in all() {
+        let (Some(process), Some(stat)) = (Process::of(pid), Stat::of(pid)) else { continue };
+        let Some(name) = environment(pid).and_then(|mut environment| environment.remove(key)) else {
+            unmarked.push((stat.session, process));
+            continue;
+        };
+        let family = families.entry(name.clone()).or_default();
+        if stat.session == pid {
+            names.insert(pid, name);
+            family.leader = Some(process);
+        } else {
+            family.rest.push(process);
+        }
+    }
+    for (session, process) in unmarked {
+        if let Some(family) = names.get(&session).and_then(|name| families.get_mut(name)) {
+            family.rest.push(process);
+        }
+    }
+    families
+}
+
+/// The numbers of all processes.
+pub fn all() -> impl Iterator<Item = u32> {
+    let entries = fs_err::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// The resident memory of a process in bytes.
+pub fn resident(pid: u32) -> Option<u64> {
+    let status = fs_err::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+/// The command line of a process, as one would type it, at most so long that it fits into a sentence.
+pub fn command(pid: u32) -> Option<String> {
+    let bytes = fs_err::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let text = String::from_utf8_lossy(&bytes).replace('\0', " ");
+    Some(text.trim().chars().take(80).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_with_brackets_does_not_shift_the_fields() {
+        let text = "7 (a) b (c)) S 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 98765 1000 1 1";
+        assert_eq!(Stat::parse(text), Some(Stat { state: 'S', session: 7, started: 98765 }));
+        assert_eq!(Stat::parse("7 (a) S 1"), None);
+    }
+
+    #[test]
+    fn a_number_that_was_given_again_is_another_process() {
+        let us = Process::of(std::process::id()).unwrap();
+        assert!(us.runs());
+        let earlier = Process { started: us.started - 1, ..us };
+        assert!(!earlier.runs());
+        earlier.signal(Signal::SIGKILL);
+        assert!(resident(us.pid).unwrap() > 1 << 20);
+    }
+}
