@@ -43,7 +43,7 @@ pub enum Restart {
     OnFailure,
 }
 
-/// A time in seconds, decimals allowed.
+/// A time in seconds, decimals allowed, up to a year.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "f64")]
 pub struct Seconds(pub Duration);
@@ -52,7 +52,9 @@ impl TryFrom<f64> for Seconds {
     type Error = String;
 
     fn try_from(seconds: f64) -> Result<Self, String> {
-        Duration::try_from_secs_f64(seconds).map(Self).map_err(|error| format!("{seconds} seconds: {error}"))
+        let year = 0.0..=365.0 * 24.0 * 3600.0;
+        let time = year.contains(&seconds).then(|| Duration::from_secs_f64(seconds));
+        time.map(Self).ok_or_else(|| format!("{seconds} is no number of seconds from 0 to a year"))
     }
 }
 
@@ -65,11 +67,19 @@ impl FromStr for Seconds {
 }
 
 impl Own {
-    /// Reads them. Not `envy::from_env`, which panics where any variable at all is no UTF-8.
+    /// Reads them; tells of all that are wrong at once, by name. Not by `envy::from_env`, which panics where any
+    /// variable at all is no UTF-8.
     pub fn read() -> Result<Self, Problem> {
-        envy::prefixed("BERTH_").from_iter::<_, Self>(environment()).map_err(|error| {
-            Problem::new(Code::Settings, "the settings BERTH_* in the environment cannot be used")
-                .because(error)
+        let own = envy::prefixed("BERTH_");
+        let given: Vec<_> = environment().filter(|(key, _)| key.starts_with("BERTH_")).collect();
+        own.from_iter::<_, Self>(given.clone()).map_err(|_| {
+            let wrong = |pair: (String, String)| {
+                let key = pair.0.clone();
+                own.from_iter::<_, Self>([pair]).err().map(|error| format!("{key}: {error}"))
+            };
+            let wrong: Vec<_> = given.into_iter().filter_map(wrong).collect();
+            Problem::new(Code::Settings, "settings of berth-init in the environment cannot be used")
+                .because(anyhow::anyhow!(wrong.join("; ")))
         })
     }
 

@@ -117,7 +117,8 @@ enum Woken {
 impl<C: Charge> Supervisor<'_, C> {
     async fn live(mut self, signals: &Signals, mut asked: Option<Receiver<Asked>>) -> io::Result<u8> {
         loop {
-            let deadline = self.machine.deadline(self.plan).map(|deadline| self.origin + deadline);
+            let deadline =
+                self.machine.deadline(self.plan).and_then(|deadline| self.origin.checked_add(deadline));
             let woken = tokio::select! {
                 biased;
                 got = signals.next() => Woken::Signal(got),
