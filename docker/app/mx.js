@@ -45,7 +45,7 @@ async function start() {
 // 250 is said only after `sqlite` has all copies on its disk; otherwise 451, and the retry adds what is missing.
 async function deliver(stream, session, accounts, storage) {
   const mail = await read(stream);
-  if (stream.sizeExceeded) return undefined; // smtp-server answers 552 itself
+  if (stream.sizeExceeded) throw reply('552 5.3.4', 'The mail is too big');
   const id = randomBytes(8).toString('hex');
   const sender = session.envelope.mailFrom.address;
   const trace = Buffer.from(`Return-Path: <${sender}>\r\n${received(session, id)}`);

@@ -55,7 +55,7 @@ async function start() {
 // 250 is said only after the queue has it on disk.
 async function enqueue(stream, session, queue) {
   const mail = await read(stream);
-  if (stream.sizeExceeded) return undefined; // smtp-server answers 552 itself
+  if (stream.sizeExceeded) throw reply('552 5.3.4', 'The mail is too big');
   const id = Queue.id();
   // RFC 6409 8.2 and 8.3: a submission server may add what the client left out.
   const added = [

@@ -87,12 +87,12 @@ function expunged(session, uids) {
 // Sources come one by one, so that a FETCH of everything needs the memory of one mail.
 async function fetch(ask, folder, { query, messages, markAsSeen, changedSince }, session) {
   const raw = query.some(({ item }) => SOURCE.has(item));
-  const structure = query.some(({ item }) => item === 'envelope' || item === 'bodystructure');
+  const described = query.some(({ item }) => item === 'envelope' || item === 'bodystructure');
   const step = raw ? 1 : AT_ONCE;
   for (let at = 0; at < messages.length; at += step) {
     const uids = messages.slice(at, at + step);
     if (markAsSeen) await ask(session, 'store', { folder, uids, action: 'add', flags: ['\\Seen'] });
-    for (const row of await ask(session, 'fetch', { folder, uids, structure, raw, changedSince })) {
+    for (const row of await ask(session, 'fetch', { folder, uids, described, raw, changedSince })) {
       const message = { ...row, idate: new Date(row.date) };
       const values = session.getQueryResponse(query, message, { acceptUTF8Enabled: session.isUTF8Enabled() });
       query.forEach((item, index) => {

@@ -192,15 +192,15 @@ export class Mailbox extends Store {
     });
   }
 
-  // `raw` asks for the whole source as well; the structure (envelope, body structure) is kept beside it.
-  fetch({ folder, uids, structure, raw, changedSince = 0 }) {
-    const columns = ['uid', 'messages.modseq', 'flags', 'date', 'size', structure && 'structure', raw && 'raw'].filter(Boolean);
+  // `raw` asks for the whole source, `described` for what is kept beside it: envelope and body structure.
+  fetch({ folder, uids, described, raw, changedSince = 0 }) {
+    const columns = ['uid', 'messages.modseq', 'flags', 'date', 'size', described && 'structure', raw && 'raw'].filter(Boolean);
     const text = `SELECT ${columns.join(', ')} FROM messages JOIN contents ON contents.id = content
       WHERE folder = ? AND messages.modseq > ? AND uid IN (SELECT value FROM json_each(?)) ORDER BY uid`;
     return this.all(text, folder, changedSince, JSON.stringify(uids)).map((row) => ({
       ...row,
       flags: JSON.parse(row.flags),
-      ...(structure && deserialize(row.structure)),
+      ...(described && deserialize(row.structure)),
     }));
   }
 

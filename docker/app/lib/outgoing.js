@@ -115,7 +115,8 @@ function connect(host, port) {
 
 function transfer(connection, envelope, message) {
   return new Promise((resolve, reject) => {
-    connection.once('end', () => reject(new Error('the connection was closed')));
+    // After the callback, if there is one: an answer that refuses ends the connection as well.
+    connection.once('end', () => setImmediate(reject, new Error('the connection was closed')));
     connection.send(envelope, message, (error, info) => {
       if (!error) return resolve(info.rejectedErrors ?? []);
       connection.close();

@@ -3,7 +3,7 @@ import { parse, text, words } from './mime.js';
 
 // The uids that match, and the highest modseq among them. Sources are read only for terms that need them.
 export function search(mailbox, { folder, query }) {
-  const rows = mailbox.fetch({ folder, uids: mailbox.uids({ folder }), structure: true });
+  const rows = mailbox.fetch({ folder, uids: mailbox.uids({ folder }), described: true });
   const found = rows.filter((row) => every(new Candidate(mailbox, folder, row), query));
   return { uids: found.map(({ uid }) => uid), modseq: Math.max(0, ...found.map(({ modseq }) => modseq)) };
 }
@@ -58,4 +58,4 @@ function compare(a, operator, b) {
 const day = (date) => new Date(typeof date === 'string' ? `${date} UTC` : date).toISOString().slice(0, 10);
 
 // Search strings come as the bytes of the command.
-const contains = (text, value) => text.toLowerCase().includes(Buffer.from(String(value), 'latin1').toString().toLowerCase());
+const contains = (line, value) => line.toLowerCase().includes(Buffer.from(String(value), 'latin1').toString().toLowerCase());

@@ -35,8 +35,8 @@ export class Storage extends EventEmitter {
   }
 
   #open() {
-    this.#opening ??= this.#connect().finally(() => (this.#opening = undefined));
-    return this.#socket ?? this.#opening;
+    if (this.#socket) return this.#socket;
+    return (this.#opening ??= this.#connect().finally(() => (this.#opening = undefined)));
   }
 
   #connect() {

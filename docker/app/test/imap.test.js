@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { Service, within } from './service.js';
+
+async function opened(t, changes) {
+  const service = await Service.make(t, changes);
+  const joe = await service.user('joe');
+  await service.start('sqlite', 'mx', 'imap');
+  const client = await service.imap(joe);
+  await client.mailboxOpen('INBOX');
+  return { service, joe, client };
+}
+
+test('the folders of a new mailbox have their special uses', async (t) => {
+  const { client } = await opened(t);
+  const folders = Object.fromEntries((await client.list()).map(({ path, specialUse }) => [path, specialUse]));
+  assert.deepEqual(folders, {
+    INBOX: '\\Inbox',
+    Archive: '\\Archive',
+    Drafts: '\\Drafts',
+    'Sent Mail': '\\Sent',
+    Spam: '\\Junk',
+    Trash: '\\Trash',
+  });
+  client.close();
+});
+
+test('folders are created, renamed with what is below, subscribed and deleted', async (t) => {
+  const { client } = await opened(t);
+  await client.mailboxCreate(['Bücher', 'Romane']);
+  await client.append('Bücher/Romane', 'Subject: kept\r\n\r\nx\r\n');
+  await client.mailboxRename('Bücher', 'Книги');
+  const paths = async () => (await client.list()).map(({ path }) => path).filter((path) => /[^\0-\x7f]/.test(path));
+  assert.deepEqual(await paths(), ['Книги', 'Книги/Romane']);
+  assert.equal((await client.status('Книги/Romane', { messages: true })).messages, 1);
+  await client.mailboxDelete('Книги/Romane');
+  assert.deepEqual(await paths(), ['Книги']);
+  await assert.rejects(client.mailboxDelete('Trash'), { serverResponseCode: 'CANNOT' });
+  await assert.rejects(client.mailboxCreate('Архив').then(() => client.mailboxRename('Архив', 'Книги')), { serverResponseCode: 'ALREADYEXISTS' });
+  client.close();
+});
+
+test('APPEND, COPY and MOVE tell the new uids, and the source stays as it was, byte for byte', async (t) => {
+  const { client } = await opened(t);
+  // Headers and bodies that a rebuilt source would tidy up.
+  const source = 'subject:   odd \r\nX-Long: a\r\n\tb\r\n\r\n--nothing\r\n\r\n.\r\n\xe9\xff no newline at the end';
+  const { uid } = await client.append('INBOX', Buffer.from(source, 'latin1'), ['\\Flagged'], new Date('2020-02-03T04:05:06Z'));
+  const { uidMap: copied } = await client.messageCopy(uid, 'Archive', { uid: true });
+  const { uidMap: moved } = await client.messageMove(uid, 'Trash', { uid: true });
+  assert.equal((await client.status('INBOX', { messages: true })).messages, 0);
+  for (const [folder, there] of [['Archive', copied.get(uid)], ['Trash', moved.get(uid)]]) {
+    await client.mailboxOpen(folder);
+    const mail = await client.fetchOne(String(there), { source: true, flags: true, internalDate: true, size: true }, { uid: true });
+    assert.equal(mail.source.toString('latin1'), source);
+    assert.equal(mail.size, source.length);
+    assert.deepEqual([...mail.flags], ['\\Flagged']);
+    assert.equal(mail.internalDate.toISOString(), '2020-02-03T04:05:06.000Z');
+    const { source: middle } = await client.fetchOne(String(there), { source: { start: 5, maxLength: 10 } }, { uid: true });
+    assert.equal(middle.toString('latin1'), source.slice(5, 15));
+  }
+  client.close();
+});
+
+test('flags, EXPUNGE and new mail of one session reach another in IDLE', async (t) => {
+  const { service, joe, client } = await opened(t);
+  await client.append('INBOX', 'Subject: one\r\n\r\nx\r\n');
+  const other = await service.imap(joe);
+  await other.mailboxOpen('INBOX');
+  const seen = [];
+  other.on('flags', ({ flags }) => seen.push([...flags].join()));
+  other.on('expunge', ({ seq }) => seen.push(`expunge ${seq}`));
+  other.on('exists', ({ count }) => seen.push(`exists ${count}`));
+  void other.idle();
+  await within(2000, 'the other one idles', () => other.idling);
+  await client.messageFlagsAdd('1', ['\\Seen', '$Label']);
+  await client.append('INBOX', 'Subject: two\r\n\r\nx\r\n');
+  await client.messageDelete('1');
+  await within(2000, 'all is told', () => seen.length >= 4);
+  assert.deepEqual(seen, ['\\Seen,$Label', 'exists 2', '\\Seen,$Label,\\Deleted', 'expunge 1']);
+  client.close();
+  other.close();
+});
+
+test('SEARCH finds by header, text, flag, size, date and combinations', async (t) => {
+  const { client } = await opened(t);
+  const mails = [
+    'From: Ann <ann@example.test>\r\nSubject: =?utf-8?B?R3LDvMOfZQ==?=\r\nDate: Mon, 06 Jan 2020 10:00:00 +0000\r\n\r\nplain words\r\n',
+    'From: bob@example.test\r\nSubject: two\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\nw6RwZmVs\r\n',
+    `From: bob@example.test\r\nSubject: three\r\n\r\n${'long '.repeat(500)}\r\n`,
+  ];
+  for (const mail of mails) await client.append('INBOX', mail);
+  await client.messageFlagsAdd('3', ['\\Seen']);
+  const found = (query) => client.search(query);
+  assert.deepEqual(await found({ subject: 'grüße' }), [1]);
+  assert.deepEqual(await found({ from: 'BOB' }), [2, 3]);
+  assert.deepEqual(await found({ body: 'Äpfel' }), [2]);
+  assert.deepEqual(await found({ text: 'ann@' }), [1]);
+  assert.deepEqual(await found({ larger: 2000 }), [3]);
+  assert.deepEqual(await found({ seen: false }), [1, 2]);
+  assert.deepEqual(await found({ sentBefore: new Date('2020-01-07') }), [1]);
+  assert.deepEqual(await found({ since: new Date(Date.now() - 86_400_000) }), [1, 2, 3]);
+  assert.deepEqual(await found({ or: [{ subject: 'two' }, { subject: 'three' }] }), [2, 3]);
+  assert.deepEqual(await found({ not: { from: 'bob' } }), [1]);
+  assert.deepEqual(await found({ from: 'bob', seen: true, uid: '2:*' }), [3]);
+  client.close();
+});
+
+test('the parts of a mail are fetched by number', async (t) => {
+  const { service, joe, client } = await opened(t);
+  const attachments = [{ filename: 'ä.bin', content: Buffer.from([0, 1, 2, 255]) }];
+  await service.mx().sendMail({ from: 'eve@elsewhere.test', to: joe.user, subject: 'parts', text: 'täxt', html: '<p>täxt</p>', attachments });
+  const mail = await within(2000, 'it is there', async () => (await client.noop(), client.fetchOne('1', { bodyStructure: true, bodyParts: ['1.1', 'header'] })));
+  assert.equal(mail.bodyStructure.childNodes[1].dispositionParameters.filename, 'ä.bin');
+  assert.match(mail.bodyParts.get('1.1').toString(), /t=C3=A4xt/);
+  assert.match(mail.bodyParts.get('header').toString(), /^Subject: parts\r\n/m);
+  const { content } = await client.download('1', '2');
+  assert.deepEqual(Buffer.concat(await content.toArray()), Buffer.from([0, 1, 2, 255]));
+  client.close();
+});
+
+test('without TLS there is no login, and after STARTTLS there is', async (t) => {
+  const service = await Service.make(t);
+  service.settings.IMAP_PORT = service.settings.SMTP_PORT.toString().replace(/465$/, '143');
+  const joe = await service.user('joe');
+  await service.start('sqlite', 'imap');
+  const curl = (...options) => promisify(execFile)('curl', ['-sS', ...options, '-u', `${joe.user}:${joe.pass}`, `imap://127.0.0.1:${service.settings.IMAP_PORT}/`]);
+  await assert.rejects(curl(), /Access denied|Login denied/);
+  assert.match((await curl('--ssl-reqd', '-k')).stdout, /\* LIST \(.*\) "\/" "?INBOX"?/);
+});
+
+test('sessions end when sqlite goes, and logins work when it is back', async (t) => {
+  const { service, joe, client } = await opened(t);
+  const closed = new Promise((resolve) => client.once('close', resolve));
+  await service.stop('sqlite', 'SIGKILL');
+  await closed;
+  await assert.rejects(service.imap(joe), ({ response }) => /mailbox store is away/.test(response));
+  await service.start('sqlite');
+  assert.deepEqual(await service.subjects(joe), []);
+});

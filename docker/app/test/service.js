@@ -1,0 +1,165 @@
+// A service of real role processes on free ports in a folder of its own; ends with its test, whatever happens.
+import { execFileSync, spawn } from 'node:child_process';
+import { randomBytes, randomInt } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { ImapFlow } from 'imapflow';
+import { createTransport } from 'nodemailer';
+
+const APP = join(import.meta.dirname, '..');
+const READY_WITHIN = 10_000;
+const untrusted = { rejectUnauthorized: false };
+
+export class Service {
+  #processes = new Map();
+
+  // `t` ends it. `changes` to the settings, e.g. another POSTBOX_STATE.
+  static async make(t, changes = {}) {
+    const folder = mkdtempSync(join(tmpdir(), 'postbox-'));
+    const path = (name) => join(folder, name);
+    execFileSync('openssl', [
+      ...'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=example.test'.split(' '),
+      ...['-addext', 'subjectAltName=DNS:example.test', '-keyout', path('key.pem'), '-out', path('cert.pem')],
+    ], { stdio: 'ignore' });
+    execFileSync('openssl', ['genrsa', '-out', path('dkim.pem'), '1024'], { stdio: 'ignore' });
+    const service = new Service();
+    service.folder = folder;
+    service.settings = {
+      PATH: process.env.PATH,
+      WEB_HOST: 'example.test',
+      HELPER_ENCRYPTION_KEY: randomBytes(16).toString('hex'),
+      API_SECRETS: `${randomBytes(32).toString('hex')},`,
+      SRS_SECRET: 'unused',
+      WEB_SSL_KEY_PATH: path('key.pem'),
+      WEB_SSL_CERT_PATH: path('cert.pem'),
+      DKIM_PRIVATE_KEY_PATH: path('dkim.pem'),
+      POSTBOX_STATE: path('data'),
+      POSTBOX_LISTEN: '127.0.0.1',
+      SQLITE_TMPDIR: path('tmp'),
+      SQLITE_PORT: await freePort(),
+      MX_PORT: await freePort(),
+      SMTP_PORT: await freePort('465'),
+      IMAP_PORT: await freePort('993'),
+      ...changes,
+    };
+    t.after(() => service.#end());
+    return service;
+  }
+
+  // Resolves when the role has said that it is ready, on the channel if it uses it, else in its log.
+  async start(...roles) {
+    await Promise.all(roles.map(async (role) => {
+      const child = this.run([`${role}.js`], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+      this.#processes.set(role, child);
+      await within(READY_WITHIN, `${role} is ready`, async () => {
+        if (child.exitCode !== null || child.signalCode) throw new Error(`${role} ended: ${child.log}`);
+        return role === 'smtp-bree' ? child.log.includes('"ready"') : child.said.includes('ready');
+      });
+    }));
+  }
+
+  run(parameters, options) {
+    const child = spawn(process.execPath, parameters, { cwd: APP, env: this.settings, ...options });
+    Object.assign(child, { log: '', said: [] });
+    child.stderr.on('data', (data) => (child.log += data));
+    child.on('message', (message) => child.said.push(message));
+    this.#processes.set(child, child);
+    return child;
+  }
+
+  process(role) {
+    return this.#processes.get(role);
+  }
+
+  // Returns [code, signal] of its end.
+  async stop(role, signal = 'SIGTERM') {
+    const child = this.#processes.get(role);
+    if (child.exitCode !== null || child.signalCode) return [child.exitCode, child.signalCode];
+    child.kill(signal);
+    return once(child, 'exit');
+  }
+
+  async restart(role) {
+    await this.stop(role, 'SIGKILL');
+    await this.start(role);
+  }
+
+  async admin(parameters, input = '') {
+    const child = this.run(['admin.js', ...parameters], { stdio: 'pipe' });
+    let out = '';
+    child.stdout.on('data', (data) => (out += data));
+    child.stdin.on('error', () => {}); // it may end without reading
+    child.stdin.end(input);
+    const [code] = await once(child, 'close');
+    return { code, out, error: child.log };
+  }
+
+  async user(name, password = `key of ${name}'s mailbox`) {
+    const address = `${name}@example.test`;
+    const { code, error } = await this.admin(['user', 'add', address, '--password-stdin'], password);
+    if (code) throw new Error(error);
+    return { user: address, pass: password };
+  }
+
+  mx(options = {}) {
+    return createTransport({ host: '127.0.0.1', port: this.settings.MX_PORT, tls: untrusted, ...options });
+  }
+
+  smtp(auth, options = {}) {
+    return createTransport({ host: '127.0.0.1', port: this.settings.SMTP_PORT, secure: true, tls: untrusted, auth, ...options });
+  }
+
+  async imap(auth) {
+    const client = new ImapFlow({ host: '127.0.0.1', port: this.settings.IMAP_PORT, secure: true, tls: untrusted, auth, logger: false });
+    client.on('error', () => {}); // the promises that are under way reject as well
+    await client.connect();
+    return client;
+  }
+
+  // The subjects in a folder, by a session of its own.
+  async subjects(auth, folder = 'INBOX') {
+    const client = await this.imap(auth);
+    try {
+      await client.mailboxOpen(folder);
+      return (await client.fetchAll('1:*', { envelope: true })).map(({ envelope }) => envelope.subject);
+    } finally {
+      client.close();
+    }
+  }
+
+  async #end() {
+    await Promise.all([...this.#processes.values()].map(async (child) => {
+      if (child.exitCode !== null || child.signalCode) return;
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    }));
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+// A port that is free now, and below those that the system gives to clients.
+export async function freePort(ending = '') {
+  for (;;) {
+    const port = ending ? randomInt(10, 31) * 1000 + Number(ending) : randomInt(10_000, 32_000);
+    if (!ending && /(465|993|995)$/.test(port)) continue;
+    const server = createServer();
+    const free = await new Promise((resolve) => server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true)));
+    await new Promise((resolve) => server.close(resolve));
+    if (free) return port;
+  }
+}
+
+// Asks until the answer is neither false nor undefined, and returns it.
+export async function within(limit, what, ask) {
+  const deadline = Date.now() + limit;
+  for (;;) {
+    const answer = await ask();
+    if (answer !== false && answer !== undefined) return answer;
+    if (Date.now() > deadline) throw new Error(`not within ${limit} ms: ${what}`);
+    await pause(20);
+  }
+}
