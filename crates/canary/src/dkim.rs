@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use mail_auth::common::parse::TxtRecordParser;
 use mail_auth::common::verify::DomainKey;
+use mail_auth::dkim::Signature;
 use mail_auth::hickory_resolver::config::{ResolverConfig, ResolverOpts};
 use mail_auth::{
     AuthenticatedMessage, DkimOutput, DkimResult, DnsError, Error, MessageAuthenticator, Parameters,
@@ -41,14 +42,22 @@ fn judge(domain: &str, verdicts: &[DkimOutput<'_>]) -> Result<(), Cause> {
     let told: Vec<_> = verdicts
         .iter()
         .map(|verdict| match verdict.signature() {
-            Some(signature) => format!("d={} s={}: {}", signature.d, signature.s, verdict.result()),
-            None => verdict.result().to_string(),
+            Some(Signature { d, s, .. }) => format!("d={d} s={s}: {}", spell(verdict.result())),
+            None => spell(verdict.result()),
         })
         .collect();
     Err(Cause::Found(match told.as_slice() {
         [] => "the mail has no DKIM signature".to_owned(),
         told => format!("the mail has no good signature of {domain} ({})", told.join(", ")),
     }))
+}
+
+fn spell(result: &DkimResult) -> String {
+    match result {
+        // The cryptographic library says that it failed, and no more.
+        DkimResult::Fail(Error::Crypto(_)) => "it is not of the published key".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 /// A cache that knows one key, and knows that there is no other.

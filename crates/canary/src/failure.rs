@@ -70,7 +70,10 @@ impl Failure {
 
 fn certificate(error: &io::Error) -> Option<&'static str> {
     match error.get_ref()?.downcast_ref()? {
-        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => Some(
+        // A new authority by the old one's name shows as a bad signature.
+        rustls::Error::InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature,
+        ) => Some(
             "the certificate does not come from an authority that is trusted here, or its chain is not whole",
         ),
         rustls::Error::InvalidCertificate(

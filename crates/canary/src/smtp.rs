@@ -94,7 +94,9 @@ pub(crate) async fn refuses_wrong_password(
     match builder(service, at).credentials(login).connect().await {
         Err(mail_send::Error::AuthenticationFailed(_)) => Ok(()),
         Err(error) => Err(Failure::new(what, error)),
-        Ok(_) => Err(Failure::new(what, Cause::Found(format!("{at} let {} in with one", mailbox.address)))),
+        Ok(_) => {
+            Err(Failure::new(what, Cause::Found(format!("submission let {} in with one", mailbox.address))))
+        }
     }
 }
 
