@@ -65,7 +65,9 @@ function parse() {
     const { values, positionals } = parseArgs({ options, allowPositionals: true });
     const [subject, verb, ...operands] = positionals;
     const wanted = verb === 'list' ? 0 : 1;
-    if (!values.help && (subject !== 'user' || !Object.hasOwn(commands, verb) || operands.length !== wanted)) throw new Usage('unknown command');
+    if (!values.help && (subject !== 'user' || !Object.hasOwn(commands, verb) || operands.length !== wanted)) {
+      throw new Usage('unknown command');
+    }
     return { values, verb, operands };
   } catch (error) {
     throw new Usage(error.message);

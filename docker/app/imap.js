@@ -29,7 +29,8 @@ async function start() {
   const sessions = new Sessions();
   storage.on('push', ({ account, changes }) => sessions.changed(account, changes));
   storage.on('lost', () => sessions.end('The mailbox store is away, please reconnect'));
-  const ask = (session, method, parameters) => storage.request(method, { ...session.user.key, session: session.id, ...parameters });
+  const ask = (session, method, parameters) =>
+    storage.request(method, { ...session.user.key, session: session.id, ...parameters });
 
   const options = {
     ...certificate(),
@@ -49,7 +50,8 @@ async function start() {
   const servers = await listen(() => {
     const server = new IMAPServer(options);
     server.notifier = sessions;
-    server.onAuth = (attempt, session, done) => enter(attempt, session, login, storage).then((user) => done(null, user), done);
+    server.onAuth = (attempt, session, done) =>
+      enter(attempt, session, login, storage).then((user) => done(null, user), done);
     handle(server, ask);
     return server;
   }, settings.IMAP_PORT);

@@ -22,7 +22,6 @@ async function start() {
     disableReverseLookup: true,
     hideENHANCEDSTATUSCODES: false,
     size: bytes('SMTP_MESSAGE_MAX_SIZE'),
-    closeTimeout: 4000, // less than the 5 s that the role has to drain
     onRcptTo({ address }, session, done) {
       if (accounts.find(address)) return done();
       // smtp-server would say 5.1.1 for every 550.
@@ -52,7 +51,10 @@ async function deliver(stream, session, accounts, storage) {
   // A mail with a Message-ID is one mail however often it comes (RFC 5322 3.6.4): a retry is recognised by its bytes.
   const same = has(mail, 'Message-ID') ? mail : id;
   const recipients = session.envelope.rcptTo.map(({ address }) => accounts.find(address)).filter(Boolean);
-  const arrivals = recipients.map(({ id: account }) => ({ account, arrival: digest(sender, account, same).toString('hex') }));
+  const arrivals = recipients.map(({ id: account }) => ({
+    account,
+    arrival: digest(sender, account, same).toString('hex'),
+  }));
   try {
     await storage.request('deliver', { arrivals, raw: Buffer.concat([trace, mail]) });
   } catch (error) {

@@ -35,7 +35,7 @@ async function start() {
         unlock = lock(join(settings.POSTBOX_STATE, 'queue'));
         queue.release();
       }
-      for (let mail; underWay.size < AT_ONCE && (mail = queue.claim()); ) {
+      for (let mail; underWay.size < AT_ONCE && (mail = queue.claim());) {
         const attempt = sender.attempt(mail).catch((error) => log('error', 'attempt failed', { id: mail.id, error }));
         underWay.add(attempt);
         attempt.finally(() => underWay.delete(attempt) && work());

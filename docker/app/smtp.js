@@ -25,13 +25,16 @@ async function start() {
     hideENHANCEDSTATUSCODES: false,
     size: bytes('SMTP_MESSAGE_MAX_SIZE'),
     maxRecipients: Number(settings.MAX_RECIPIENTS),
-    closeTimeout: 4000, // less than the 5 s that the role has to drain
     onAuth({ username, password }, { remoteAddress }, done) {
       login.check(username, password, remoteAddress).then(
         (account) => (account ? done(null, { user: account }) : done(reply(535, 'Wrong address or password'))),
         (error) => {
           log('info', 'login failed', { error });
-          done(error instanceof TooMany ? reply(454, error.message) : reply(454, 'Login is not possible now, try again later'));
+          done(
+            error instanceof TooMany
+              ? reply(454, error.message)
+              : reply(454, 'Login is not possible now, try again later'),
+          );
         },
       );
     },
@@ -65,7 +68,12 @@ async function enqueue(stream, session, queue) {
   const raw = Buffer.concat([Buffer.from(received(session, id) + added.join('')), mail]);
   const { mailFrom, rcptTo } = session.envelope;
   try {
-    queue.add(id, normal(mailFrom.address), rcptTo.map(({ address }) => address), raw);
+    queue.add(
+      id,
+      normal(mailFrom.address),
+      rcptTo.map(({ address }) => address),
+      raw,
+    );
   } catch (error) {
     log('error', 'not queued', { id, error });
     throw reply(451, 'The mail cannot be queued now, try again later');

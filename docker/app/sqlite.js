@@ -23,19 +23,27 @@ async function start() {
   const folder = join(settings.POSTBOX_STATE, settings.SQLITE_STORAGE_PATH);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   mkdirSync(settings.SQLITE_TMPDIR, { recursive: true });
+  process.env.SQLITE_TMPDIR = settings.SQLITE_TMPDIR; // where SQLite itself looks
   const unlock = lock(join(folder, 'mailboxes'));
   const accounts = new Accounts();
   const mailboxes = new Mailboxes(folder);
-  const sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: bytes('SMTP_MESSAGE_MAX_SIZE') + OVERHEAD });
+  const sockets = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    maxPayload: bytes('SMTP_MESSAGE_MAX_SIZE') + OVERHEAD,
+  });
   sockets.on('connection', (socket) => serve(socket, mailboxes, accounts));
 
   const servers = await listen(() => {
     const server = production ? secure(certificate()) : plain();
-    server.on('request', (request, response) => response.writeHead(426, { upgrade: 'websocket', connection: 'close' }).end());
+    server.on('request', (request, response) =>
+      response.writeHead(426, { upgrade: 'websocket', connection: 'close' }).end(),
+    );
     server.on('upgrade', (request, socket, head) => {
       socket.on('error', () => socket.destroy());
-      if (authorized(request.headers.authorization)) sockets.handleUpgrade(request, socket, head, (client) => sockets.emit('connection', client));
-      else socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n');
+      if (authorized(request.headers.authorization)) {
+        sockets.handleUpgrade(request, socket, head, (client) => sockets.emit('connection', client));
+      } else socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n');
     });
     return server;
   }, settings.SQLITE_PORT);
@@ -43,7 +51,7 @@ async function start() {
   // Requests are answered in one go each, so none is ever half-way here.
   return async () => {
     const closed = close(servers);
-    for (const client of sockets.clients) client.close(1001);
+    for (const client of sockets.clients) client.removeAllListeners('message').close(1001);
     mailboxes.close();
     accounts.close();
     unlock();
@@ -72,7 +80,9 @@ function serve(socket, mailboxes, accounts) {
     const { id, method, ...parameters } = deserialize(data);
     try {
       const { account, password, ...rest } = parameters;
-      const result = methods[method] ? methods[method](parameters) : mailboxes.call(account, decrypt(password), method, rest);
+      const result = methods[method]
+        ? methods[method](parameters)
+        : mailboxes.call(account, decrypt(password), method, rest);
       socket.send(serialize({ id, result }));
     } catch (error) {
       if (error.name !== 'Refusal') log('error', 'request failed', { method, error });

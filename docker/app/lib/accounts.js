@@ -39,7 +39,10 @@ export class Accounts {
   // Whether mail for the address stays here, whoever the recipient is.
   local(address) {
     const name = domain(normal(address));
-    return name === settings.WEB_HOST || Boolean(this.store.get("SELECT 1 FROM accounts WHERE substr(address, instr(address, '@') + 1) = ?", name));
+    return (
+      name === settings.WEB_HOST ||
+      Boolean(this.store.get("SELECT 1 FROM accounts WHERE substr(address, instr(address, '@') + 1) = ?", name))
+    );
   }
 
   async add(address, password) {

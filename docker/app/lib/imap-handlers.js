@@ -19,19 +19,34 @@ export function handle(server, ask) {
     onDelete: (path, session) => done(ask(session, 'deleteFolder', { path })),
     async onOpen(path, session) {
       const { id, special, uidvalidity, uidnext, modseq, uids } = await ask(session, 'open', { path });
-      return { _id: String(id), specialUse: special, uidValidity: uidvalidity, uidNext: uidnext, modifyIndex: modseq, uidList: uids };
+      return {
+        _id: String(id),
+        specialUse: special,
+        uidValidity: uidvalidity,
+        uidNext: uidnext,
+        modifyIndex: modseq,
+        uidList: uids,
+      };
     },
     async onStatus(path, session) {
       const { messages, unseen, uidnext, uidvalidity, modseq } = await ask(session, 'status', { path });
       return { messages, unseen: unseen ?? 0, uidNext: uidnext, uidValidity: uidvalidity, highestModseq: modseq };
     },
-    async onAppend(path, flags, date, raw, session) {
+    async onAppend(name, flags, date, raw, session) {
+      // imap-core leaves the bytes of a UTF-8 name as they are, here alone.
+      const path = session.isUTF8Enabled() ? Buffer.from(name, 'latin1').toString() : name;
       const time = date ? new Date(date).getTime() : Date.now();
       return [true, await ask(session, 'append', { path, flags, date: time, raw: Buffer.from(raw) })];
     },
     async onStore(folder, update, session) {
       const { messages: uids, action, value: flags, unchangedSince, silent, isUid } = update;
-      const { changed, modified } = await ask(session, 'store', { folder: Number(folder), uids, action, flags, unchangedSince });
+      const { changed, modified } = await ask(session, 'store', {
+        folder: Number(folder),
+        uids,
+        action,
+        flags,
+        unchangedSince,
+      });
       const { condstoreEnabled } = session.selected;
       for (const { uid, flags: now, modseq } of silent && !condstoreEnabled ? [] : changed) {
         const shown = { uid: isUid && uid, flags: !silent && now, modseq: condstoreEnabled && modseq };
@@ -100,7 +115,9 @@ async function fetch(ask, folder, { query, messages, markAsSeen, changedSince },
       });
       const response = session.formatResponse('FETCH', row.uid, { query, values });
       // Nothing is to be said of a message that another session has expunged from this view.
-      if (response) await new Promise((resolve) => session.writeStream.write(imapHandler.compileStream(response), resolve));
+      if (response) {
+        await new Promise((resolve) => session.writeStream.write(imapHandler.compileStream(response), resolve));
+      }
     }
   }
 }

@@ -17,19 +17,26 @@ export class Sessions {
 
   // imap-core asks back from within `tell`.
   getUpdates(folder, since, callback) {
-    callback(null, this.#current.filter((change) => String(change.folder) === folder && change.modseq > since));
+    callback(
+      null,
+      this.#current.filter((change) => String(change.folder) === folder && change.modseq > since),
+    );
   }
 
   changed(account, changes) {
     this.#current = changes;
     for (const tell of this.#byAccount.get(account)?.keys() ?? []) {
-      for (const { folder, command } of changes) if (command === 'DROP') tell.call(this, { command, mailbox: String(folder) });
+      for (const { folder, command } of changes) {
+        if (command === 'DROP') tell.call(this, { command, mailbox: String(folder) });
+      }
       tell.call(this);
     }
     this.#current = [];
   }
 
   end(reason) {
-    for (const own of this.#byAccount.values()) for (const tell of [...own.keys()]) tell.call(this, { command: 'LOGOUT', reason });
+    for (const own of this.#byAccount.values()) {
+      for (const tell of [...own.keys()]) tell.call(this, { command: 'LOGOUT', reason });
+    }
   }
 }

@@ -27,7 +27,8 @@ export function close(servers) {
   return Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
 }
 
-// smtp-server gives idle clients the whole of closeTimeout before it says 421; only a transaction is worth it.
+// smtp-server lets idle clients stay until its closeTimeout, which is longer than a role has; only a transaction is
+// worth waiting for.
 export function closeMail(servers) {
   for (const { connections } of servers) {
     for (const connection of connections) {

@@ -68,7 +68,7 @@ export class Mailbox extends Store {
   // Moves what has arrived into INBOX. A crash at any point neither loses nor doubles a mail: it leaves `arrivals` only
   // after this commit is durable, and `merged` remembers what is here but has not left there yet.
   merge(arrivals) {
-    for (let waiting; (waiting = arrivals.waiting(MERGE_AT_ONCE)).length; ) {
+    for (let waiting; (waiting = arrivals.waiting(MERGE_AT_ONCE)).length;) {
       this.#atomic(() => {
         this.run('DELETE FROM merged WHERE arrival NOT IN (SELECT value FROM json_each(?))', JSON.stringify(waiting));
         for (const arrival of waiting) {
@@ -102,7 +102,9 @@ export class Mailbox extends Store {
     this.#atomic(() => {
       this.run('UPDATE folders SET path = ? WHERE id = ?', to, id);
       const below = this.all('SELECT id, path FROM folders WHERE substr(path, 1, ?) = ?', path.length + 1, `${path}/`);
-      for (const child of below) this.run('UPDATE folders SET path = ? WHERE id = ?', to + child.path.slice(path.length), child.id);
+      for (const child of below) {
+        this.run('UPDATE folders SET path = ? WHERE id = ?', to + child.path.slice(path.length), child.id);
+      }
     });
     return id;
   }
@@ -156,10 +158,20 @@ export class Mailbox extends Store {
           continue;
         }
         const had = JSON.parse(before);
-        const has = { set: flags, add: [...new Set([...had, ...flags])], remove: had.filter((flag) => !flags.includes(flag)) }[action];
+        const has = {
+          set: flags,
+          add: [...new Set([...had, ...flags])],
+          remove: had.filter((flag) => !flags.includes(flag)),
+        }[action];
         if (has.length === had.length && has.every((flag) => had.includes(flag))) continue;
         const change = { uid, flags: has, modseq: this.#next(folder) };
-        this.run('UPDATE messages SET flags = ?, modseq = ? WHERE folder = ? AND uid = ?', JSON.stringify(has), change.modseq, folder, uid);
+        this.run(
+          'UPDATE messages SET flags = ?, modseq = ? WHERE folder = ? AND uid = ?',
+          JSON.stringify(has),
+          change.modseq,
+          folder,
+          uid,
+        );
         this.#changes.push({ folder, command: 'FETCH', ignore: session, ...change });
         changed.push(change);
       }
@@ -194,7 +206,9 @@ export class Mailbox extends Store {
 
   // `raw` asks for the whole source, `described` for what is kept beside it: envelope and body structure.
   fetch({ folder, uids, described, raw, changedSince = 0 }) {
-    const columns = ['uid', 'messages.modseq', 'flags', 'date', 'size', described && 'structure', raw && 'raw'].filter(Boolean);
+    const columns = ['uid', 'messages.modseq', 'flags', 'date', 'size', described && 'structure', raw && 'raw'].filter(
+      Boolean,
+    );
     const text = `SELECT ${columns.join(', ')} FROM messages JOIN contents ON contents.id = content
       WHERE folder = ? AND messages.modseq > ? AND uid IN (SELECT value FROM json_each(?)) ORDER BY uid`;
     return this.all(text, folder, changedSince, JSON.stringify(uids)).map((row) => ({
@@ -215,7 +229,8 @@ export class Mailbox extends Store {
   #addFolder(path, special) {
     // Greater than that of any folder of this name before it (RFC 9051 2.3.1.1).
     const uidvalidity = Math.floor(Date.now() / 1000);
-    return this.run('INSERT INTO folders (path, special, uidvalidity) VALUES (?, ?, ?)', path, special, uidvalidity).lastInsertRowid;
+    return this.run('INSERT INTO folders (path, special, uidvalidity) VALUES (?, ?, ?)', path, special, uidvalidity)
+      .lastInsertRowid;
   }
 
   #messages(folder, uids) {
@@ -225,7 +240,10 @@ export class Mailbox extends Store {
   }
 
   #next(folder) {
-    return this.sql('UPDATE folders SET modseq = modseq + 1 WHERE id = ? RETURNING modseq').pluck().get(folder) ?? refuse('NONEXISTENT');
+    return (
+      this.sql('UPDATE folders SET modseq = modseq + 1 WHERE id = ? RETURNING modseq').pluck().get(folder) ??
+      refuse('NONEXISTENT')
+    );
   }
 
   #add(folder, flags, date, raw) {
@@ -236,8 +254,18 @@ export class Mailbox extends Store {
 
   #place(folder, flags, date, content) {
     const modseq = this.#next(folder);
-    const uid = this.sql('UPDATE folders SET uidnext = uidnext + 1 WHERE id = ? RETURNING uidnext - 1').pluck().get(folder);
-    this.run('INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?)', folder, uid, modseq, date, JSON.stringify(flags), content);
+    const uid = this.sql('UPDATE folders SET uidnext = uidnext + 1 WHERE id = ? RETURNING uidnext - 1')
+      .pluck()
+      .get(folder);
+    this.run(
+      'INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?)',
+      folder,
+      uid,
+      modseq,
+      date,
+      JSON.stringify(flags),
+      content,
+    );
     this.#changes.push({ folder, command: 'EXISTS', uid, modseq });
     return uid;
   }

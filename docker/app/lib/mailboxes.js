@@ -8,9 +8,21 @@ import { search } from './search.js';
 import { digest, same } from './secrets.js';
 
 const UNUSED = 30_000; // ms until a mailbox without sessions is closed
-const METHODS = new Set(
-  ['folders', 'createFolder', 'renameFolder', 'deleteFolder', 'subscribe', 'open', 'status', 'append', 'store', 'expunge', 'copy', 'move', 'fetch'],
-);
+const METHODS = new Set([
+  'folders',
+  'createFolder',
+  'renameFolder',
+  'deleteFolder',
+  'subscribe',
+  'open',
+  'status',
+  'append',
+  'store',
+  'expunge',
+  'copy',
+  'move',
+  'fetch',
+]);
 
 export class Mailboxes {
   #open = new Map();

@@ -46,12 +46,18 @@ export function words(line) {
   const joined = line.replace(/(\?=)\s+(=\?)/g, '$1$2').replace(/\r?\n(?=\s)/g, '');
   return joined.replace(/=\?([\w-]+)(?:\*\w+)?\?([BQ])\?([^?]*)\?=/gi, (word, charset, encoding, content) => {
     const base64 = encoding.toUpperCase() === 'B';
-    return decodeCharset(base64 ? Buffer.from(content, 'base64') : quotedPrintable(content.replaceAll('_', ' ')), charset);
+    return decodeCharset(
+      base64 ? Buffer.from(content, 'base64') : quotedPrintable(content.replaceAll('_', ' ')),
+      charset,
+    );
   });
 }
 
 function quotedPrintable(source) {
-  return Buffer.from(source.replace(/=([0-9A-F]{2})/gi, (_, hex) => String.fromCharCode(parseInt(hex, 16))), 'latin1');
+  return Buffer.from(
+    source.replace(/=([0-9A-F]{2})/gi, (_, hex) => String.fromCharCode(parseInt(hex, 16))),
+    'latin1',
+  );
 }
 
 function decodeCharset(bytes, charset) {

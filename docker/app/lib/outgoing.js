@@ -5,7 +5,7 @@ import { buffer } from 'node:stream/consumers';
 import DKIM from 'nodemailer/lib/dkim';
 import SMTPConnection from 'nodemailer/lib/smtp-connection';
 import { domain } from './accounts.js';
-import { list, settings } from './settings.js';
+import { settings } from './settings.js';
 
 const KEPT = 2000; // ms that a connection to our own mx waits for the next mail
 
@@ -32,7 +32,12 @@ export async function send(mail, recipients, own) {
     rejected = error.rejectedErrors;
     if (!rejected) return recipients.map((recipient) => failure(recipient, error));
   }
-  return rejected.map((error) => failure(recipients.find(({ address }) => address === error.recipient), error));
+  return rejected.map((error) =>
+    failure(
+      recipients.find(({ address }) => address === error.recipient),
+      error,
+    ),
+  );
 }
 
 export function close() {
@@ -48,12 +53,10 @@ function failure(recipient, error) {
 
 // A greeting and a TLS handshake take longer than a mail, so the connection is kept for the next one.
 async function ownServer(envelope, message) {
-  const [listening] = list('POSTBOX_LISTEN');
-  const host = { '0.0.0.0': '127.0.0.1', '::': '::1' }[listening] ?? listening;
   const [waiting] = kept;
   kept.delete(waiting);
   clearTimeout(waiting?.timer);
-  const connection = waiting ?? (await connect(host, settings.MX_PORT));
+  const connection = waiting ?? (await connect(settings.POSTBOX_MX_HOST, settings.MX_PORT));
   const rejected = await transfer(connection, envelope, message);
   connection.timer = setTimeout(() => connection.quit(), KEPT).unref();
   kept.add(connection);
@@ -61,7 +64,9 @@ async function ownServer(envelope, message) {
 }
 
 async function otherServers(envelope, message) {
-  if (settings.SEND_EMAIL !== 'true') throw hopeless('5.7.1 Delivery to outside addresses is switched off (SEND_EMAIL is not true)');
+  if (settings.SEND_EMAIL !== 'true') {
+    throw hopeless('5.7.1 Delivery to outside addresses is switched off (SEND_EMAIL is not true)');
+  }
   const hosts = await exchangers(domain(envelope.to[0]));
   for (const [index, host] of hosts.entries()) {
     try {

@@ -32,7 +32,9 @@ export class Queue {
     const now = Date.now();
     this.store.transaction(() => {
       this.store.run('INSERT INTO mails VALUES (?, ?, ?, ?)', id, sender, now, raw);
-      for (const address of recipients) this.store.run('INSERT INTO recipients (mail, address, due) VALUES (?, ?, ?)', id, address, now);
+      for (const address of recipients) {
+        this.store.run('INSERT INTO recipients (mail, address, due) VALUES (?, ?, ?)', id, address, now);
+      }
     });
     writeFileSync(this.bell, '\n');
   }
@@ -52,7 +54,11 @@ export class Queue {
     const now = Date.now();
     return this.store.transaction(() => {
       const due = 'due <= ? AND leased <= ?';
-      const mail = this.store.get(`SELECT * FROM mails WHERE id = (SELECT mail FROM recipients WHERE ${due} ORDER BY due LIMIT 1)`, now, now);
+      const mail = this.store.get(
+        `SELECT * FROM mails WHERE id = (SELECT mail FROM recipients WHERE ${due} ORDER BY due LIMIT 1)`,
+        now,
+        now,
+      );
       if (!mail) return undefined;
       const text = `UPDATE recipients SET leased = ?, attempts = attempts + 1 WHERE mail = ? AND ${due} RETURNING id, address, attempts`;
       return { ...mail, recipients: this.store.all(text, now + LEASE, mail.id, now, now) };
@@ -72,7 +78,11 @@ export class Queue {
   finish(mail, recipients, bounce) {
     this.store.transaction(() => {
       for (const { id } of recipients) this.store.run('DELETE FROM recipients WHERE id = ?', id);
-      this.store.run('DELETE FROM mails WHERE id = ? AND NOT EXISTS (SELECT 1 FROM recipients WHERE mail = ?)', mail.id, mail.id);
+      this.store.run(
+        'DELETE FROM mails WHERE id = ? AND NOT EXISTS (SELECT 1 FROM recipients WHERE mail = ?)',
+        mail.id,
+        mail.id,
+      );
       if (bounce) this.add(Queue.id(), '', [mail.sender], bounce);
     });
   }

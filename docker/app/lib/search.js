@@ -20,7 +20,9 @@ class Candidate {
   }
 
   header(name) {
-    return this.tree.header.filter((line) => line.toLowerCase().startsWith(`${name}:`)).map((line) => words(line.slice(name.length + 1)));
+    return this.tree.header
+      .filter((line) => line.toLowerCase().startsWith(`${name}:`))
+      .map((line) => words(line.slice(name.length + 1)));
   }
 
   get body() {
@@ -41,7 +43,8 @@ const TERMS = {
   date: ({ row }, { operator, value }) => compare(day(row.sent ?? row.date), operator, day(value)),
   header: (candidate, { header, value }) => candidate.header(header).some((line) => contains(line, value)),
   body: (candidate, { value }) => contains(candidate.body, value),
-  text: (candidate, { value }) => contains(candidate.body, value) || candidate.tree.header.some((line) => contains(words(line), value)),
+  text: (candidate, { value }) =>
+    contains(candidate.body, value) || candidate.tree.header.some((line) => contains(words(line), value)),
   not: (candidate, { value }) => !every(candidate, value),
   or: (candidate, { value }) => value.some((term) => every(candidate, term)),
 };
@@ -58,4 +61,5 @@ function compare(a, operator, b) {
 const day = (date) => new Date(typeof date === 'string' ? `${date} UTC` : date).toISOString().slice(0, 10);
 
 // Search strings come as the bytes of the command.
-const contains = (line, value) => line.toLowerCase().includes(Buffer.from(String(value), 'latin1').toString().toLowerCase());
+const contains = (line, value) =>
+  line.toLowerCase().includes(Buffer.from(String(value), 'latin1').toString().toLowerCase());

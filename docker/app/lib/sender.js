@@ -16,7 +16,9 @@ export class Sender {
   }
 
   async attempt(mail) {
-    const groups = Map.groupBy(mail.recipients, ({ address }) => (this.accounts.local(address) ? '' : domain(address).toLowerCase()));
+    const groups = Map.groupBy(mail.recipients, ({ address }) =>
+      this.accounts.local(address) ? '' : domain(address).toLowerCase(),
+    );
     await Promise.all([...groups].map(([name, recipients]) => this.#deliver(mail, recipients, name === '')));
   }
 
@@ -29,7 +31,9 @@ export class Sender {
     // A bounce is never bounced (RFC 5321 6.1): it has no sender.
     const report = given.length && mail.sender ? bounce(mail, given) : undefined;
     this.queue.finish(mail, [...delivered, ...given.map(({ recipient }) => recipient)], report);
-    for (const { recipient } of later) this.queue.defer(recipient, Date.now() + pause(recipient.attempts, own ? OWN : OTHERS));
+    for (const { recipient } of later) {
+      this.queue.defer(recipient, Date.now() + pause(recipient.attempts, own ? OWN : OTHERS));
+    }
     for (const { reason, permanent } of failures) log('info', 'not delivered', { id: mail.id, reason, permanent });
     log('info', 'attempted', { id: mail.id, delivered: delivered.length, later: later.length, given: given.length });
   }

@@ -12,7 +12,10 @@ function read(name) {
     if (error.code === 'ENOENT') return {};
     throw error;
   }
-  const lines = text.split(/\r?\n/).map((line) => LINE.exec(line)).filter(Boolean);
+  const lines = text
+    .split(/\r?\n/)
+    .map((line) => LINE.exec(line))
+    .filter(Boolean);
   return Object.fromEntries(lines.map(([, key, value]) => [key, unquote(value)]));
 }
 
@@ -37,7 +40,10 @@ export const settings = load();
 export const production = settings.NODE_ENV === 'production';
 
 export function list(key) {
-  return settings[key].split(',').map((part) => part.trim()).filter(Boolean);
+  return settings[key]
+    .split(',')
+    .map((part) => part.trim())
+    .filter(Boolean);
 }
 
 // "50MB" -> 52428800

@@ -24,7 +24,10 @@ export class Storage extends EventEmitter {
     const socket = await this.#open();
     const id = (this.#next += 1);
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#answer({ id, error: new Away(`sqlite did not answer ${method}`) }), ANSWER_WITHIN);
+      const timer = setTimeout(
+        () => this.#answer({ id, error: new Away(`sqlite did not answer ${method}`) }),
+        ANSWER_WITHIN,
+      );
       this.#waiting.set(id, { socket, resolve, reject, timer });
       socket.send(serialize({ id, method, ...parameters }));
     });

@@ -11,9 +11,14 @@ async function sendAll(count, atOnce, make, send) {
   const waiting = [...subjects];
   const accepted = new Set();
   const sender = async () => {
-    for (let subject; (subject = waiting.pop()); ) {
+    for (let subject; (subject = waiting.pop());) {
       const mail = { ...make(subject), messageId: `<${subject.replace(' ', '-')}@elsewhere.test>`, date: new Date(0) };
-      await within(30_000, `${subject} is accepted`, () => send(mail).then(() => accepted.add(subject), () => false));
+      await within(30_000, `${subject} is accepted`, () =>
+        send(mail).then(
+          () => accepted.add(subject),
+          () => false,
+        ),
+      );
     }
   };
   await Promise.all(Array.from({ length: atOnce }, sender));
@@ -46,7 +51,12 @@ test('sqlite killed while 200 mails come in', async (t) => {
   await service.start('sqlite', 'mx', 'imap');
   const killer = rampage(service, ['sqlite'], [30, 250]);
   const mx = service.mx({ pool: true, maxMessages: Infinity, maxConnections: 4 });
-  const subjects = await sendAll(200, 4, (subject) => ({ from: 'eve@elsewhere.test', to: joe.user, subject, text: 'x' }), (mail) => mx.sendMail(mail));
+  const subjects = await sendAll(
+    200,
+    4,
+    (subject) => ({ from: 'eve@elsewhere.test', to: joe.user, subject, text: 'x' }),
+    (mail) => mx.sendMail(mail),
+  );
   mx.close();
   const kills = await killer.stop();
   const found = await service.subjects(joe);
@@ -60,12 +70,20 @@ test('sqlite killed while it merges 200 mails', async (t) => {
   const joe = await service.user('joe');
   await service.start('sqlite', 'mx', 'imap');
   const mx = service.mx({ pool: true });
-  const subjects = await sendAll(200, 4, (subject) => ({ from: 'eve@elsewhere.test', to: joe.user, subject, text: 'x' }), (mail) => mx.sendMail(mail));
+  const subjects = await sendAll(
+    200,
+    4,
+    (subject) => ({ from: 'eve@elsewhere.test', to: joe.user, subject, text: 'x' }),
+    (mail) => mx.sendMail(mail),
+  );
   mx.close();
   // The merge begins with the login. A little later at each kill, so that some hit it, until one login comes through.
   let kills = 0;
   for (let delay = 60, merged = false; !merged; delay += 5, kills += 1) {
-    const login = service.subjects(joe).then((found) => found.length === subjects.length, () => false);
+    const login = service.subjects(joe).then(
+      (found) => found.length === subjects.length,
+      () => false,
+    );
     await pause(delay);
     await service.restart('sqlite');
     merged = await login;
@@ -80,7 +98,12 @@ test('every role killed in turn while 60 mails go from user to user', async (t) 
   const [joe, ann] = [await service.user('joe'), await service.user('ann')];
   await service.start('sqlite', 'mx', 'imap', 'smtp', 'smtp-bree');
   const killer = rampage(service, ['smtp', 'smtp-bree', 'mx', 'sqlite', 'imap'], [100, 400]);
-  const subjects = await sendAll(60, 3, (subject) => ({ from: joe.user, to: ann.user, subject, text: 'x' }), (mail) => service.smtp(joe).sendMail(mail));
+  const subjects = await sendAll(
+    60,
+    3,
+    (subject) => ({ from: joe.user, to: ann.user, subject, text: 'x' }),
+    (mail) => service.smtp(joe).sendMail(mail),
+  );
   const kills = await killer.stop();
   const found = await within(20_000, 'all are delivered', async () => {
     const there = await service.subjects(ann);

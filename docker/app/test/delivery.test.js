@@ -21,7 +21,13 @@ test('one mail to two users is in both mailboxes, and a retry of it adds nothing
   const service = await Service.make(t);
   const users = [await service.user('ann'), await service.user('bob')];
   await service.start('sqlite', 'mx', 'imap');
-  const mail = { from: 'eve@elsewhere.test', to: users.map(({ user }) => user), subject: 'both', date: new Date(0), messageId: '<1@elsewhere.test>' };
+  const mail = {
+    from: 'eve@elsewhere.test',
+    to: users.map(({ user }) => user),
+    subject: 'both',
+    date: new Date(0),
+    messageId: '<1@elsewhere.test>',
+  };
   await service.mx().sendMail({ ...mail, text: 'x' });
   await service.mx().sendMail({ ...mail, text: 'x' });
   await service.mx().sendMail({ ...mail, text: 'another text' });
@@ -38,9 +44,15 @@ test('mx refuses unknown recipients, relaying, what is too big, and AUTH', async
   const big = 'x'.repeat(120_000);
   await assert.rejects(send({ to: joe.user, text: big }), refused(552, '5.3.4'));
   // Announced smaller than it is.
-  const unannounced = { raw: `Subject: big\r\n\r\n${big}`, envelope: { from: 'eve@elsewhere.test', to: joe.user, size: 10 } };
+  const unannounced = {
+    raw: `Subject: big\r\n\r\n${big}`,
+    envelope: { from: 'eve@elsewhere.test', to: joe.user, size: 10 },
+  };
   await assert.rejects(service.mx().sendMail(unannounced), refused(552, '5.3.4'));
-  await assert.rejects(service.mx({ auth: joe, forceAuth: true }).sendMail({ to: joe.user }), { responseCode: 500, command: 'AUTH PLAIN' });
+  await assert.rejects(service.mx({ auth: joe, forceAuth: true }).sendMail({ to: joe.user }), {
+    responseCode: 500,
+    command: 'AUTH PLAIN',
+  });
 });
 
 test('smtp wants TLS before AUTH, AUTH before mail, and the sender to be the user', async (t) => {
@@ -54,7 +66,10 @@ test('smtp wants TLS before AUTH, AUTH before mail, and the sender to be the use
   await assert.rejects(service.smtp(undefined, plain).sendMail(mail), refused(530, '5.7.0'));
   const upgraded = { secure: false, requireTLS: true };
   await assert.rejects(service.smtp({ ...joe, pass: 'wrong' }, upgraded).sendMail(mail), refused(535, '5.7.8'));
-  await assert.rejects(service.smtp(joe, upgraded).sendMail({ ...mail, from: 'ann@example.test' }), refused(553, '5.7.1'));
+  await assert.rejects(
+    service.smtp(joe, upgraded).sendMail({ ...mail, from: 'ann@example.test' }),
+    refused(553, '5.7.1'),
+  );
   await service.smtp(joe, upgraded).sendMail(mail);
 });
 
@@ -63,10 +78,16 @@ test('guessing passwords is stopped, for this address and client only', async (t
   const [joe, ann] = [await service.user('joe'), await service.user('ann')];
   await service.start('sqlite', 'smtp', 'imap');
   const guess = (auth) => service.smtp(auth).verify();
-  for (let guesses = 0; guesses < 10; guesses += 1) await assert.rejects(guess({ ...joe, pass: 'wrong' }), refused(535, '5.7.8'));
+  for (let guesses = 0; guesses < 10; guesses += 1) {
+    await assert.rejects(guess({ ...joe, pass: 'wrong' }), refused(535, '5.7.8'));
+  }
   await assert.rejects(guess(joe), refused(454, 'Too many'));
   await guess(ann);
-  await Promise.all(Array.from({ length: 10 }, () => assert.rejects(service.imap({ ...joe, pass: 'wrong' }), { authenticationFailed: true })));
+  await Promise.all(
+    Array.from({ length: 10 }, () =>
+      assert.rejects(service.imap({ ...joe, pass: 'wrong' }), { authenticationFailed: true }),
+    ),
+  );
   await assert.rejects(service.imap(joe), ({ response }) => /Too many/.test(response));
 });
 
@@ -78,7 +99,9 @@ test('a submitted mail is queued, signed, delivered and noticed by IDLE', async 
   await client.mailboxOpen('INBOX');
   const noticed = new Promise((resolve) => client.once('exists', resolve));
   void client.idle();
-  const { response } = await service.smtp(joe).sendMail({ from: joe.user, to: joe.user, subject: 'to myself', text: 'x' });
+  const { response } = await service
+    .smtp(joe)
+    .sendMail({ from: joe.user, to: joe.user, subject: 'to myself', text: 'x' });
   assert.match(response, /^250 .*Queued as /);
   assert.equal((await noticed).count, 1);
   const { source } = await client.fetchOne('1', { source: true });
@@ -99,7 +122,9 @@ test('what cannot be delivered comes back as a report, and a report never does',
     const mails = await client.fetchAll('1:*', { source: true, bodyStructure: true });
     return mails.length === 3 && mails;
   });
-  const reports = all.filter(({ bodyStructure }) => bodyStructure.type === 'multipart/report').map(({ source }) => source.toString());
+  const reports = all
+    .filter(({ bodyStructure }) => bodyStructure.type === 'multipart/report')
+    .map(({ source }) => source.toString());
   assert.equal(reports.length, 2);
   const report = (address) => reports.find((text) => text.includes(`Final-Recipient: rfc822; ${address}`));
   assert.match(report('nobody@example.test'), /^Return-Path: <>\r\n.*\r\nStatus: 5\.1\.1\r\n.*\r\nSubject: three\r\n/s);
@@ -109,7 +134,11 @@ test('what cannot be delivered comes back as a report, and a report never does',
   await service.smtp(joe).sendMail({ from: joe.user, to: 'nobody@example.test', subject: 'last', text: 'x' });
   assert.equal((await service.admin(['user', 'remove', joe.user])).code, 0);
   await service.start('smtp-bree');
-  await within(5000, 'the report is given up', () => (service.process('smtp-bree').log.match(/"given":1/g) ?? []).length === 2);
+  await within(
+    5000,
+    'the report is given up',
+    () => (service.process('smtp-bree').log.match(/"given":1/g) ?? []).length === 2,
+  );
   client.close();
 });
 

@@ -21,10 +21,16 @@ export class Service {
   static async make(t, changes = {}) {
     const folder = mkdtempSync(join(tmpdir(), 'postbox-'));
     const path = (name) => join(folder, name);
-    execFileSync('openssl', [
-      ...'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=example.test'.split(' '),
-      ...['-addext', 'subjectAltName=DNS:example.test', '-keyout', path('key.pem'), '-out', path('cert.pem')],
-    ], { stdio: 'ignore' });
+    execFileSync(
+      'openssl',
+      [
+        ...'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=example.test'.split(
+          ' ',
+        ),
+        ...['-addext', 'subjectAltName=DNS:example.test', '-keyout', path('key.pem'), '-out', path('cert.pem')],
+      ],
+      { stdio: 'ignore' },
+    );
     execFileSync('openssl', ['genrsa', '-out', path('dkim.pem'), '1024'], { stdio: 'ignore' });
     const service = new Service();
     service.folder = folder;
@@ -52,14 +58,16 @@ export class Service {
 
   // Resolves when the role has said that it is ready, on the channel if it uses it, else in its log.
   async start(...roles) {
-    await Promise.all(roles.map(async (role) => {
-      const child = this.run([`${role}.js`], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
-      this.#processes.set(role, child);
-      await within(READY_WITHIN, `${role} is ready`, async () => {
-        if (child.exitCode !== null || child.signalCode) throw new Error(`${role} ended: ${child.log}`);
-        return role === 'smtp-bree' ? child.log.includes('"ready"') : child.said.includes('ready');
-      });
-    }));
+    await Promise.all(
+      roles.map(async (role) => {
+        const child = this.run([`${role}.js`], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+        this.#processes.set(role, child);
+        await within(READY_WITHIN, `${role} is ready`, async () => {
+          if (child.exitCode !== null || child.signalCode) throw new Error(`${role} ended: ${child.log}`);
+          return role === 'smtp-bree' ? child.log.includes('"ready"') : child.said.includes('ready');
+        });
+      }),
+    );
   }
 
   run(parameters, options) {
@@ -110,11 +118,25 @@ export class Service {
   }
 
   smtp(auth, options = {}) {
-    return createTransport({ host: '127.0.0.1', port: this.settings.SMTP_PORT, secure: true, tls: untrusted, auth, ...options });
+    return createTransport({
+      host: '127.0.0.1',
+      port: this.settings.SMTP_PORT,
+      secure: true,
+      tls: untrusted,
+      auth,
+      ...options,
+    });
   }
 
   async imap(auth) {
-    const client = new ImapFlow({ host: '127.0.0.1', port: this.settings.IMAP_PORT, secure: true, tls: untrusted, auth, logger: false });
+    const client = new ImapFlow({
+      host: '127.0.0.1',
+      port: this.settings.IMAP_PORT,
+      secure: true,
+      tls: untrusted,
+      auth,
+      logger: false,
+    });
     client.on('error', () => {}); // the promises that are under way reject as well
     await client.connect();
     return client;
@@ -132,11 +154,13 @@ export class Service {
   }
 
   async #end() {
-    await Promise.all([...this.#processes.values()].map(async (child) => {
-      if (child.exitCode !== null || child.signalCode) return;
-      child.kill('SIGKILL');
-      await once(child, 'exit');
-    }));
+    await Promise.all(
+      [...this.#processes.values()].map(async (child) => {
+        if (child.exitCode !== null || child.signalCode) return;
+        child.kill('SIGKILL');
+        await once(child, 'exit');
+      }),
+    );
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
@@ -147,7 +171,9 @@ export async function freePort(ending = '') {
     const port = ending ? randomInt(10, 31) * 1000 + Number(ending) : randomInt(10_000, 32_000);
     if (!ending && /(465|993|995)$/.test(port)) continue;
     const server = createServer();
-    const free = await new Promise((resolve) => server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true)));
+    const free = await new Promise((resolve) =>
+      server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true)),
+    );
     await new Promise((resolve) => server.close(resolve));
     if (free) return port;
   }

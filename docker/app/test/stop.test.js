@@ -52,7 +52,9 @@ test('a mail that is under way when TERM comes gets its 250; an idle client gets
   const [busy, idle] = await Promise.all([bare(service.settings.MX_PORT), bare(service.settings.MX_PORT)]);
   assert.match(await idle.answer(), /^220 /);
   assert.match(await busy.answer(), /^220 /);
-  for (const line of ['EHLO elsewhere.test', 'MAIL FROM:<eve@elsewhere.test>', `RCPT TO:<${joe.user}>`]) assert.match(await busy.say(line), /^250 /);
+  for (const line of ['EHLO elsewhere.test', 'MAIL FROM:<eve@elsewhere.test>', `RCPT TO:<${joe.user}>`]) {
+    assert.match(await busy.say(line), /^250 /);
+  }
   assert.match(await busy.say('DATA'), /^354 /);
   const ended = service.stop('mx');
   assert.match(await idle.answer(), /^421 /);
@@ -69,11 +71,26 @@ test('a second TERM kills at once', async (t) => {
   await service.start('mx');
   const { answer, say } = await bare(service.settings.MX_PORT);
   await answer();
-  for (const line of ['EHLO elsewhere.test', 'MAIL FROM:<eve@elsewhere.test>', `RCPT TO:<${joe.user}>`]) await say(line);
+  for (const line of ['EHLO elsewhere.test', 'MAIL FROM:<eve@elsewhere.test>', `RCPT TO:<${joe.user}>`]) {
+    await say(line);
+  }
   const ended = service.stop('mx');
   await within(2000, 'it drains', () => service.process('mx').log.includes('draining'));
   service.process('mx').kill('SIGTERM');
   assert.deepEqual(await ended, [null, 'SIGTERM']);
+});
+
+test('a mail that never ends is cut off, and the role exits 1 after 5 s', async (t) => {
+  const service = await Service.make(t);
+  const joe = await service.user('joe');
+  await service.start('mx');
+  const { answer, say } = await bare(service.settings.MX_PORT);
+  await answer();
+  for (const line of ['EHLO elsewhere.test', 'MAIL FROM:<eve@elsewhere.test>', `RCPT TO:<${joe.user}>`, 'DATA']) {
+    await say(line);
+  }
+  assert.deepEqual(await service.stop('mx'), [1, null]);
+  assert.match(service.process('mx').log, /not drained in time/);
 });
 
 test('sqlite closes its databases: no write-ahead log is left', async (t) => {

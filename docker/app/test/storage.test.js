@@ -9,28 +9,38 @@ import { Service } from './service.js';
 
 const root = process.getuid() === 0;
 
-test('a full disk means 451, loses nothing, and is over when there is room', { skip: !root && 'a small tmpfs needs root' }, async (t) => {
-  const disk = mkdtempSync(join(tmpdir(), 'postbox-disk-'));
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', disk]);
-  t.after(() => execFileSync('umount', ['-l', disk]));
-  t.after(() => rmSync(disk, { recursive: true, force: true }));
-  const service = await Service.make(t, { POSTBOX_STATE: disk });
-  const joe = await service.user('joe');
-  await service.start('sqlite', 'mx', 'smtp', 'imap');
-  writeFileSync(join(disk, 'ballast'), Buffer.alloc(2_000_000));
-  const mail = (subject) => ({ from: joe.user, to: joe.user, subject, text: 'x '.repeat(50_000) });
-  const accepted = [];
-  let refusal;
-  while (!refusal) {
-    const subject = `mail ${accepted.length}`;
-    await service.mx().sendMail(mail(subject)).then(() => accepted.push(subject), (error) => (refusal = error));
-  }
-  assert.match(refusal.response, /^451 4\.3\.0 /);
-  await assert.rejects(service.smtp(joe).sendMail(mail('queue')), ({ response }) => /^451 4\.3\.0 /.test(response));
-  rmSync(join(disk, 'ballast'));
-  await service.mx().sendMail(mail('room'));
-  assert.deepEqual(await service.subjects(joe), [...accepted, 'room']);
-});
+test(
+  'a full disk means 451, loses nothing, and is over when there is room',
+  { skip: !root && 'a small tmpfs needs root' },
+  async (t) => {
+    const disk = mkdtempSync(join(tmpdir(), 'postbox-disk-'));
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', disk]);
+    t.after(() => execFileSync('umount', ['-l', disk]));
+    t.after(() => rmSync(disk, { recursive: true, force: true }));
+    const service = await Service.make(t, { POSTBOX_STATE: disk });
+    const joe = await service.user('joe');
+    await service.start('sqlite', 'mx', 'smtp', 'imap');
+    writeFileSync(join(disk, 'ballast'), Buffer.alloc(2_000_000));
+    const mail = (subject) => ({ from: joe.user, to: joe.user, subject, text: 'x '.repeat(50_000) });
+    const accepted = [];
+    let refusal;
+    while (!refusal) {
+      const subject = `mail ${accepted.length}`;
+      await service
+        .mx()
+        .sendMail(mail(subject))
+        .then(
+          () => accepted.push(subject),
+          (error) => (refusal = error),
+        );
+    }
+    assert.match(refusal.response, /^451 4\.3\.0 /);
+    await assert.rejects(service.smtp(joe).sendMail(mail('queue')), ({ response }) => /^451 4\.3\.0 /.test(response));
+    rmSync(join(disk, 'ballast'));
+    await service.mx().sendMail(mail('room'));
+    assert.deepEqual(await service.subjects(joe), [...accepted, 'room']);
+  },
+);
 
 test('mx answers 451 while sqlite is away, and again 250 when it is back', async (t) => {
   const service = await Service.make(t);
@@ -46,10 +56,17 @@ test('mx answers 451 while sqlite is away, and again 250 when it is back', async
 test('a stranger at the door of sqlite gets 401', async (t) => {
   const service = await Service.make(t);
   await service.start('sqlite');
-  const knock = (auth) => new Promise((resolve) => {
-    const socket = new WebSocket(`wss://127.0.0.1:${service.settings.SQLITE_PORT}`, { rejectUnauthorized: false, auth });
-    socket.once('unexpected-response', (request, response) => resolve(response.statusCode)).once('open', () => resolve('open')).on('error', () => {});
-  });
+  const knock = (auth) =>
+    new Promise((resolve) => {
+      const socket = new WebSocket(`wss://127.0.0.1:${service.settings.SQLITE_PORT}`, {
+        rejectUnauthorized: false,
+        auth,
+      });
+      socket
+        .once('unexpected-response', (request, response) => resolve(response.statusCode))
+        .once('open', () => resolve('open'))
+        .on('error', () => {});
+    });
   assert.equal(await knock(), 401);
   assert.equal(await knock(`${service.settings.API_SECRETS}:`), 401);
 });
@@ -78,10 +95,17 @@ test('users are added, listed and removed with their mail', async (t) => {
   await service.mx().sendMail({ from: 'eve@elsewhere.test', to: address, subject: 'mine', text: 'x' });
   assert.deepEqual(await service.subjects({ user: address, pass: password }), ['mine']);
   assert.deepEqual(await service.admin(['user', 'list']), { code: 0, out: 'joe@example.test\n', error: '' });
-  assert.match((await service.admin(['user', 'add', address])).error, /^error: the account exists: joe@example\.test\n$/);
+  assert.match(
+    (await service.admin(['user', 'add', address])).error,
+    /^error: the account exists: joe@example\.test\n$/,
+  );
   const file = join(service.settings.POSTBOX_STATE, 'sqlite_storage', `${id}.sqlite`);
   assert.ok(existsSync(file));
-  assert.deepEqual(await service.admin(['user', 'remove', address]), { code: 0, out: 'removed joe@example.test\n', error: '' });
+  assert.deepEqual(await service.admin(['user', 'remove', address]), {
+    code: 0,
+    out: 'removed joe@example.test\n',
+    error: '',
+  });
   assert.ok(!existsSync(file));
   await assert.rejects(service.imap({ user: address, pass: password }), { authenticationFailed: true });
   const again = await service.admin(['user', 'remove', address]);
