@@ -22,11 +22,14 @@ pub const DOMAIN: &str = "example.test";
 pub const ADDRESS: &str = "somebody@example.test";
 pub const PASSWORD: &str = "a \"quoted\" pass\\word";
 
+/// Somebody else's mail.
+const MEANWHILE: &[u8] = b"Subject: meanwhile\r\n\r\nhello\r\n";
+
 /// What the service does wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     None,
-    /// It says 250 and forgets the mail.
+    /// It says 250 and forgets the mail, while somebody else's comes.
     Loses,
     /// It says 250, and delivers when somebody has tried a wrong password: after most of the proof.
     HoldsBack,
@@ -153,10 +156,10 @@ impl Shared {
 
     pub fn deliver(&self, mut raw: Vec<u8>) {
         match self.fault {
-            Fault::Loses => return,
+            Fault::Loses => return self.store("INBOX", MEANWHILE.to_vec()),
             Fault::HoldsBack => return self.held.lock().unwrap().push(raw),
             Fault::Spoils => raw.extend(b"scanned by a filter\r\n"),
-            Fault::Busy => self.store("INBOX", b"Subject: meanwhile\r\n\r\nhello\r\n".to_vec()),
+            Fault::Busy => self.store("INBOX", MEANWHILE.to_vec()),
             _ => {}
         }
         self.store("INBOX", raw);
