@@ -27,6 +27,8 @@ pub async fn answered(role: &'static str, needs: Vec<Need>, waiting: Waiting) {
     let since = Instant::now();
     let mut pause = PAUSE;
     let mut told: Option<Instant> = None;
+    // A need that takes the question and says nothing is to be named too, should the time run out meanwhile.
+    waiting.set(needs.iter().map(|need| format!("{}: no answer yet", need.role)).collect());
     loop {
         let mut silent = Vec::new();
         for need in &needs {
