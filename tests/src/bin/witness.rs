@@ -1,0 +1,116 @@
+//! The program that `berth-init` supervises in its tests: it does what its words say, in order, and tells on
+//! standard output what it sees.
+//!
+//! | word | what it does |
+//! | --- | --- |
+//! | `name=NAME` | begins every line it prints with NAME |
+//! | `say=TEXT` | prints TEXT |
+//! | `send=TEXT` | writes TEXT as a line on the channel that NODE_CHANNEL_FD names |
+//! | `ready` | the same with `"ready"`, as Node's `process.send('ready')` does |
+//! | `on=SIGNAL:CODE` | once it catches: after SIGNAL, exits with CODE |
+//! | `on=SIGNAL:CODE:GATE` | the same, once the file GATE is there |
+//! | `catch` | blocks all signals, prints `catching`, then `signal N` for each that comes |
+//! | `exit=CODE` | exits with CODE |
+//! | `die=SIGNAL` | ends by SIGNAL, without a core file |
+
+#![allow(unsafe_code)] // Signals as plain numbers, since nix knows no real-time ones; each says why it is sound.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Write;
+use std::mem::{ManuallyDrop, MaybeUninit};
+use std::os::fd::FromRawFd;
+use std::path::{Path, PathBuf};
+use std::process::exit;
+use std::thread::sleep;
+use std::time::Duration;
+
+use nix::libc;
+use nix::sys::resource::{Resource, setrlimit};
+
+#[derive(Default)]
+struct Witness {
+    name: String,
+    /// What to do at a signal: the exit code, and the file that has to be there before.
+    endings: HashMap<i32, (i32, Option<PathBuf>)>,
+}
+
+fn main() {
+    let mut witness = Witness::default();
+    for word in std::env::args().skip(1) {
+        let (verb, object) = word.split_once('=').unwrap_or((&word, ""));
+        match verb {
+            "name" => witness.name = format!("{object} "),
+            "say" => witness.say(object),
+            "send" => send(object),
+            "ready" => send("\"ready\""),
+            "on" => witness.on(object),
+            "catch" => witness.catch(),
+            "exit" => exit(number(object)),
+            "die" => die(number(object)),
+            _ => panic!("a witness does not know {word:?}"),
+        }
+    }
+}
+
+fn number(text: &str) -> i32 {
+    text.parse().unwrap_or_else(|_| panic!("{text:?} is no number"))
+}
+
+impl Witness {
+    fn say(&self, text: &str) {
+        // In one write, so that lines of several witnesses are not mixed.
+        let line = format!("{}{text}\n", self.name);
+        std::io::stdout().write_all(line.as_bytes()).expect("a test reads what a witness says");
+    }
+
+    fn on(&mut self, object: &str) {
+        let mut parts = object.split(':');
+        let (signal, code) = (number(parts.next().unwrap_or("")), number(parts.next().unwrap_or("")));
+        self.endings.insert(signal, (code, parts.next().map(PathBuf::from)));
+    }
+
+    fn catch(&self) {
+        let mut all = MaybeUninit::uninit();
+        // SAFETY: sigfillset fills the set that the other two read; no other thread is there to disagree.
+        let all = unsafe {
+            libc::sigfillset(all.as_mut_ptr());
+            libc::sigprocmask(libc::SIG_BLOCK, all.as_ptr(), std::ptr::null_mut());
+            all.assume_init()
+        };
+        self.say("catching");
+        loop {
+            // SAFETY: the set lives, and no information about the signal is asked for.
+            let signal = unsafe { libc::sigwaitinfo(&raw const all, std::ptr::null_mut()) };
+            // EINTR after SIGSTOP and SIGCONT (signal(7)).
+            if signal < 0 {
+                continue;
+            }
+            self.say(&format!("signal {signal}"));
+            if let Some((code, gate)) = self.endings.get(&signal) {
+                while gate.as_deref().is_some_and(|gate: &Path| !gate.exists()) {
+                    sleep(Duration::from_millis(5));
+                }
+                exit(*code);
+            }
+        }
+    }
+}
+
+/// Writes a line on the channel, and leaves it open.
+fn send(text: &str) {
+    let channel = number(&std::env::var("NODE_CHANNEL_FD").expect("started with a channel"));
+    // SAFETY: the descriptor was inherited for this purpose, and is not closed here.
+    let mut channel = ManuallyDrop::new(unsafe { File::from_raw_fd(channel) });
+    channel.write_all(format!("{text}\n").as_bytes()).expect("somebody listens on the channel");
+}
+
+fn die(signal: i32) {
+    setrlimit(Resource::RLIMIT_CORE, 0, 0).expect("a limit can be lowered");
+    // SAFETY: the default action is set for a signal that is then sent to ourselves; SIGKILL refuses the first
+    // call and does not need it.
+    unsafe {
+        libc::signal(signal, libc::SIG_DFL);
+        libc::raise(signal);
+    }
+}

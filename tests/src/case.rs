@@ -1,0 +1,123 @@
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use nix::libc::SIGKILL;
+use tempfile::TempDir;
+
+use crate::process::Process;
+use crate::wait::wait_until;
+
+/// What one test owns: a folder, and every process that was started through it.
+///
+/// Its processes are known by a variable in their environment, which their own children inherit, so that one that
+/// got a new parent or a session of its own is found too. Whatever lives when the test is over gets KILL, by pid,
+/// and fails the test.
+#[derive(Debug)]
+pub struct Case {
+    folder: TempDir,
+    mark: String,
+}
+
+impl Case {
+    /// A new folder, and no process.
+    #[must_use]
+    pub fn new() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = tempfile::Builder::new().prefix("berth-test-").tempdir();
+        let folder = folder.expect("the folder for temporary files can be written");
+        Self { folder, mark: format!("BERTH_TEST_CASE={}-{number}", std::process::id()) }
+    }
+
+    /// The test's folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A path in the test's folder.
+    #[must_use]
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.folder().join(name)
+    }
+
+    /// Writes a file in the test's folder, with the folders above it, and gives its path.
+    pub fn write(&self, name: impl AsRef<Path>, text: &str) -> PathBuf {
+        let path = self.path(name);
+        let written = path.parent().map_or(Ok(()), fs_err::create_dir_all);
+        written.and_then(|()| fs_err::write(&path, text)).expect("the test's own folder can be written");
+        path
+    }
+
+    /// What a file in the test's folder holds; nothing when it is not there.
+    #[must_use]
+    pub fn read(&self, name: impl AsRef<Path>) -> String {
+        fs_err::read(self.path(name))
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default()
+    }
+
+    /// A command that runs in the test's folder, with nothing in its environment but PATH and the test's mark.
+    #[allow(clippy::disallowed_methods)] // This is the one file that spawns.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        let (key, value) = self.mark.split_once('=').expect("made so above");
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env(key, value);
+        command.current_dir(self.folder());
+        command
+    }
+
+    /// The processes of this test that live.
+    #[must_use]
+    pub fn processes(&self) -> Vec<Process> {
+        let is_ours = |process: &Process| {
+            let environment = process.file("environ");
+            environment.is_some_and(|text| text.split('\0').any(|variable| variable == self.mark))
+        };
+        Process::all().into_iter().filter(|process| process.lives() && is_ours(process)).collect()
+    }
+
+    /// The process of this test that runs this program with this word in its command line, once there is one.
+    #[must_use]
+    pub fn process(&self, program: &str, word: &str) -> Process {
+        let is_it = |process: &Process| {
+            let words = process.words();
+            words.first().is_some_and(|first| Path::new(first).ends_with(program))
+                && words.iter().any(|other| other == word)
+        };
+        wait_until(&format!("a process {program} {word}"), || self.processes().into_iter().find(is_it))
+    }
+
+    /// Ends what is left, and says what it was.
+    fn clear(&self) -> Vec<String> {
+        let mut left = Vec::new();
+        // One that is forking right now may leave a child behind, so until nothing is found.
+        loop {
+            let found = self.processes();
+            if found.is_empty() {
+                return left;
+            }
+            for process in found {
+                left.push(format!("{} {}", process.0, process.words().join(" ")));
+                // It may have ended meanwhile.
+                let _ = process.signal(SIGKILL);
+            }
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Default for Case {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Case {
+    fn drop(&mut self) {
+        let left = self.clear();
+        assert!(left.is_empty() || std::thread::panicking(), "left behind: {left:#?}");
+    }
+}

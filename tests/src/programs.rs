@@ -1,0 +1,51 @@
+//! Where the programs under test are: named by the environment, else where cargo and `cargo xtask` put them.
+
+use std::path::{Path, PathBuf};
+
+/// `berth-init`: BERTH_TEST_INIT, else the one that was built beside the tests.
+#[must_use]
+pub fn init() -> PathBuf {
+    built("BERTH_TEST_INIT", "berth-init")
+}
+
+/// `berth`: BERTH_TEST_BERTH, else the one that was built beside the tests.
+#[must_use]
+pub fn berth() -> PathBuf {
+    built("BERTH_TEST_BERTH", "berth")
+}
+
+/// The sample application with its packages: BERTH_TEST_APP, else `docker/app`.
+#[must_use]
+pub fn application() -> PathBuf {
+    named("BERTH_TEST_APP").unwrap_or_else(|| root().join("docker/app"))
+}
+
+/// `node`: BERTH_TEST_NODE, else the one that `cargo xtask` fetched, else the first on PATH.
+#[must_use]
+pub fn node() -> Option<PathBuf> {
+    let on_path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&on_path).map(|folder| folder.join("node")).collect::<Vec<_>>();
+    named("BERTH_TEST_NODE").or_else(|| {
+        let fetched = root().join(".tools/node/bin/node");
+        [fetched].into_iter().chain(on_path).find(|path| path.is_file())
+    })
+}
+
+fn named(variable: &str) -> Option<PathBuf> {
+    let path = std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)?;
+    assert!(path.exists(), "{variable} names {}, which is not there", path.display());
+    Some(path)
+}
+
+fn built(variable: &str, name: &str) -> PathBuf {
+    named(variable).unwrap_or_else(|| {
+        // A test runs from target/PROFILE/deps.
+        let here = std::env::current_exe().expect("Linux tells a process its own file");
+        let path = here.ancestors().skip(1).map(|folder| folder.join(name)).find(|path| path.is_file());
+        path.unwrap_or_else(|| panic!("no {name}: run `cargo build -p {name}`, or name it with {variable}"))
+    })
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the suites are a folder of the repository")
+}

@@ -1,0 +1,95 @@
+//! A port of this test, behind which something answers, or nothing.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{JoinHandle, spawn};
+
+use berth_tests::wait_until;
+
+/// What the role sqlite answers to whoever has no credentials.
+const UNAUTHORIZED: &[u8] = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+/// A port on which connections are taken, until it is dropped.
+pub struct Door {
+    address: SocketAddr,
+    closed: Arc<AtomicBool>,
+    /// Somebody has connected.
+    knocked: Arc<AtomicBool>,
+    keeper: Option<JoinHandle<()>>,
+}
+
+impl Door {
+    /// A port that refuses every request for want of credentials, as the role sqlite does.
+    pub fn guarded() -> Self {
+        Self::guarded_at("0")
+    }
+
+    /// The same on a port that was free a moment ago.
+    pub fn guarded_at(port: &str) -> Self {
+        Self::at(port.parse().unwrap(), |mut stream, _| {
+            let mut request = Vec::new();
+            let mut bytes = [0; 1024];
+            while !request.ends_with(b"\r\n\r\n") {
+                match stream.read(&mut bytes) {
+                    Ok(0) | Err(_) => return,
+                    Ok(count) => request.extend(&bytes[..count]),
+                }
+            }
+            // Whoever has left misses the answer.
+            let _ = stream.write_all(UNAUTHORIZED);
+        })
+    }
+
+    /// A port that takes connections and says nothing on them.
+    pub fn silent() -> Self {
+        Self::at(0, |stream, kept| kept.push(stream))
+    }
+
+    fn at(port: u16, answer: impl Fn(TcpStream, &mut Vec<TcpStream>) + Send + 'static) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let closed = Arc::new(AtomicBool::new(false));
+        let knocked = Arc::new(AtomicBool::new(false));
+        let keeper = spawn({
+            let (closed, knocked) = (Arc::clone(&closed), Arc::clone(&knocked));
+            move || {
+                let mut kept = Vec::new();
+                for stream in listener.incoming().flatten() {
+                    if closed.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    knocked.store(true, Ordering::Relaxed);
+                    answer(stream, &mut kept);
+                }
+            }
+        });
+        Self { address, closed, knocked, keeper: Some(keeper) }
+    }
+
+    /// Waits until somebody has connected.
+    pub fn until_knocked(&self) {
+        wait_until("somebody connects", || self.knocked.load(Ordering::Relaxed).then_some(()));
+    }
+
+    pub fn port(&self) -> String {
+        self.address.port().to_string()
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.closed.store(true, Ordering::Relaxed);
+        // Wakes the keeper, who then sees that it is over.
+        let _ = TcpStream::connect(self.address);
+        if let Some(keeper) = self.keeper.take() {
+            let _ = keeper.join();
+        }
+    }
+}
+
+/// A port on which nobody listens.
+pub fn nobody() -> String {
+    Door::silent().port()
+}

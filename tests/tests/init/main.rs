@@ -1,0 +1,18 @@
+//! `berth-init`, seen from outside: one file per behaviour.
+
+#![allow(clippy::unwrap_used)] // A panic is how a test fails.
+
+mod command_line;
+mod exit_codes;
+mod listening;
+mod logging;
+mod needs;
+mod probing;
+mod readiness;
+mod reaping;
+mod restarting;
+mod resting;
+mod running;
+mod signals;
+mod stopping;
+mod surroundings;

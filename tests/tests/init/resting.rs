@@ -1,0 +1,76 @@
+//! Nothing wakes an init that has nothing to do.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use berth_tests::{Case, Process, wait_until};
+
+use crate::running::{Init, Place, Running, places};
+
+/// What is measured is that nothing happens, so here time is the subject and not a guess.
+const REST: Duration = Duration::from_secs(5);
+
+/// How often a process has been woken: it goes to sleep as often.
+fn sleeps(process: Process) -> u64 {
+    process.status("voluntary_ctxt_switches").unwrap().parse().unwrap()
+}
+
+/// Waits until an init has come to rest: what it does at start may still be under way.
+fn at_rest(init: &Running) -> u64 {
+    let mut last = sleeps(init.pid);
+    wait_until("it comes to rest", || {
+        sleep(Duration::from_millis(500));
+        let now = sleeps(init.pid);
+        (std::mem::replace(&mut last, now) == now).then_some(now)
+    })
+}
+
+#[test]
+fn an_init_at_rest_never_wakes() {
+    let cases = [Case::new(), Case::new(), Case::new(), Case::new()];
+    let mut inits = Vec::new();
+    for (number, place) in places().into_iter().enumerate() {
+        let role = Init::role(&cases[2 * number], place, "mx", "ready on=15:0 catch").start();
+        role.until_said("main catching");
+        role.until("ready");
+        let plain = Init::plain(&cases[2 * number + 1], place, &["on=15:0", "catch"]).start();
+        plain.until_said("catching");
+        inits.extend([role, plain]);
+    }
+    let before: Vec<_> = inits.iter().map(at_rest).collect();
+    sleep(REST);
+    let after: Vec<_> = inits.iter().map(|init| sleeps(init.pid)).collect();
+    assert_eq!(after, before);
+    for mut init in inits {
+        init.signal(15);
+        assert_eq!(init.end(), 0);
+    }
+}
+
+#[test]
+fn an_init_is_one_thread() {
+    for place in places() {
+        let case = Case::new();
+        let mut init = Init::role(&case, place, "mx", "ready on=15:0 catch").start();
+        init.until_said("main catching");
+        init.until("ready");
+        assert_eq!(init.pid.status("Threads").as_deref(), Some("1"));
+        init.signal(15);
+        assert_eq!(init.end(), 0);
+    }
+}
+
+/// A role that says ready closes no channel: Node keeps it open as long as it lives.
+#[test]
+fn a_role_that_closes_its_channel_does_not_keep_its_init_awake() {
+    let case = Case::new();
+    let script = "exec {NODE_CHANNEL_FD}>&-; exec $WITNESS name=main on=15:0 catch";
+    let mut init = Init::script(&case, Place::Ordinary, "smtp-bree", script).start();
+    init.until_said("main catching");
+    init.until("ready");
+    let before = at_rest(&init);
+    sleep(REST);
+    assert_eq!(sleeps(init.pid), before);
+    init.signal(15);
+    assert_eq!(init.end(), 0);
+}

@@ -1,0 +1,232 @@
+//! Starting `berth-init` over a witness, and watching both.
+
+use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use berth_tests::{Case, Process, init, is_root, skip, wait_until};
+use serde_json::Value;
+
+pub const WITNESS: &str = env!("CARGO_BIN_EXE_witness");
+
+/// Where an init runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// As PID 1 of a PID namespace of its own.
+    First,
+    /// As any process.
+    Ordinary,
+}
+
+/// Both places, where we may make a PID namespace.
+pub fn places() -> Vec<Place> {
+    if is_root() {
+        return vec![Place::Ordinary, Place::First];
+    }
+    skip("as PID 1: only root makes a PID namespace");
+    vec![Place::Ordinary]
+}
+
+/// An init that is about to be started.
+pub struct Init<'a> {
+    case: &'a Case,
+    place: Place,
+    words: Vec<OsString>,
+    /// What runs the init: `env --ignore-signal=INT`, say.
+    launcher: Vec<String>,
+    variables: Vec<(String, OsString)>,
+    stderr: Option<Stdio>,
+}
+
+impl<'a> Init<'a> {
+    /// `berth-init` with these words.
+    pub fn new(case: &'a Case, place: Place, words: &[&str]) -> Self {
+        let words = words.iter().map(OsString::from).collect();
+        Self { case, place, words, launcher: Vec::new(), variables: Vec::new(), stderr: None }
+    }
+
+    /// A witness under `berth-init --`.
+    pub fn plain(case: &'a Case, place: Place, witness: &[&str]) -> Self {
+        Self::new(case, place, &[&["--", WITNESS], witness].concat())
+    }
+
+    /// `berth-init ROLE`, with a shell script in place of the application's program.
+    pub fn script(case: &'a Case, place: Place, role: &str, script: &str) -> Self {
+        case.write(format!("app/{role}.js"), script);
+        Self::new(case, place, &[role])
+            .set("BERTH_APP_DIR", case.path("app"))
+            .set("BERTH_NODE", "/bin/bash")
+            .set("WITNESS", WITNESS)
+    }
+
+    /// `berth-init ROLE`, with a witness called main in place of the application's program.
+    pub fn role(case: &'a Case, place: Place, role: &str, witness: &str) -> Self {
+        Self::script(case, place, role, &format!("exec $WITNESS name=main {witness}"))
+    }
+
+    pub fn set(mut self, key: &str, value: impl Into<OsString>) -> Self {
+        self.variables.push((key.to_owned(), value.into()));
+        self
+    }
+
+    /// Has the init started by this program.
+    pub fn through(mut self, launcher: &[&str]) -> Self {
+        self.launcher = launcher.iter().map(ToString::to_string).collect();
+        self
+    }
+
+    /// Sends standard error there, and not to the case's file `err`.
+    pub fn stderr(mut self, stderr: impl Into<Stdio>) -> Self {
+        self.stderr = Some(stderr.into());
+        self
+    }
+
+    /// The whole command, for whoever wants it to end before he looks.
+    pub fn command(&self) -> Command {
+        let mut words = match self.place {
+            Place::First => {
+                ["unshare", "-fp", "--kill-child", "--mount-proc", "--"].map(OsString::from).to_vec()
+            }
+            Place::Ordinary => Vec::new(),
+        };
+        words.extend(self.launcher.iter().map(OsString::from));
+        words.push(init().into());
+        words.extend(self.words.iter().cloned());
+        let mut command = self.case.command(&words[0]);
+        command.args(&words[1..]).stdin(Stdio::null()).envs(self.variables.iter().cloned());
+        if self.place == Place::Ordinary {
+            command.env("BERTH_CONTROL", self.case.path("control"));
+        }
+        command
+    }
+
+    /// Runs it to its end.
+    pub fn output(&self) -> Output {
+        self.command().output().unwrap()
+    }
+
+    pub fn start(mut self) -> Running<'a> {
+        let file = |name| OpenOptions::new().create(true).append(true).open(self.case.path(name)).unwrap();
+        let mut command = self.command();
+        command.stdout(file("out")).stderr(self.stderr.take().unwrap_or_else(|| file("err").into()));
+        let child = command.spawn().unwrap();
+        let started = Process(i32::try_from(child.id()).unwrap());
+        let is_init =
+            |process: &Process| process.words().first().is_some_and(|word| Path::new(word) == init());
+        let pid = wait_until("berth-init is started", || {
+            std::iter::once(started).chain(started.children()).find(is_init).or_else(|| {
+                // Gone already: then its number is not asked for.
+                (started.state() == Some('Z')).then_some(started)
+            })
+        });
+        Running { case: self.case, place: self.place, child, pid }
+    }
+}
+
+/// An init that was started.
+pub struct Running<'a> {
+    case: &'a Case,
+    place: Place,
+    child: Child,
+    /// Its process, as seen from outside its namespace.
+    pub pid: Process,
+}
+
+impl Running<'_> {
+    pub fn signal(&self, number: i32) {
+        self.pid.signal(number).unwrap();
+    }
+
+    /// The lines that the witnesses have printed.
+    pub fn said(&self) -> Vec<String> {
+        self.case.read("out").lines().map(str::to_owned).collect()
+    }
+
+    /// How often a witness has printed this line.
+    pub fn times(&self, line: &str) -> usize {
+        self.said().iter().filter(|said| *said == line).count()
+    }
+
+    /// Waits until a witness has printed this line.
+    pub fn until_said(&self, line: &str) {
+        self.until_said_times(line, 1);
+    }
+
+    pub fn until_said_times(&self, line: &str, times: usize) {
+        let what = format!("{line:?} is said {times} times");
+        wait_until(&what, || (self.times(line) >= times).then_some(()));
+    }
+
+    /// The log, which is JSON where standard error is a file.
+    pub fn log(&self) -> Vec<Value> {
+        let lines = self.case.read("err");
+        lines
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}")))
+            .collect()
+    }
+
+    /// The log's lines with this message.
+    pub fn logged(&self, message: &str) -> Vec<Value> {
+        self.log().into_iter().filter(|line| line["message"] == message).collect()
+    }
+
+    /// Asks it, as `docker exec` does: in its namespace, from outside.
+    pub fn ask(&self, words: &[&str]) -> Output {
+        self.beside(init().to_str().unwrap()).args(words).output().unwrap()
+    }
+
+    /// A command where the init runs; as PID 1 that is a process without a parent in its namespace.
+    pub fn beside(&self, program: &str) -> Command {
+        let mut command = match self.place {
+            Place::First => {
+                let mut command = self.case.command("nsenter");
+                command.args(["-p", "-m", "-t", &self.pid.0.to_string(), "--", program]);
+                command
+            }
+            Place::Ordinary => self.case.command(program),
+        };
+        if self.place == Place::Ordinary {
+            command.env("BERTH_CONTROL", self.case.path("control"));
+        }
+        command
+    }
+
+    pub fn status(&self) -> Option<Value> {
+        let output = self.ask(&["status", "--json"]);
+        output.status.success().then(|| serde_json::from_slice(&output.stdout).unwrap())
+    }
+
+    /// Waits for a state, and gives the status then.
+    pub fn until(&self, state: &str) -> Value {
+        wait_until(&format!("the state {state}"), || self.status().filter(|status| status["state"] == state))
+    }
+
+    /// The main process: the one witness called main.
+    pub fn main(&self) -> Process {
+        self.case.process("witness", "name=main")
+    }
+
+    pub fn is_over(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Waits for its end, and gives its exit code; the negative signal when one ended it.
+    pub fn end(&mut self) -> i32 {
+        let child = &mut self.child;
+        let status = wait_until("berth-init has ended", || child.try_wait().unwrap());
+        status.code().unwrap_or_else(|| -status.signal().unwrap())
+    }
+}
+
+/// What a command printed on standard output.
+pub fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// What a command printed on standard error.
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
