@@ -10,7 +10,7 @@ use fs_err as fs;
 
 use crate::outcome::{Outcome, Outcomes};
 use crate::programs::{self, Packages};
-use crate::run::{ask, cargo, program, run as run_program};
+use crate::run::{ask, cargo, program, run as run_program, told};
 use crate::{generate, links, tools};
 
 /// Runs the checks and prints their table.
@@ -49,7 +49,7 @@ pub fn steps(outcomes: &mut Outcomes) {
 }
 
 fn clean(command: &mut Command) -> Result<Outcome> {
-    run_program("run it", command).map(|_| Outcome::Ok(String::new()))
+    run_program(&told(command), command).map(|_| Outcome::Ok(String::new()))
 }
 
 /// Runs a linter; skipped on a machine that has it neither from PyPI nor by itself.

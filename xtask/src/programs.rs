@@ -30,22 +30,23 @@ pub struct Programs {
     pub app: PathBuf,
 }
 
-/// Builds all of it; npm waits for the network while cargo uses the cores.
+/// Builds all of it, side by side: npm waits for the network, and the link of `berth-init` keeps one core busy
+/// for half a minute. `berth` is built as for development: half the time, and shared with the tests.
 pub fn build(packages: Packages) -> Result<Programs> {
     thread::scope(|scope| {
         let node = scope.spawn(move || application(packages));
-        let init = init()?;
-        run("build berth", cargo().args(["build", "--package", "berth"]))?;
+        let init = scope.spawn(init);
+        run("build berth", cargo().args(["build", "--package", "berth", "--locked"]))?;
+        let init = init.join().map_err(|_| anyhow!("building berth-init panicked"))??;
         let node = node.join().map_err(|_| anyhow!("installing the application's packages panicked"))??;
-        let app = std::path::absolute(APP)?;
-        Ok(Programs { berth: target()?.join("debug/berth"), init, node, app })
+        Ok(Programs { berth: target()?.join("debug/berth"), init, node, app: std::path::absolute(APP)? })
     })
 }
 
 /// Builds `berth-init` as it is shipped: one static file.
 pub fn init() -> Result<PathBuf> {
     let mut build = cargo();
-    build.args(["build", "--package", "berth-init", "--profile", "init"]);
+    build.args(["build", "--package", "berth-init", "--profile", "init", "--locked"]);
     let triple = static_target();
     if let Some(triple) = &triple {
         build.args(["--target", triple]);

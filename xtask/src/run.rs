@@ -1,7 +1,9 @@
 //! Runs other programs, and shows that something goes on: every line as it comes, and a sign of life when
 //! none does.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, IsTerminal, Read};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -23,7 +25,7 @@ pub fn say(what: &str) {
 /// The one place where this program makes a command, so that all have what they need: no question waits for
 /// an answer, and cargo keeps its colours although a pipe is read.
 #[expect(clippy::disallowed_methods, reason = "the one file of xtask that spawns")]
-pub fn program(name: impl AsRef<std::ffi::OsStr>) -> Command {
+pub fn program(name: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(name);
     command.stdin(Stdio::null());
     if std::io::stderr().is_terminal() {
@@ -94,8 +96,12 @@ fn follow(pipe: Option<impl Read + Send + 'static>, lines: Sender<String>) {
     });
 }
 
-/// A command as one would type it.
-fn told(command: &Command) -> String {
+/// A command as one would type it: programs and scripts without their folders.
+pub fn told(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    let bare = |word: &OsStr| match Path::new(word) {
+        path if path.is_absolute() => path.file_name().unwrap_or(word).to_string_lossy().into_owned(),
+        _ => word.to_string_lossy().into_owned(),
+    };
+    words.map(bare).collect::<Vec<_>>().join(" ")
 }
