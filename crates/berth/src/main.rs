@@ -1,1 +1,40 @@
-fn main() {}
+//! The operator's one command: brings the service up, proves it, and takes it down.
+
+use std::process::ExitCode;
+
+mod account;
+mod arguments;
+mod certificate;
+mod dkim;
+mod down;
+mod interrupts;
+mod logs;
+mod open;
+mod places;
+mod problem;
+mod prove;
+mod restart;
+mod secrets;
+mod service;
+mod status;
+mod table;
+mod up;
+mod view;
+
+use arguments::{Arguments, Verb};
+
+fn main() -> ExitCode {
+    berth_report::exit(run(Arguments::read()))
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let state = arguments.state;
+    match arguments.verb {
+        Verb::Up(up) => up::run(state, &up),
+        Verb::Down => down::run(state),
+        Verb::Status(status) => status::run(state, &status),
+        Verb::Logs(logs) => logs::run(state, &logs),
+        Verb::Restart { role } => restart::run(state, &role),
+        Verb::Prove(prove) => prove::run(state, prove),
+    }
+}

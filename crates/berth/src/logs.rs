@@ -1,0 +1,33 @@
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use berth_engine::{Engine, EngineError};
+
+use crate::{arguments, open, problem, service};
+
+pub fn run(state: Option<PathBuf>, arguments: &arguments::Logs) -> anyhow::Result<ExitCode> {
+    let folder = open::folder(state)?;
+    let engine = open::engine(&folder);
+    let names = if let Some(name) = &arguments.role {
+        vec![service::known(name)?.name.to_owned()]
+    } else {
+        let logs = |role: &&&berth_role::Role| folder.log(role.name).exists();
+        berth_catalogue::ROLES.iter().filter(logs).map(|role| role.name.to_owned()).collect()
+    };
+    let width = names.iter().map(String::len).max().filter(|_| names.len() > 1);
+    let mut take = |name: &str, line: &str| {
+        let mut stdout = io::stdout();
+        match width {
+            Some(width) => writeln!(stdout, "{name:<width$} | {line}"),
+            None => writeln!(stdout, "{line}"),
+        }
+    };
+    match engine.logs(&names, arguments.lines, arguments.follow, &mut take) {
+        // Whoever reads has seen enough.
+        Err(EngineError::File(error)) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        done => done.map_err(problem::of).context("cannot show the logs")?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

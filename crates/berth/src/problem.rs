@@ -1,0 +1,82 @@
+//! What the reader can do about an engine's error, and the exit code that it ends with.
+
+use berth_engine::EngineError;
+use berth_engine::folder::FolderError;
+use berth_report::{Code, Problem};
+
+/// An engine's error as a problem.
+pub fn of(error: EngineError) -> anyhow::Error {
+    let (code, hint) = match &error {
+        EngineError::Folder(folder) => return of_folder_hint(folder).because_of(error),
+        EngineError::Busy(_) => {
+            (Code::Unavailable, Some("stop that process, or use other ports: --port-offset 4000".to_owned()))
+        }
+        EngineError::Port { .. } => (Code::Unavailable, None),
+        EngineError::Run { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+            (Code::NotFound, None)
+        }
+        EngineError::Run { .. } => (Code::CannotRun, None),
+        EngineError::Died { name, .. } | EngineError::Late { name, .. } => {
+            (Code::Unavailable, Some(format!("its whole log: berth logs {name} -n 100")))
+        }
+        EngineError::NotRunning(_) => (Code::Unavailable, Some("what runs: berth status".to_owned())),
+        _ => (Code::Failure, None),
+    };
+    Told { code, hint }.because_of(error)
+}
+
+/// A state folder's error as a problem.
+pub fn of_folder(error: FolderError) -> anyhow::Error {
+    of_folder_hint(&error).because_of(error)
+}
+
+struct Told {
+    code: Code,
+    hint: Option<String>,
+}
+
+impl Told {
+    fn because_of(self, error: impl std::error::Error + Send + Sync + 'static) -> anyhow::Error {
+        let mut problem = Problem::new(self.code, error.to_string());
+        if let Some(source) = error.source() {
+            // The error itself is the message; only what is behind it is a cause.
+            let causes = std::iter::successors(Some(source), |cause| cause.source());
+            let causes: Vec<String> = causes.map(ToString::to_string).collect();
+            problem = problem.because(anyhow::anyhow!(causes.join(": ")));
+        }
+        self.hint.into_iter().fold(problem, Problem::hint).into()
+    }
+}
+
+fn of_folder_hint(error: &FolderError) -> Told {
+    let (code, hint) = match error {
+        FolderError::Absent(_) => (Code::Unavailable, Some("make one: berth up; another place: --state DIR")),
+        FolderError::Version { .. } => {
+            (Code::Settings, Some("use the version of berth that made it, or another --state DIR"))
+        }
+        FolderError::Locked { .. } => {
+            (Code::Unavailable, Some("wait until it is done, or end it with Ctrl-C"))
+        }
+        FolderError::TooLong(_) => (Code::Settings, Some("use a shorter path: --state DIR")),
+        FolderError::File(_) => (Code::Failure, None),
+    };
+    Told { code, hint: hint.map(ToOwned::to_owned) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_told_once_with_its_cause_and_a_hint() {
+        let source = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+        let error = of(EngineError::Run { program: "/x/berth-init".into(), source });
+        assert_eq!(
+            berth_report::tell(&error),
+            "error: cannot run /x/berth-init\n  cause: permission denied\n"
+        );
+        assert_eq!(berth_report::code(&error), Code::CannotRun);
+        let error = of(EngineError::Folder(FolderError::Absent("/x".into())));
+        assert!(berth_report::tell(&error).starts_with("error: there is no installation in /x\n\nhint: "));
+    }
+}

@@ -1,0 +1,105 @@
+//! The secrets of an installation, made once and never again.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+use berth_engine::Folder;
+
+const FILE: &str = "settings.env";
+
+const LETTERS_AND_DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+const HEXADECIMAL: &[u8] = b"0123456789abcdef";
+
+/// What the application needs, with its length, letters, and what it wants after it: API_SECRETS is a list, which
+/// its loader only takes for one when there is a comma in it.
+const SECRETS: &[(&str, usize, &[u8], &str)] = &[
+    ("HELPER_ENCRYPTION_KEY", 32, LETTERS_AND_DIGITS, ""),
+    ("API_SECRETS", 64, HEXADECIMAL, ","),
+    ("SRS_SECRET", 32, LETTERS_AND_DIGITS, ""),
+    ("TXT_ENCRYPTION_KEY", 32, HEXADECIMAL, ""),
+    ("WEBHOOK_SIGNATURE_KEY", 32, HEXADECIMAL, ""),
+    ("SMTP_TRANSPORT_PASS", 32, LETTERS_AND_DIGITS, ""),
+];
+
+/// What an installation keeps: its mail domain and its secrets.
+pub type Kept = BTreeMap<String, String>;
+
+/// Reads what the installation keeps; nothing at its first start.
+pub fn kept(folder: &Folder) -> anyhow::Result<Kept> {
+    let text = folder.read(FILE)?.unwrap_or_default();
+    let pairs = text.lines().filter_map(|line| line.split_once('='));
+    Ok(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+}
+
+/// Completes what is kept, and writes it down before anything is encrypted with it.
+pub fn complete(folder: &Folder, mut kept: Kept, domain: &str) -> anyhow::Result<Kept> {
+    let before = kept.clone();
+    kept.insert("DOMAIN".to_owned(), domain.to_owned());
+    for (key, length, letters, after) in SECRETS {
+        if !kept.contains_key(*key) {
+            kept.insert((*key).to_owned(), random(*length, letters)? + after);
+        }
+    }
+    if kept != before {
+        let lines: Vec<String> = kept.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
+        folder.write(FILE, lines.concat().as_bytes()).context("cannot keep the secrets")?;
+    }
+    Ok(kept)
+}
+
+/// A password for a person to copy.
+pub fn password() -> anyhow::Result<String> {
+    random(20, LETTERS_AND_DIGITS)
+}
+
+/// A random word that no settings loader takes for anything else: it begins with a letter that begins no number
+/// either (1e5 and Infinity are numbers to JavaScript; `e` and `I` are left out at the start).
+pub fn random(length: usize, letters: &[u8]) -> anyhow::Result<String> {
+    let mut word = String::with_capacity(length);
+    while word.len() < length {
+        let mut bytes = [0; 64];
+        aws_lc_rs::rand::fill(&mut bytes).ok().context("the system has no randomness to give")?;
+        // A byte beyond the last whole round of the letters would make the first ones likelier.
+        let fair = 256 / letters.len() * letters.len();
+        let drawn = bytes.iter().map(|byte| usize::from(*byte)).filter(|byte| *byte < fair);
+        for letter in drawn.map(|byte| char::from(letters[byte % letters.len()])) {
+            let begins = letter.is_ascii_alphabetic() && !matches!(letter, 'e' | 'E' | 'I');
+            if word.len() < length && (begins || !word.is_empty()) {
+                word.push(letter);
+            }
+        }
+    }
+    Ok(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_of_its_letters_and_never_a_number() {
+        for _ in 0..2000 {
+            let secret = random(32, HEXADECIMAL).unwrap();
+            assert_eq!(secret.len(), 32);
+            assert!(secret.bytes().all(|byte| HEXADECIMAL.contains(&byte)));
+            assert!(matches!(secret.as_bytes()[0], b'a'..=b'd' | b'f'), "{secret}");
+        }
+        let letters: std::collections::BTreeSet<_> =
+            random(8000, LETTERS_AND_DIGITS).unwrap().bytes().collect();
+        assert_eq!(letters.len(), LETTERS_AND_DIGITS.len());
+    }
+
+    #[test]
+    fn a_second_run_keeps_every_secret_and_adds_only_what_is_new() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = Folder::create(parent.path()).unwrap();
+        let mut first = complete(&folder, kept(&folder).unwrap(), "example.test").unwrap();
+        assert!(first["API_SECRETS"].ends_with(',') && first["API_SECRETS"].len() == 65);
+        assert_eq!(first["HELPER_ENCRYPTION_KEY"].len(), 32);
+        assert_eq!(kept(&folder).unwrap(), first);
+        first.remove("SRS_SECRET");
+        let second = complete(&folder, first.clone(), "example.test").unwrap();
+        assert_eq!(second["HELPER_ENCRYPTION_KEY"], first["HELPER_ENCRYPTION_KEY"]);
+        assert_eq!(second["SRS_SECRET"].len(), 32);
+    }
+}

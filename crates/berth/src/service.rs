@@ -1,0 +1,273 @@
+//! The service as an engine wants it: which roles, where they listen, with which settings.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use berth_catalogue::{ROLES, find, start_order};
+use berth_control::PortTls;
+use berth_engine::{Folder, Instance, Port, Wanted};
+use berth_report::{Code, Problem, nearest};
+use berth_role::{Exposure, Readiness, Role, Strength, Tls, TlsMode, Upstream};
+use berth_settings::Settings;
+
+use crate::certificate::{AUTHORITY, CHAIN, PRIVATE};
+use crate::dkim;
+use crate::secrets::Kept;
+
+pub const DEFAULT_DOMAIN: &str = "example.test";
+
+/// What an init may take beyond its role's own grace, to look after what is left and to end.
+const STOP_MARGIN: Duration = Duration::from_secs(5);
+
+/// What `up` was asked for, found and checked.
+#[derive(Debug)]
+pub struct Service {
+    pub domain: String,
+    pub offset: u16,
+    pub listen: Vec<IpAddr>,
+    pub app: PathBuf,
+    pub node: PathBuf,
+    pub init: PathBuf,
+    pub roles: Vec<&'static Role>,
+}
+
+/// The roles that are to run, in the order of starting, and those that the application does not have.
+pub fn choose(
+    only: &[String],
+    has: impl Fn(&Role) -> bool,
+) -> anyhow::Result<(Vec<&'static Role>, Vec<&'static str>)> {
+    let (there, absent): (Vec<&'static Role>, Vec<_>) = ROLES.iter().partition(|role| has(role));
+    let mut names: BTreeSet<&str> = there.iter().map(|role| role.name).collect();
+    if !only.is_empty() {
+        names = BTreeSet::new();
+        let mut asked = only.iter().map(|name| known(name)).collect::<Result<Vec<_>, _>>()?;
+        while let Some(role) = asked.pop() {
+            if absent.iter().any(|other| other.name == role.name) {
+                return Err(
+                    Problem::new(Code::Usage, format!("the application has no {}", role.entrypoint)).into()
+                );
+            }
+            names.insert(role.name);
+            asked.extend(others(role, Strength::Hard).filter(|need| !names.contains(need)).filter_map(find));
+        }
+    }
+    let chosen: Vec<_> = there.into_iter().filter(|role| names.contains(role.name)).collect();
+    if chosen.is_empty() {
+        return Err(Problem::new(Code::Usage, "the application has no role's entrypoint")
+            .hint("is this its folder? --app DIR")
+            .into());
+    }
+    Ok((start_order(&chosen), absent.into_iter().map(|role| role.name).collect()))
+}
+
+/// The role of a name, or what was probably meant.
+pub fn known(name: &str) -> anyhow::Result<&'static Role> {
+    find(name).ok_or_else(|| {
+        let problem = Problem::new(Code::Usage, format!("there is no role {name:?}"));
+        let meant = nearest(name, berth_catalogue::names()).map(|meant| format!("did you mean {meant}?"));
+        meant.into_iter().fold(problem, Problem::hint).into()
+    })
+}
+
+fn others(role: &Role, strength: Strength) -> impl Iterator<Item = &'static str> {
+    role.needs.iter().filter(move |need| need.strength == strength).filter_map(|need| match need.on {
+        Upstream::Role(name) => Some(name),
+        Upstream::Documents(_) | Upstream::KeyValue(_) => None,
+    })
+}
+
+/// The names that a certificate must be for.
+pub fn names(domain: &str) -> Vec<String> {
+    let listening = ROLES.iter().filter(|role| !role.ports.is_empty());
+    let hosts = listening.map(|role| format!("{}.{domain}", role.name));
+    let local = ["localhost", "127.0.0.1", "::1"].map(ToOwned::to_owned);
+    [domain.to_owned()].into_iter().chain(hosts).chain(local).collect()
+}
+
+impl Service {
+    /// What an engine is handed.
+    pub fn wanted(&self, folder: &Folder, secrets: &Kept) -> anyhow::Result<Wanted> {
+        let environment = self.environment(folder, secrets)?;
+        let settings = Settings::load(&self.app, environment.clone())?;
+        let instances = self.roles.iter().map(|role| self.instance(role, &settings));
+        let files = [CHAIN, PRIVATE, dkim::PRIVATE].map(|file| folder.path(file));
+        let own = [".env.defaults", ".env"].map(|file| self.app.join(file));
+        Ok(Wanted {
+            instances: instances.collect::<anyhow::Result<_>>()?,
+            program: self.init.clone(),
+            app: self.app.clone(),
+            node: self.node.clone(),
+            environment,
+            inputs: files.into_iter().chain(own).collect(),
+            listen: self.listen.clone(),
+        })
+    }
+
+    fn instance(&self, role: &Role, settings: &Settings) -> anyhow::Result<Instance> {
+        let setting = |key: &str| settings.get(key).map(ToOwned::to_owned);
+        let ports = role.ports.iter().map(|port| {
+            let listening = port.resolve(&setting)?;
+            let tls = match listening.tls {
+                TlsMode::None => PortTls::None,
+                TlsMode::StartTls => PortTls::Starttls,
+                TlsMode::Implicit => PortTls::Implicit,
+            };
+            let listening =
+                berth_control::Port { name: listening.name.to_owned(), number: listening.number, tls };
+            Ok(Port { published: port.published, listening })
+        });
+        let named = |strength| {
+            let running =
+                others(role, strength).filter(|name| self.roles.iter().any(|role| role.name == *name));
+            running.map(ToOwned::to_owned).collect()
+        };
+        Ok(Instance {
+            name: role.name.to_owned(),
+            ports: ports.collect::<Result<_, berth_role::PortError>>()?,
+            needs: named(Strength::Hard),
+            uses: named(Strength::Lazy),
+            says_ready: role.readiness == Readiness::Message,
+            ready_within: role.ready_within,
+            stop_within: role.stop.grace + STOP_MARGIN,
+        })
+    }
+
+    /// The settings that make the application serve this host only, with what the state folder keeps.
+    fn environment(&self, folder: &Folder, secrets: &Kept) -> anyhow::Result<BTreeMap<String, String>> {
+        let domain = &self.domain;
+        let path = |inside: &str| folder.path(inside).to_string_lossy().into_owned();
+        let addresses: Vec<String> = self.listen.iter().map(ToString::to_string).collect();
+        let mut settings = secrets.clone();
+        let mut set = |key: &str, value: &str| drop(settings.insert(key.to_owned(), value.to_owned()));
+        set("NODE_ENV", "production");
+        set("SELF_HOSTED", "true");
+        set("HTTP_PROTOCOL", "https");
+        set("SEND_EMAIL", "false");
+        set("DKIM_PRIVATE_KEY_PATH", &path(dkim::PRIVATE));
+        set("DKIM_DOMAIN_NAME", domain);
+        set("DKIM_KEY_SELECTOR", dkim::SELECTOR);
+        set("SQLITE_STORAGE_PATH", "sqlite_storage");
+        set("SQLITE_TMPDIR", &path("tmp"));
+        set("POSTBOX_STATE", &path("data"));
+        set("POSTBOX_LISTEN", &addresses.join(","));
+        for role in ROLES {
+            for need in role.needs {
+                match need.on {
+                    Upstream::Documents(uri) => set(uri, ""),
+                    Upstream::KeyValue(prefix) => set(&format!("{prefix}HOST"), ""),
+                    Upstream::Role(_) => {}
+                }
+            }
+            if let Some(certificate) = role.certificate {
+                set(certificate, &path(CHAIN));
+                set(&certificate.replace("_CERT_", "_KEY_"), &path(PRIVATE));
+                set(&certificate.replace("_CERT_", "_CA_"), &path(AUTHORITY));
+            }
+            for port in role.ports {
+                let number = high_number(port).checked_add(self.offset).with_context(|| {
+                    format!("port {} and the offset {} make no port number", high_number(port), self.offset)
+                })?;
+                set(port.setting, &number.to_string());
+                if let Tls::WhenHttps(protocol) = port.tls {
+                    set(protocol, "https");
+                }
+                if let Some(host) = role.host {
+                    let private = port.exposure == Exposure::Private;
+                    set(
+                        host,
+                        &if private { "127.0.0.1".to_owned() } else { format!("{}.{domain}", role.name) },
+                    );
+                }
+            }
+        }
+        // The application takes the web's host for the mail domain.
+        set("WEB_HOST", domain);
+        Ok(settings)
+    }
+}
+
+/// The number for those who are not root: TLS from the first byte where a high port has that.
+fn high_number(port: &berth_role::Port) -> u16 {
+    match port.tls {
+        Tls::ImplicitOn(numbers) => {
+            numbers.iter().copied().find(|number| *number >= 1024).unwrap_or(port.number)
+        }
+        _ => port.number,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(offset: u16, app: PathBuf) -> Service {
+        let (roles, _) = choose(&[], |_| true).unwrap();
+        let listen = vec![IpAddr::from([127, 0, 0, 1])];
+        Service {
+            domain: "a.test".into(),
+            offset,
+            listen,
+            app,
+            node: "node".into(),
+            init: "init".into(),
+            roles,
+        }
+    }
+
+    #[test]
+    fn only_means_with_what_they_need_and_a_slip_is_corrected() {
+        let names = |only: &[&str]| -> Vec<_> {
+            let only: Vec<_> = only.iter().map(ToString::to_string).collect();
+            choose(&only, |_| true).unwrap().0.iter().map(|role| role.name).collect()
+        };
+        assert_eq!(names(&["imap"]), ["sqlite", "imap"]);
+        assert_eq!(names(&["smtp-bree", "mx"]), ["mx", "smtp-bree"]);
+        let error = choose(&["imapp".to_owned()], |_| true).unwrap_err();
+        assert_eq!(
+            berth_report::tell(&error),
+            "error: there is no role \"imapp\"\n\nhint: did you mean imap?\n"
+        );
+        let (_, absent) = choose(&[], |role| role.name != "pop3").unwrap();
+        assert_eq!(absent, ["pop3"]);
+    }
+
+    #[test]
+    fn every_setting_that_a_role_takes_is_given_and_ports_move_by_the_offset() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = Folder::create(parent.path()).unwrap();
+        let environment = service(4000, parent.path().into()).environment(&folder, &Kept::default()).unwrap();
+        let expected = [
+            ("SMTP_PORT", "6465"),
+            ("IMAP_PORT", "6993"),
+            ("MX_PORT", "6525"),
+            ("SQLITE_PORT", "7456"),
+            ("WEB_HOST", "a.test"),
+            ("IMAP_HOST", "imap.a.test"),
+            ("SQLITE_HOST", "127.0.0.1"),
+            ("MONGO_URI", ""),
+            ("BREE_REDIS_HOST", ""),
+            ("CALDAV_PROTOCOL", "https"),
+        ];
+        for (key, value) in expected {
+            assert_eq!(environment.get(key).map(String::as_str), Some(value), "{key}");
+        }
+        assert!(environment["WEB_SSL_KEY_PATH"].ends_with("tls/privkey.pem"));
+        assert!(environment["API_SSL_CA_PATH"].ends_with("tls/chain.pem"));
+        assert!(service(64000, parent.path().into()).environment(&folder, &Kept::default()).is_err());
+    }
+
+    #[test]
+    fn an_instance_has_what_its_role_says() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = Folder::create(parent.path()).unwrap();
+        let wanted = service(0, parent.path().into()).wanted(&folder, &Kept::default()).unwrap();
+        let find = |name: &str| wanted.instances.iter().find(|instance| instance.name == name).unwrap();
+        assert_eq!(find("imap").needs, ["sqlite"]);
+        assert_eq!(find("imap").ports[0].listening.tls, PortTls::Implicit);
+        assert_eq!((find("mx").needs.len(), &find("mx").uses[..]), (0, &["sqlite".to_owned()][..]));
+        assert!(find("mx").says_ready && !find("smtp-bree").says_ready);
+    }
+}

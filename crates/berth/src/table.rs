@@ -1,0 +1,96 @@
+//! What people compare, in columns.
+
+use std::time::Duration;
+
+use berth_control::PortTls;
+use berth_engine::{Port, Seen};
+
+/// Rows as lines whose columns stand below each other, indented by two.
+pub fn columns(rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().enumerate().map(|(at, cell)| format!("{cell:<0$}", width(at)));
+        format!("  {}\n", cells.collect::<Vec<_>>().join("   ").trim_end())
+    };
+    rows.iter().map(line).collect()
+}
+
+/// How all roles are.
+pub fn roles(seen: &[Seen]) -> String {
+    let head = ["ROLE", "STATE", "FOR", "READY AFTER", "RESTARTS", "INIT", "MAIN", "MEMORY", "PORT", "TLS"];
+    let head = head.map(ToOwned::to_owned).to_vec();
+    let number = |number: Option<u32>| number.map_or("-".to_owned(), |number| number.to_string());
+    let after = |ms: Option<u64>| ms.map_or("-".to_owned(), |ms| time(Duration::from_millis(ms)));
+    let ports = |seen: &Seen, cell: fn(&Port) -> String| match &seen.ports[..] {
+        [] => "-".to_owned(),
+        ports => ports.iter().map(cell).collect::<Vec<_>>().join(" "),
+    };
+    let row = |seen: &Seen| {
+        vec![
+            seen.name.clone(),
+            seen.state.word().to_owned(),
+            after(seen.for_ms),
+            after(seen.ready_after_ms),
+            seen.restarts.to_string(),
+            number(seen.init),
+            number(seen.main),
+            memory(seen),
+            ports(seen, |port| port.listening.number.to_string()),
+            ports(seen, |port| tls(port.listening.tls).to_owned()),
+        ]
+    };
+    columns(&[head].into_iter().chain(seen.iter().map(row)).collect::<Vec<_>>())
+}
+
+/// The word for how TLS begins.
+pub const fn tls(tls: PortTls) -> &'static str {
+    match tls {
+        PortTls::None => "none",
+        PortTls::Starttls => "starttls",
+        PortTls::Implicit => "implicit",
+    }
+}
+
+/// Init and main in MB (10^6 bytes).
+fn memory(seen: &Seen) -> String {
+    let megabytes = |bytes: Option<u64>| {
+        let tenths = bytes.map(|bytes| bytes / 100_000);
+        tenths.map_or("-".to_owned(), |tenths| format!("{}.{}", tenths / 10, tenths % 10))
+    };
+    match (seen.init_memory, seen.main_memory) {
+        (None, None) => "-".to_owned(),
+        (init, main) => format!("{} + {} MB", megabytes(init), megabytes(main)),
+    }
+}
+
+/// A time that a person can compare: 840 ms, 3.2 s, 5 min, 7 h, 3 d.
+pub fn time(duration: Duration) -> String {
+    match duration.as_secs() {
+        0 => format!("{} ms", duration.as_millis()),
+        1..120 => format!("{:.1} s", duration.as_secs_f32()),
+        120..7200 => format!("{} min", duration.as_secs() / 60),
+        7200..172_800 => format!("{} h", duration.as_secs() / 3600),
+        seconds => format!("{} d", seconds / 86400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_stand_below_each_other_without_blanks_at_the_end() {
+        let rows = [["ROLE", "STATE"], ["smtp-bree", "up"]].map(|row| row.map(ToOwned::to_owned).to_vec());
+        assert_eq!(columns(&rows), "  ROLE        STATE\n  smtp-bree   up\n");
+    }
+
+    #[test]
+    fn times_are_short() {
+        let told = [0, 840, 3210, 119_000, 300_000, 7_200_000, 200_000_000];
+        let told = told.map(|ms| time(Duration::from_millis(ms)));
+        assert_eq!(told, ["0 ms", "840 ms", "3.2 s", "119.0 s", "5 min", "2 h", "2 d"]);
+    }
+}

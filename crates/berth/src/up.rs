@@ -1,0 +1,177 @@
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use berth_engine::{Engine, EngineError, Folder, Kept, Local, Until, Wanted, Watcher};
+use berth_report::{Code, Problem};
+
+use crate::account::{self, Account};
+use crate::arguments::Up;
+use crate::prove::{self, print};
+use crate::service::{self, DEFAULT_DOMAIN, Service};
+use crate::view::View;
+use crate::{certificate, dkim, open, places, problem, secrets, table};
+
+/// POSIX shells' code for what SIGINT ended: the service was not up yet.
+const INTERRUPTED: u8 = 130;
+
+pub fn run(state: Option<PathBuf>, arguments: &Up) -> anyhow::Result<ExitCode> {
+    let folder = Folder::create(&places::state(state)?).map_err(problem::of_folder)?;
+    let mut view = View::on_stderr()?;
+    let lock = folder.lock("up").map_err(problem::of_folder)?;
+    let wanted = prepare(&folder, arguments, &mut view)?;
+    let at_once = arguments.at_once.map_or_else(open::processors, usize::from);
+    let mut engine = Local::new(folder.clone(), at_once);
+
+    let proven = match bring_up(&mut engine, &folder, &wanted, !arguments.no_prove, &mut view) {
+        Err(_) if view.interrupts() > 0 => {
+            view.say("interrupted: stopping");
+            engine.down(&mut view).map_err(problem::of)?;
+            return Ok(ExitCode::from(INTERRUPTED));
+        }
+        proven => proven?,
+    };
+    drop(lock);
+    let code = if proven { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    if arguments.detach {
+        view.say("it goes on running; berth status, berth logs, berth down");
+        return Ok(code);
+    }
+    if !arguments.once {
+        view.say("Ctrl-C stops it");
+        if engine.keep(&mut view).map_err(problem::of)? == Kept::TakenDown {
+            view.say("taken down by another berth");
+            return Ok(code);
+        }
+    }
+    let _lock = folder.lock("up").map_err(problem::of_folder)?;
+    view.say("stopping");
+    engine.down(&mut view).map_err(problem::of)?;
+    Ok(code)
+}
+
+/// Finds what is needed, and makes what the state folder has to hold.
+fn prepare(folder: &Folder, arguments: &Up, view: &mut View) -> anyhow::Result<Wanted> {
+    let kept = secrets::kept(folder)?;
+    let domain = domain(arguments.domain.as_deref(), kept.get("DOMAIN").map(String::as_str))?;
+    let app = places::app(arguments.app.as_deref())?;
+    let (roles, absent) = service::choose(&arguments.only, |role| app.join(role.entrypoint).exists())?;
+    let service = Service {
+        domain,
+        offset: arguments.port_offset,
+        listen: arguments.listen.clone(),
+        node: places::node(arguments.node.as_deref())?,
+        init: places::init(arguments.init.as_deref())?,
+        app,
+        roles,
+    };
+    let secrets = secrets::complete(folder, kept, &service.domain)?;
+    dkim::ensure(folder)?;
+    certificate::ensure(folder, &service::names(&service.domain))?;
+    let names: Vec<&str> = service.roles.iter().map(|role| role.name).collect();
+    view.say(&format!("{} in {}: {}", service.domain, folder.path("").display(), names.join(", ")));
+    if !absent.is_empty() {
+        view.say(&format!("the application does not have {}", absent.join(", ")));
+    }
+    service.wanted(folder, &secrets)
+}
+
+/// Mailboxes belong to addresses, so the domain stays what it was at the first start.
+fn domain(asked: Option<&str>, kept: Option<&str>) -> anyhow::Result<String> {
+    match (asked, kept) {
+        (Some(asked), Some(kept)) if asked != kept => {
+            Err(Problem::new(Code::Usage, format!("this installation is for {kept}, not for {asked}"))
+                .hint("a second installation has a state folder of its own: --state DIR --port-offset 4000")
+                .into())
+        }
+        (asked, kept) => Ok(asked.or(kept).unwrap_or(DEFAULT_DOMAIN).to_owned()),
+    }
+}
+
+/// Starts, proves, waits for the rest, and says how to use it. Answers whether nothing failed in the proof.
+fn bring_up(
+    engine: &mut Local,
+    folder: &Folder,
+    wanted: &Wanted,
+    with_proof: bool,
+    view: &mut View,
+) -> anyhow::Result<bool> {
+    raise(engine, wanted, Until::Said, view)?;
+    view.settle();
+    let can = account::possible(wanted);
+    let domain = wanted.environment.get("WEB_HOST").map_or("", String::as_str);
+    let account = can.then(|| account::first(engine, wanted, folder, domain)).transpose()?;
+    let proven = match prove::service(folder, wanted) {
+        _ if !with_proof => true,
+        Err(error) => {
+            view.say(&format!("no proof: {error}"));
+            true
+        }
+        Ok(_) if !can => {
+            view.say(
+                "no proof: berth prove --user ADDRESS --password-stdin makes one with a mailbox that exists",
+            );
+            true
+        }
+        Ok(service) => {
+            let mut told = |step: &berth_canary::Step| print(&prove::line(step));
+            let proof = prove::with_own_mailbox(engine, wanted, &service, &view.interrupts, &mut told)?;
+            print(&prove::verdict(&proof));
+            view.say(&format!("{} from the start to the end of the proof", table::time(view.elapsed())));
+            proof.passed()
+        }
+    };
+    raise(engine, wanted, Until::Ready, view)?;
+    view.settle();
+    view.live = false;
+    print(&format!("\n{}", table::roles(&engine.status().map_err(problem::of)?)));
+    if let Some(account) = account {
+        print(&by_hand(wanted, &account, &folder.path(certificate::AUTHORITY)));
+    }
+    Ok(proven)
+}
+
+/// Has the engine bring it up; of one that failed, its last lines are said first.
+fn raise(engine: &mut Local, wanted: &Wanted, until: Until, view: &mut View) -> anyhow::Result<()> {
+    engine.up(wanted, until, view).map_err(|error| {
+        if let EngineError::Died { name, last, .. } | EngineError::Late { name, last, .. } = &error {
+            view.settle();
+            view.say(&format!("the last lines of {name}:"));
+            for line in last {
+                view.say(&format!("  | {line}"));
+            }
+        }
+        problem::of(error)
+    })
+}
+
+/// What a person types into a mail client.
+fn by_hand(wanted: &Wanted, account: &Account, authority: &Path) -> String {
+    let host = prove::host(wanted);
+    let door = |published| {
+        let port = prove::door(wanted, published)?;
+        Some(format!("{host} port {}, TLS {}", port.listening.number, table::tls(port.listening.tls)))
+    };
+    let rows = [
+        ("address", Some(account.address.clone())),
+        ("password", Some(account.password.clone())),
+        ("IMAP", door(prove::IMAP)),
+        ("SMTP", door(prove::SUBMISSION)),
+        ("authority", Some(authority.display().to_string())),
+    ];
+    let rows = rows.into_iter().filter_map(|(key, value)| Some(vec![key.to_owned(), value?]));
+    format!("\nTry it with any mail client:\n\n{}\n", table::columns(&rows.collect::<Vec<_>>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_domain_is_that_of_the_first_start() {
+        assert_eq!(domain(None, None).unwrap(), "example.test");
+        assert_eq!(domain(None, Some("a.test")).unwrap(), "a.test");
+        assert_eq!(domain(Some("b.test"), None).unwrap(), "b.test");
+        let error = domain(Some("b.test"), Some("a.test")).unwrap_err();
+        assert_eq!(berth_report::code(&error), Code::Usage);
+    }
+}
