@@ -1,4 +1,21 @@
 //! Everything that is written from the catalogue.
+//!
+//! Pure functions from roles to text. `cargo xtask generate` writes what [`generated`] returns and
+//! `cargo xtask check` compares it, so that no page says anything about a role that its constant does not.
+//!
+//! Invariants: no I/O; the same roles give the same text, byte for byte; knows no role by name. Linked into `berth`
+//! and xtask only: PID 1 has no use for manuals.
+//!
+//! ```
+//! let page = berth_render::roles_page(berth_catalogue::ROLES);
+//! assert!(page.contains("## imap\n"));
+//! ```
+
+use berth_catalogue::ROLES;
+
+mod roles;
+
+pub use roles::{roles_json, roles_page};
 
 /// A file of the repository that is rendered, and never edited by hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,5 +29,5 @@ pub struct Generated {
 /// All files that are rendered.
 #[must_use]
 pub fn generated() -> Vec<Generated> {
-    Vec::new()
+    vec![Generated { path: "docs/reference/roles.md", text: roles_page(ROLES) }]
 }

@@ -12,7 +12,9 @@ async fn a_page_is_read_to_its_end() {
     const SCRIPT: &[Act] = &[
         Secure,
         Head("GET /v1/test HTTP/1.1\n", "\nConnection: close\n"),
-        Say("HTTP/1.1 200 OK\nContent-Length: 4\n\nbody"),
+        Say("HTTP/1.1 200 OK\nContent-Length: 4\n\n"),
+        Linger,
+        Say("body"),
     ];
     let service = Service::start(SCRIPT).await;
     assert_eq!(service.check(PAGE, Implicit).await.unwrap().said, "HTTP/1.1 200 OK (TLSv1_3)");

@@ -33,10 +33,12 @@ pub enum Act {
     Flood(&'static str),
     /// The same, with a pause before each.
     Trickle(&'static str),
+    /// Fails when the client hangs up meanwhile.
+    Linger,
     /// Waits until the client hangs up.
     Wait,
 }
-pub use Act::{Drip, Flood, Head, Hear, Say, Secure, Trickle, Wait};
+pub use Act::{Drip, Flood, Head, Hear, Linger, Say, Secure, Trickle, Wait};
 
 trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
@@ -124,6 +126,12 @@ async fn play(
             Trickle(text) => {
                 while stream.write_all(text.as_bytes()).await.is_ok() {
                     tokio::time::sleep(HASTY.step / 10).await;
+                }
+            }
+            Linger => {
+                let heard = tokio::time::timeout(HASTY.step / 5, stream.read_u8()).await;
+                if let Ok(heard) = heard {
+                    return Err(format!("the client did not linger: {heard:?}").into());
                 }
             }
             Wait => {
