@@ -58,6 +58,7 @@ impl Failure {
             Cause::Refused(reply) if reply.starts_with('4') => {
                 "the server asks to try again later: its log says why"
             }
+            Cause::Late(_) => "what it waits for is in the logs of the service",
             Cause::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 "nothing listens there: is the role running, and on this port?"
             }
@@ -93,7 +94,7 @@ impl From<async_imap::error::Error> for Cause {
         match error {
             Error::Io(error) => Self::Io(error),
             Error::ConnectionLost => Self::Closed,
-            Error::Bad(reply) | Error::No(reply) => Self::Refused(reply),
+            Error::Bad(reply) | Error::No(reply) => Self::Refused(said(&reply)),
             other => Self::Found(other.to_string()),
         }
     }
@@ -116,6 +117,12 @@ impl From<mail_send::Error> for Cause {
             other => Self::Found(other.to_string()),
         }
     }
+}
+
+/// What an IMAP server said, out of the library's `code: …, info: Some("…")`, which has nothing else for it.
+fn said(reply: &str) -> String {
+    let info = reply.split_once("info: Some(\"").and_then(|(_, info)| info.strip_suffix("\")"));
+    info.unwrap_or(reply).to_owned()
 }
 
 /// An SMTP reply on one line.
@@ -155,6 +162,12 @@ mod tests {
         assert!(told(CertificateError::UnknownIssuer).contains("authority"));
         assert!(told(CertificateError::Expired).contains("expired"));
         assert!(told(CertificateError::NotValidForName).contains("names"));
+    }
+
+    #[test]
+    fn what_an_imap_server_said_is_told_without_its_wrapping() {
+        assert_eq!(said("code: None, info: Some(\"[LIMIT] later\")"), "[LIMIT] later");
+        assert_eq!(said("code: Some(Alert), info: None"), "code: Some(Alert), info: None");
     }
 
     #[test]

@@ -22,10 +22,10 @@ struct Kind {
 
 const SIGN_IN: Kind = Kind { name: "sign-in", says: "sign in over IMAP and wait for new mails" };
 const SUBMIT: Kind = Kind { name: "submit", says: "submit a mail over TLS with AUTH" };
-const NOTICE: Kind = Kind { name: "notice", says: "be told of it by IDLE" };
-const FETCH: Kind = Kind { name: "fetch", says: "fetch it, equal to what was sent" };
+const NOTICE: Kind = Kind { name: "notice", says: "notice it through IDLE" };
+const FETCH: Kind = Kind { name: "fetch", says: "fetch it as it was sent" };
 const DKIM: Kind = Kind { name: "dkim", says: "verify its DKIM signature" };
-const MX: Kind = Kind { name: "mx", says: "get a mail from outside through MX" };
+const MX: Kind = Kind { name: "mx", says: "receive a mail from outside through MX" };
 const REFUSE: Kind = Kind { name: "refuse", says: "see unknown recipients and other domains refused" };
 const AUTH: Kind = Kind { name: "auth", says: "see a wrong password refused" };
 const AUTH_PLAIN: Kind = Kind { name: "auth", says: "see a wrong password and AUTH without TLS refused" };
@@ -163,7 +163,7 @@ async fn tidy(service: &Service, mailbox: &Mailbox, token: &str, awaited: &[Mail
     reader.sign_out().await;
     waited.unwrap_or_else(|_| {
         let cause =
-            format!("one was taken over and has not come: it may come later, with {token} in its subject");
+            format!("one was taken over and has not come; it may yet come, with {token} in its subject");
         Err(Failure::new(TIDY.says, Cause::Found(cause)))
     })
 }
