@@ -54,3 +54,8 @@ pub fn find(name: &str) -> Option<&'static Role> {
 pub fn names() -> impl Iterator<Item = &'static str> {
     ROLES.iter().map(|role| role.name)
 }
+
+/// The page on adding a role, compiled and run: it shows a thirteenth.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide/adding-a-role.md")]
+struct AddingARole;

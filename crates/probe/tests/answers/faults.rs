@@ -43,6 +43,7 @@ async fn a_later_refusal_names_its_step() {
     let error = fault(&[Say("* OK\u{20}\n"), Wait], Imap, None).await;
     assert_eq!(error.step, "greeting", "a greeting has a text (RFC 9051 section 7.1)");
     let error = fault(&[Say("* OK hi\n"), Hear("a1"), Say("a1 BAD what?\n"), Wait], Imap, None).await;
+    assert!(matches!(error.fault, Fault::Wrong(_)), "{error}");
     assert_eq!((error.step, error.read.as_str()), ("CAPABILITY", "a1 BAD what?"));
     let error =
         fault(&[Say("* OK hi\n"), Hear("a1"), Say("* CAPABILITY X\na1 OK\n"), Wait], Imap, None).await;

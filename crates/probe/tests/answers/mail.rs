@@ -80,12 +80,12 @@ async fn imap_greets_and_starts_tls() {
 }
 
 #[tokio::test]
-async fn imap_over_tls() {
+async fn imap_over_tls_does_not_start_it_again() {
     const SCRIPT: &[Act] = &[
         Secure,
         Say("* OK ready\n"),
         Hear("a1 CAPABILITY"),
-        Say("* CAPABILITY IMAP4rev2\na1 OK done\n"),
+        Say("* CAPABILITY IMAP4rev2 STARTTLS\na1 OK done\n"),
         Hear("a4 LOGOUT"),
         Say("* BYE\na4 OK done\n"),
     ];
@@ -110,6 +110,13 @@ async fn pop3_greets_and_starts_tls() {
 #[tokio::test]
 async fn pop3_need_not_know_capa() {
     const SCRIPT: &[Act] =
-        &[Secure, Say("+OK ready\n"), Hear("CAPA"), Say("-ERR what?\n"), Hear("QUIT"), Say("+OK\n")];
+        &[Say("+OK ready\n"), Hear("CAPA"), Say("-ERR what?\n"), Hear("QUIT"), Say("+OK\n")];
+    assert_eq!(is_good(SCRIPT, Pop3, StartTls).await, "+OK ready");
+}
+
+#[tokio::test]
+async fn pop3_over_tls_does_not_start_it_again() {
+    const SCRIPT: &[Act] =
+        &[Secure, Say("+OK ready\n"), Hear("CAPA"), Say("+OK\nSTLS\n.\n"), Hear("QUIT"), Say("+OK\n")];
     assert_eq!(is_good(SCRIPT, Pop3, Implicit).await, "+OK ready (TLSv1_3)");
 }
