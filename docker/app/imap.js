@@ -34,6 +34,7 @@ async function start() {
 
   const options = {
     ...certificate(),
+    noDelay: true, // imap-core writes an answer in pieces, and the last one would wait 40 ms for the client's ACK
     secure: implicit(settings.IMAP_PORT, '993'),
     SNICallback: (name, done) => done(null), // the one certificate serves every name
     id: { name: 'postbox' },

@@ -109,10 +109,9 @@ async function fetch(ask, folder, { query, messages, markAsSeen, changedSince },
     if (markAsSeen) await ask(session, 'store', { folder, uids, action: 'add', flags: ['\\Seen'] });
     for (const row of await ask(session, 'fetch', { folder, uids, described, raw, changedSince })) {
       const message = { ...row, idate: new Date(row.date) };
-      const values = session.getQueryResponse(query, message, { acceptUTF8Enabled: session.isUTF8Enabled() });
-      query.forEach((item, index) => {
-        if (whole(item)) values[index] = part(row.raw, item.partial);
-      });
+      const inner = query.filter((item) => !whole(item));
+      const answers = session.getQueryResponse(inner, message, { acceptUTF8Enabled: session.isUTF8Enabled() });
+      const values = query.map((item) => (whole(item) ? part(row.raw, item.partial) : answers[inner.indexOf(item)]));
       const response = session.formatResponse('FETCH', row.uid, { query, values });
       // Nothing is to be said of a message that another session has expunged from this view.
       if (response) {

@@ -25,12 +25,12 @@ async function sendAll(count, atOnce, make, send) {
   return subjects.sort();
 }
 
-// Until `stop` is called: kills and restarts one of the roles, at random.
+// Until `stop` is called, but ten times at most: kills and restarts one of the roles, at random.
 function rampage(service, roles, pauseFor) {
   let on = true;
   let kills = 0;
   const done = (async () => {
-    while (on) {
+    while (on && kills < 10) {
       await pause(randomInt(...pauseFor));
       await service.restart(roles[kills % roles.length]);
       kills += 1;
@@ -79,7 +79,7 @@ test('sqlite killed while it merges 200 mails', async (t) => {
   mx.close();
   // The merge begins with the login. A little later at each kill, so that some hit it, until one login comes through.
   let kills = 0;
-  for (let delay = 60, merged = false; !merged; delay += 5, kills += 1) {
+  for (let delay = 60, merged = false; !merged; delay *= 1.15, kills += 1) {
     const login = service.subjects(joe).then(
       (found) => found.length === subjects.length,
       () => false,
