@@ -40,7 +40,7 @@ pub fn start(format: Option<Format>, filter: Option<&str>) {
     let layer = match format.unwrap_or(if terminal { Format::Text } else { Format::Json }) {
         Format::Json => json().with_filter(filter).boxed(),
         Format::Text => fmt::layer()
-            .with_ansi(terminal)
+            .with_ansi(false)
             .with_target(false)
             .with_writer(|| Stderr)
             .with_filter(filter)
@@ -70,7 +70,8 @@ impl Write for Stderr {
         let stderr = io::stderr();
         let mut fds = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
         let takes_it = matches!(poll(&mut fds, PollTimeout::ZERO), Ok(1))
-            && fds[0].revents().is_some_and(|events| events.contains(PollFlags::POLLOUT));
+            // A reader that has gone shows as an error beside it, and a write would bring SIGPIPE upon us.
+            && fds[0].revents() == Some(PollFlags::POLLOUT);
         let written = line.len() <= LONGEST && takes_it && stderr.lock().write_all(line).is_ok();
         if !written {
             DROPPED.fetch_add(1, Ordering::Relaxed);

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use berth_control::{Answer, Asked, Listener, Main, Request, State, Status};
-use nix::libc::{SIGCHLD, SIGCONT, SIGKILL, SIGTERM};
+use nix::libc::{SIGCHLD, SIGCONT, SIGKILL, SIGPIPE, SIGTERM};
 use nix::sys::prctl;
 use nix::unistd::{Pid, getpid};
 use tokio::sync::mpsc::Receiver;
@@ -157,6 +157,10 @@ impl<C: Charge> Supervisor<'_, C> {
     }
 
     fn signal(&mut self, got: crate::signals::Got) -> Option<u8> {
+        // Ours, not the program's: we wrote to a log or to a caller that had gone.
+        if got.number == SIGPIPE && got.sender == std::process::id() {
+            return None;
+        }
         if got.number != SIGCHLD {
             if !matches!(self.plan.conduct, Conduct::Plain) {
                 info!(role = self.charge.name(), signal = %signal_name(got.number), sender = got.sender, "signal");
