@@ -13,6 +13,7 @@
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 
+use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
@@ -178,7 +179,17 @@ impl Address {
     fn socket(&self) -> io::Result<SocketAddr> {
         match self {
             Self::File(path) => SocketAddr::from_pathname(path),
-            Self::Namespace(inode) => SocketAddr::from_abstract_name(format!("berth-init-{inode}")),
+            Self::Namespace(_) => SocketAddr::from_abstract_name(self.to_string().trim_start_matches('@')),
+        }
+    }
+}
+
+/// An abstract socket as netstat(8) and ss(8) write it: its name after an `@`.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Namespace(inode) => write!(f, "@berth-init-{inode}"),
         }
     }
 }
@@ -187,7 +198,7 @@ impl Address {
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
     /// Nobody listens there.
-    #[error("no init answers at {0:?}")]
+    #[error("no init answers at {0}")]
     Nobody(Address, #[source] io::Error),
     /// It listens, and did not answer in time or in full.
     #[error("the init did not answer")]

@@ -35,8 +35,14 @@ struct Arguments {
     #[arg(conflicts_with_all = ["program", "stop"])]
     role: Option<String>,
 
-    /// How the program after -- is treated: as tini does, or as a role (one TERM, a drain, a grace, then KILL)
-    #[arg(long, value_name = "AS", default_value = "plain")]
+    /// How the program after -- is stopped: plain, as tini does, or role, with drain and grace
+    #[arg(
+        long,
+        value_name = "AS",
+        default_value = "plain",
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
     stop: Stop,
 
     /// With --stop=role: from TERM until KILL

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use berth_control::Listener;
+use berth_control::{Address, Listener};
 use berth_report::{Code, Problem, dropped, start_log};
 use berth_supervise::machine::Plan;
 use berth_supervise::{Charge, Inherited, Program, run};
@@ -28,17 +28,9 @@ pub fn serve(
     std::env::set_current_dir("/").context("cannot change to the folder /")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let code = runtime.block_on(async {
-        let listener = match control.as_ref().map(Listener::bind).transpose() {
-            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-                return Err(Problem::new(Code::Failure, format!("an init answers at {control:?} already"))
-                    .hint("stop that one first, or give this one another BERTH_CONTROL")
-                    .into());
-            }
-            Err(error) => {
-                warn!(%error, ?control, "nobody can ask this init: no control socket");
-                None
-            }
-            Ok(listener) => listener,
+        let listener = match &control {
+            Some(address) => listen(address)?,
+            None => None,
         };
         run(plan, charge, program, inherited, listener).await.context("the supervisor failed")
     })?;
@@ -46,4 +38,19 @@ pub fn serve(
         warn!(lines = dropped(), "log lines were dropped: nobody read them");
     }
     Ok(ExitCode::from(code))
+}
+
+/// Listens for whoever asks. An init without it is worth more than none, but two on one socket are a mistake.
+fn listen(address: &Address) -> Result<Option<Listener>, Problem> {
+    match Listener::bind(address) {
+        Ok(listener) => Ok(Some(listener)),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            Err(Problem::new(Code::Failure, format!("an init answers at {address} already"))
+                .hint("stop that one first, or give this one another BERTH_CONTROL"))
+        }
+        Err(error) => {
+            warn!(%error, %address, "nobody can ask this init: no control socket");
+            Ok(None)
+        }
+    }
 }
