@@ -1,7 +1,6 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nix::libc::SIGKILL;
 use tempfile::TempDir;
@@ -11,24 +10,20 @@ use crate::wait::wait_until;
 
 /// What one test owns: a folder, and every process that was started through it.
 ///
-/// Its processes are known by a variable in their environment, which their own children inherit, so that one that
-/// got a new parent or a session of its own is found too. Whatever lives when the test is over gets KILL, by pid,
-/// and fails the test.
+/// Its processes are known by the folder's name in their environment, which their own children inherit, so that
+/// one that got a new parent or a session of its own is found too. Whatever lives when the test is over gets KILL,
+/// by pid, and fails the test.
 #[derive(Debug)]
 pub struct Case {
     folder: TempDir,
-    mark: String,
 }
 
 impl Case {
     /// A new folder, and no process.
     #[must_use]
     pub fn new() -> Self {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let folder = tempfile::Builder::new().prefix("berth-test-").tempdir();
-        let folder = folder.expect("the folder for temporary files can be written");
-        Self { folder, mark: format!("BERTH_TEST_CASE={}-{number}", std::process::id()) }
+        Self { folder: folder.expect("the folder for temporary files can be written") }
     }
 
     /// The test's folder.
@@ -59,23 +54,21 @@ impl Case {
             .unwrap_or_default()
     }
 
-    /// A command that runs in the test's folder, with nothing in its environment but PATH and the test's mark.
+    /// A command that runs in the test's folder, with nothing in its environment but PATH and the folder's name.
     #[allow(clippy::disallowed_methods)] // This is the one file that spawns.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
-        let (key, value) = self.mark.split_once('=').expect("made so above");
-        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env(key, value);
-        command.current_dir(self.folder());
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("BERTH_TEST_CASE", self.folder()).current_dir(self.folder());
         command
     }
 
     /// The processes of this test that live.
     #[must_use]
     pub fn processes(&self) -> Vec<Process> {
-        let is_ours = |process: &Process| {
-            let environment = process.file("environ");
-            environment.is_some_and(|text| text.split('\0').any(|variable| variable == self.mark))
-        };
+        let folder = self.folder().to_string_lossy();
+        let is_ours =
+            |process: &Process| process.file("environ").is_some_and(|text| text.contains(folder.as_ref()));
         Process::all().into_iter().filter(|process| process.lives() && is_ours(process)).collect()
     }
 

@@ -1,1 +1,205 @@
+//! What is printed, to the letter: the files in `golden`. After a wanted change: `SNAPSHOTS=overwrite`.
 
+use std::process::Output;
+
+use berth_tests::{Case, init};
+use serde_json::Value;
+use snapbox::{Data, assert_data_eq};
+
+use crate::running::{Init, Place, places, stderr, stdout};
+
+fn run(case: &Case, words: &[&str]) -> Output {
+    Init::new(case, Place::Ordinary, words).output()
+}
+
+fn golden(name: &str) -> Data {
+    Data::read_from(
+        std::path::Path::new(&format!("{}/tests/init/golden/{name}", env!("CARGO_MANIFEST_DIR"))),
+        None,
+    )
+}
+
+#[test]
+fn without_anything_the_roles_are_listed() {
+    for place in places() {
+        let case = Case::new();
+        let output = Init::new(&case, place, &[]).output();
+        assert_eq!(output.status.code(), Some(0));
+        assert_data_eq!(stdout(&output), golden("roles.stdout"));
+        assert_eq!(stderr(&output), "");
+    }
+}
+
+#[test]
+fn roles_lists_them_too_and_as_json_with_all_that_is_known() {
+    let case = Case::new();
+    assert_data_eq!(stdout(&run(&case, &["roles"])), golden("roles.stdout"));
+    let roles: Value = serde_json::from_slice(&run(&case, &["roles", "--json"]).stdout).unwrap();
+    let names: Vec<_> = roles.as_array().unwrap().iter().map(|role| role["name"].as_str().unwrap()).collect();
+    let listed = stdout(&run(&case, &[]));
+    assert_eq!(names.len(), 12);
+    for name in names {
+        assert!(
+            listed.lines().any(|line| line.split_whitespace().next() == Some(name)),
+            "{name} is in the list"
+        );
+    }
+}
+
+#[test]
+fn help_fits_a_screen_and_shows_examples() {
+    let case = Case::new();
+    let output = run(&case, &["--help"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_data_eq!(stdout(&output), golden("help.stdout"));
+    assert!(stdout(&output).lines().count() <= 40);
+    assert!(stdout(&output).lines().all(|line| line.chars().count() <= 110));
+}
+
+#[test]
+fn the_version_is_told() {
+    let case = Case::new();
+    let output = run(&case, &["--version"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(stdout(&output), format!("berth-init {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn a_mistyped_role_gets_the_nearest_one() {
+    for place in places() {
+        let case = Case::new();
+        let output = Init::new(&case, place, &["imapp"]).output();
+        assert_eq!(output.status.code(), Some(64));
+        assert_eq!(stdout(&output), "");
+        assert_data_eq!(stderr(&output), golden("imapp.stderr"));
+    }
+}
+
+#[test]
+fn a_word_that_is_near_no_role_gets_the_list() {
+    let case = Case::new();
+    let output = run(&case, &["gopher"]);
+    assert_eq!(output.status.code(), Some(64));
+    assert_data_eq!(stderr(&output), golden("gopher.stderr"));
+}
+
+#[test]
+fn a_role_takes_no_arguments() {
+    let case = Case::new();
+    let output = run(&case, &["imap", "now"]);
+    assert_eq!(output.status.code(), Some(64));
+    assert_data_eq!(stderr(&output), golden("imap-now.stderr"));
+}
+
+#[test]
+fn a_wrong_command_line_is_64() {
+    let case = Case::new();
+    let wrong: [&[&str]; 8] = [
+        &["--no-such-flag"],
+        &["--stop=sometimes", "--", "true"],
+        &["--stop=role", "--grace", "soon", "--", "true"],
+        &["--stop=role", "--grace", "-1", "--", "true"],
+        &["health", "--no-such-flag"],
+        &["restart", "now"],
+        &["roles", "imap"],
+        &["imap", "--", "true"],
+    ];
+    for words in wrong {
+        let output = run(&case, words);
+        assert_eq!(output.status.code(), Some(64), "{words:?}: {}", stderr(&output));
+        assert!(stderr(&output).starts_with("error: "), "{}", stderr(&output));
+        assert_eq!(stdout(&output), "");
+    }
+}
+
+/// What belongs to the program is not taken for ours.
+#[test]
+fn a_programs_own_flags_are_its_own() {
+    let case = Case::new();
+    let output = run(&case, &["--", "echo", "--help", "--", "health", "-x", "imap"]);
+    assert_eq!(stdout(&output), "--help -- health -x imap\n");
+}
+
+#[test]
+fn all_missing_settings_are_named_at_once() {
+    for place in places() {
+        let case = Case::new();
+        case.write("app/.env.schema", "HERE=\nAPI_SECRETS=\nSRS_SECRET=\nEMPTY=\nTXT_ENCRYPTION_KEY=\n");
+        case.write("app/.env", "EMPTY=\n");
+        let init = Init::role(&case, place, "mx", "ready catch").set("HERE", "1");
+        let output = init.output();
+        assert_eq!(output.status.code(), Some(78));
+        let said = stderr(&output).replace(case.folder().to_str().unwrap(), "[CASE]");
+        assert_data_eq!(said, golden("missing.stderr"));
+        assert_eq!(stdout(&output), "", "it was not started");
+    }
+}
+
+#[test]
+fn a_port_that_is_none_is_a_wrong_setting() {
+    let case = Case::new();
+    for port in ["0", "65536", "smtp", "-1"] {
+        let output = Init::role(&case, Place::Ordinary, "mx", "ready catch").set("MX_PORT", port).output();
+        assert_eq!(output.status.code(), Some(78));
+        assert!(stderr(&output).contains("MX_PORT") && stderr(&output).contains(port), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_wrong_setting_of_our_own_is_78() {
+    let case = Case::new();
+    for (key, value) in [("BERTH_GRACE", "soon"), ("BERTH_GRACE", "-1"), ("BERTH_RESTART", "sometimes")] {
+        let output = Init::role(&case, Place::Ordinary, "mx", "ready catch").set(key, value).output();
+        assert_eq!(output.status.code(), Some(78), "{key}={value}");
+        let said = stderr(&output).to_lowercase();
+        assert!(said.contains("berth_") && said.contains(value), "{said}");
+    }
+}
+
+#[test]
+fn called_by_a_roles_name_it_is_that_role() {
+    let case = Case::new();
+    std::os::unix::fs::symlink(init(), case.path("mx")).unwrap();
+    let role = Init::role(&case, Place::Ordinary, "mx", "ready exit=6");
+    let mut command = case.command(case.path("mx"));
+    let variables = role.command();
+    let variables = variables.get_envs().filter_map(|(key, value)| Some((key, value?)));
+    let output = command.envs(variables).output().unwrap();
+    assert_eq!(output.status.code(), Some(6), "{}", stderr(&output));
+}
+
+#[test]
+fn without_an_init_nobody_can_be_asked() {
+    let case = Case::new();
+    for words in [&["status"][..], &["status", "--json"], &["restart"]] {
+        let output = run(&case, words);
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(stdout(&output), "");
+        let said = stderr(&output).replace(case.folder().to_str().unwrap(), "[CASE]");
+        assert_data_eq!(said, golden("nobody.stderr"));
+    }
+}
+
+#[test]
+fn status_is_a_line_for_a_person() {
+    let case = Case::new();
+    let mut init = Init::role(&case, Place::Ordinary, "mx", "ready on=15:0 catch").start();
+    init.until_said("main catching");
+    init.until("ready");
+    let output = init.ask(&["status"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_data_eq!(stdout(&output), golden("status.stdout"));
+    init.signal(15);
+    assert_eq!(init.end(), 0);
+}
+
+/// A list that is piped into `head` ends early, and that is no error worth a trace.
+#[test]
+fn a_reader_who_leaves_early_gets_no_panic() {
+    let case = Case::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Init::new(&case, Place::Ordinary, &["roles", "--json"]).command();
+    let output = command.stdout(writer).stderr(std::process::Stdio::piped()).output().unwrap();
+    assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));
+}

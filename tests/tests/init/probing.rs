@@ -1,3 +1,7 @@
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+
 use berth_tests::{Case, wait_until, wait_until_within};
 use serde_json::Value;
 
@@ -107,11 +111,10 @@ fn a_role_whose_port_is_silent_is_not_healthy_at_once_and_not_live_after_a_minut
 fn what_a_role_needs_counts_for_its_health_and_not_for_its_life() {
     let case = Case::new();
     let sqlite = Door::guarded();
-    let own = Door::silent();
-    // STARTTLS on this number, so that nothing is asked of imap before its greeting.
-    let init = Init::role(&case, Place::Ordinary, "imap", "ready on=15:0 catch")
+    let own = Door::guarded();
+    let init = Init::role(&case, Place::Ordinary, "caldav", "ready on=15:0 catch")
         .set("SQLITE_PORT", sqlite.port())
-        .set("IMAP_PORT", own.port());
+        .set("CALDAV_PORT", own.port());
     let mut init = init.start();
     init.until_said("main catching");
     let needs = &init.until("ready")["needs"];
@@ -119,6 +122,11 @@ fn what_a_role_needs_counts_for_its_health_and_not_for_its_life() {
         (&needs[0]["role"], &needs[0]["port"]["number"].to_string()),
         (&"sqlite".into(), &sqlite.port())
     );
+    assert_eq!(good(&init), HEALTHY_AND_LIVE, "{:?}", asked(&init));
+    drop(sqlite);
+    let [(healthy, reason), (live, _)] = asked(&init);
+    assert!(!healthy && reason.contains("needs sqlite"), "{reason}");
+    assert!(live);
     init.signal(15);
     assert_eq!(init.end(), 0);
 }
@@ -257,7 +265,6 @@ fn another_user_is_not_answered() {
         init.until_said("main catching");
         init.until("ready");
         // The way there is open, so that it is the init that refuses.
-        use std::os::unix::fs::PermissionsExt;
         let open = std::fs::Permissions::from_mode(0o777);
         fs_err::set_permissions(case.folder(), open.clone()).unwrap();
         if place == Place::Ordinary {
@@ -284,24 +291,42 @@ fn a_silent_caller_does_not_hold_up_the_others() {
     let mut init = Init::role(&case, Place::Ordinary, "mx", "ready on=15:0 catch").start();
     init.until_said("main catching");
     init.until("ready");
-    let callers: Vec<_> =
-        (0..20).map(|_| std::os::unix::net::UnixStream::connect(case.path("control")).unwrap()).collect();
+    let callers: Vec<_> = (0..20).map(|_| UnixStream::connect(case.path("control")).unwrap()).collect();
     assert_eq!(init.status().unwrap()["state"], "ready");
     init.signal(15);
     assert_eq!(init.end(), 0);
     drop(callers);
 }
 
+/// The write to one who has left brings SIGPIPE, which is not the program's.
+#[test]
+fn a_caller_who_leaves_before_the_answer_is_not_the_programs_affair() {
+    let case = Case::new();
+    let mut init = Init::role(&case, Place::Ordinary, "mx", "ready on=15:0 catch").start();
+    init.until_said("main catching");
+    init.until("ready");
+    // While it is stopped they ask and leave, so that each answer comes too late.
+    init.pid.signal(19).unwrap();
+    for _ in 0..5 {
+        let mut stream = UnixStream::connect(case.path("control")).unwrap();
+        stream.write_all(b"{\"request\":\"status\"}\n").unwrap();
+    }
+    init.pid.signal(18).unwrap();
+    assert_eq!(init.status().unwrap()["state"], "ready");
+    init.signal(15);
+    assert_eq!(init.end(), 0);
+    assert_eq!(init.times("main signal 13"), 0);
+}
+
 #[test]
 fn rubbish_on_the_control_socket_is_harmless() {
-    use std::io::{Read, Write};
     let case = Case::new();
     let mut init = Init::role(&case, Place::Ordinary, "mx", "ready on=15:0 catch").start();
     init.until_said("main catching");
     init.until("ready");
     let long = vec![b'x'; 1_000_000];
     for rubbish in [&b"\n"[..], b"{}\n", b"{\"request\":\"stop\"}\n", b"\xff\xfe\n", &long] {
-        let mut stream = std::os::unix::net::UnixStream::connect(case.path("control")).unwrap();
+        let mut stream = UnixStream::connect(case.path("control")).unwrap();
         // It may hang up before it has it all.
         let _ = stream.write_all(rubbish);
         let _ = stream.shutdown(std::net::Shutdown::Write);

@@ -205,7 +205,7 @@ fn restarts_have_a_budget_and_when_it_is_spent_the_end_is_the_programs_own() {
     let case = Case::new();
     let init = Init::role(&case, Place::Ordinary, "mx", "ready say=here exit=9");
     let mut init = init.set("BERTH_RESTART", "on-failure").start();
-    wait_until_within(std::time::Duration::from_secs(60), "it gives up", || init.is_over().then_some(()));
+    wait_until_within(std::time::Duration::from_mins(1), "it gives up", || init.is_over().then_some(()));
     assert_eq!(init.end(), 9);
     assert_eq!(init.times("main here"), 6, "once, and five times again");
     let pauses: Vec<_> =

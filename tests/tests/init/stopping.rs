@@ -5,7 +5,7 @@ use crate::running::{Init, Place, Running, places};
 /// A grace that no test waits out: what ends before did not need it.
 const LONG: &str = "600";
 
-fn started<'a>(init: Init<'a>) -> Running<'a> {
+fn started(init: Init<'_>) -> Running<'_> {
     let init = init.start();
     init.until_said("main catching");
     init.until("ready");

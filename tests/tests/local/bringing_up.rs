@@ -1,0 +1,106 @@
+//! `berth up` on a fresh state, and again.
+
+use serde_json::Value;
+
+use crate::service::{ROLES, Service};
+
+/// What must be the same after a second run.
+const KEPT: [&str; 6] = [
+    "settings.env",
+    "account.json",
+    "dkim/private.pem",
+    "dkim/default.txt",
+    "tls/ca.key",
+    "tls/fullchain.pem",
+];
+
+#[test]
+fn once_proves_a_fresh_service_stops_it_and_leaves_its_secrets_for_the_next_run() {
+    let service = Service::new();
+    let first = service.done(&["up", "--once"]);
+    assert_eq!(service.case.processes(), [], "nothing runs on");
+    for role in ROLES {
+        assert!(first.err.contains(&format!("{role} is ready after")), "{}", first.err);
+        assert!(first.err.contains(&format!("{role} stopped after")), "{}", first.err);
+    }
+    assert!(first.out.contains("proven: a mail goes through"), "{}", first.out);
+    assert!(!first.out.contains("skipped") && !first.out.contains("FAILED"), "{}", first.out);
+    let kept = || KEPT.map(|file| service.case.read(format!("state/{file}")));
+    let before = kept();
+    assert!(before.iter().all(|text| !text.is_empty()));
+
+    let second = service.done(&["up", "--once"]);
+    assert_eq!(kept(), before);
+    assert_eq!(by_hand(&second.out), by_hand(&first.out), "what a person types stays good");
+    assert_eq!(service.case.processes(), []);
+}
+
+fn by_hand(out: &str) -> &str {
+    out.split_once("Try it with any mail client:").expect("it says how to use it").1
+}
+
+#[test]
+fn every_step_of_the_proof_is_well_and_nothing_of_it_stays() {
+    let service = Service::up();
+    let accounts = service.admin(&["user", "list"]).out;
+    let proof: Value = serde_json::from_str(&service.done(&["prove", "--json"]).out).unwrap();
+    assert_eq!(proof["passed"], true);
+    let steps = proof["steps"].as_array().unwrap();
+    let names: Vec<_> = steps.iter().map(|step| step["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["sign-in", "submit", "notice", "fetch", "dkim", "mx", "refuse", "auth", "tidy"]);
+    assert!(steps.iter().all(|step| step["outcome"] == "ok"), "{proof:#}");
+    assert_eq!(service.admin(&["user", "list"]).out, accounts);
+    service.down();
+}
+
+#[test]
+fn a_second_up_changes_nothing_and_a_restart_changes_one_main_process() {
+    let service = Service::up();
+    let (inits, mains) = (service.all("init"), service.all("main"));
+    service.bring_up();
+    assert_eq!((service.all("init"), service.all("main")), (inits.clone(), mains.clone()));
+
+    service.done(&["restart", "imap"]);
+    assert_eq!(service.all("init"), inits);
+    let imap = ROLES.iter().position(|role| *role == "imap").unwrap();
+    for (at, (before, after)) in mains.iter().zip(service.all("main")).enumerate() {
+        assert_eq!(*before != after, at == imap, "{}", ROLES[at]);
+    }
+    let status = service.status();
+    assert_eq!((&status["up"], &status["ready"]), (&Value::Bool(true), &Value::Bool(true)));
+
+    let all = service.done(&["logs"]).out;
+    for role in ROLES {
+        assert!(all.lines().any(|line| line.starts_with(&format!("{role:<9} | "))), "{role}: {all}");
+    }
+    let last = service.done(&["logs", "imap", "-n", "1"]).out;
+    assert_eq!(last.lines().count(), 1);
+    assert_eq!(serde_json::from_str::<Value>(&last).unwrap()["role"], "imap");
+
+    service.down();
+    let ran = service.run(&["status", "--json"]);
+    assert_eq!(ran.code, Some(1));
+    assert_eq!(serde_json::from_str::<Value>(&ran.out).unwrap()["up"], false);
+}
+
+/// `--only` brings what the named roles need as well, and takes the others down.
+#[test]
+fn fewer_roles_are_wanted_and_then_all_again() {
+    let service = Service::new();
+    service.done(&["up", "--detach", "--only", "imap"]);
+    let names = || {
+        let status = service.status();
+        let roles = status["roles"].as_array().unwrap();
+        roles.iter().map(|role| role["role"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(), ["sqlite", "imap"]);
+    let before = service.process("imap", "init");
+    service.done(&["up", "--detach", "--no-prove", "--only", "imap,mx"]);
+    assert_eq!(names(), ["sqlite", "imap", "mx"]);
+    assert_eq!(service.process("imap", "init"), before);
+    let mx = service.process("mx", "init");
+    service.done(&["up", "--detach", "--no-prove", "--only", "sqlite"]);
+    assert!(!before.lives() && !mx.lives());
+    assert_eq!(names(), ["sqlite"]);
+    service.down();
+}

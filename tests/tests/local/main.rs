@@ -1,0 +1,19 @@
+//! The embedded engine, seen from outside: `berth` brings the sample application up on this host, and clients that
+//! nobody here wrote use it. One file per behaviour.
+//!
+//! What a test found out, and not only whether it is well, goes to stderr past the harness: mails sent, accepted
+//! and found, times.
+
+#![allow(clippy::unwrap_used)] // A panic is how a test fails.
+
+mod adopting;
+mod bringing_up;
+mod clients;
+mod command_line;
+mod faults;
+mod full_storage;
+mod load;
+mod refusing_mail;
+mod refusing_to_start;
+mod service;
+mod stopping;

@@ -1,0 +1,68 @@
+//! An `up` that cannot do what it should says why, and leaves nothing half-way.
+
+use std::fs::File;
+use std::io::Write;
+use std::net::TcpListener;
+use std::os::unix::fs::symlink;
+
+use berth_tests::application;
+
+use crate::service::{Ran, Service};
+
+#[test]
+fn a_busy_port_is_named_with_the_process_that_holds_it() {
+    let service = Service::new();
+    let _holder = TcpListener::bind(("127.0.0.1", service.port("mx"))).unwrap();
+    let ran = service.run(&["up", "--detach"]);
+    assert_eq!(ran.code, Some(69));
+    let expected = format!("port {} of mx is held by process {} (", service.port("mx"), std::process::id());
+    assert!(ran.err.contains(&expected), "{}", ran.err);
+    assert!(ran.err.contains("hint: "), "{}", ran.err);
+    assert_eq!(service.case.processes(), [], "nothing was started");
+}
+
+#[test]
+fn a_role_that_dies_at_start_shows_its_last_lines_and_the_others_are_stopped() {
+    let service = Service::new();
+    let app = service.case.path("app");
+    fs_err::create_dir(&app).unwrap();
+    for file in fs_err::read_dir(application()).unwrap() {
+        let file = file.unwrap();
+        if file.file_name() != "imap.js" {
+            symlink(file.path(), app.join(file.file_name())).unwrap();
+        }
+    }
+    service.case.write("app/imap.js", "console.error('the moon is in the way'); process.exit(3);");
+    let ran = Ran::of(&service.berth(&["up", "--detach"]).env("BERTH_APP_DIR", &app).output().unwrap());
+    assert_eq!(ran.code, Some(69), "{ran:#?}");
+    assert!(ran.err.contains("  | the moon is in the way\n"), "{}", ran.err);
+    assert!(ran.err.contains("sqlite stopped after"), "{}", ran.err);
+    assert!(ran.err.contains("error: imap "), "{}", ran.err);
+    assert_eq!(service.case.processes(), []);
+}
+
+#[test]
+fn who_changes_the_service_keeps_others_from_it_and_is_named() {
+    let service = Service::new();
+    fs_err::create_dir(service.state("")).unwrap();
+    fs_err::write(service.state("version"), "1\n").unwrap();
+    let mut lock = File::create(service.state("lock")).unwrap();
+    lock.lock().unwrap();
+    writeln!(lock, "berth up (pid 4711)").unwrap();
+    for words in [&["up", "--detach"][..], &["down"]] {
+        let ran = service.run(words);
+        assert_eq!(ran.code, Some(69), "{ran:#?}");
+        assert!(ran.err.contains("is being changed by berth up (pid 4711)"), "{}", ran.err);
+    }
+}
+
+#[test]
+fn a_state_folder_of_another_version_is_left_alone() {
+    let service = Service::new();
+    fs_err::create_dir(service.state("")).unwrap();
+    fs_err::write(service.state("version"), "7\n").unwrap();
+    let ran = service.run(&["up", "--detach"]);
+    assert_eq!(ran.code, Some(78), "{ran:#?}");
+    assert!(ran.err.contains("has format 7"), "{}", ran.err);
+    assert_eq!(fs_err::read_dir(service.state("")).unwrap().count(), 1, "nothing was made there");
+}

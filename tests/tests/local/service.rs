@@ -1,0 +1,197 @@
+//! A service of its own for each test: its state folder, its ports, its processes.
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use berth_tests::{Case, Process, application, berth, init, node, skip, wait_until};
+use serde_json::Value;
+
+/// The roles that the sample application has by now.
+pub const ROLES: [&str; 5] = ["sqlite", "smtp", "imap", "mx", "smtp-bree"];
+
+/// The ports at offset 0; their endings say how TLS begins.
+const PORTS: [(&str, u16); 4] = [("smtp", 2465), ("imap", 2993), ("mx", 2525), ("sqlite", 3456)];
+
+pub struct Service {
+    pub case: Case,
+    pub offset: u16,
+    /// Holds the offset against other tests, those of other processes too; the kernel lets go of it with us.
+    _reserved: UnixListener,
+}
+
+/// What a command came to.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+/// A user of the service.
+pub struct User {
+    pub address: String,
+    pub password: String,
+}
+
+impl Service {
+    /// A place for a service, where nothing runs yet.
+    pub fn new() -> Self {
+        let (offset, reserved) = wait_until("ports that nobody has", || (4000..=24000).step_by(4000).find_map(reserve));
+        Self { case: Case::new(), offset, _reserved: reserved }
+    }
+
+    /// A service that runs.
+    pub fn up() -> Self {
+        let service = Self::new();
+        service.bring_up();
+        service
+    }
+
+    /// Brings it up, or completes what is left of it.
+    pub fn bring_up(&self) {
+        self.done(&["up", "--detach", "--no-prove"]);
+    }
+
+    /// Takes it down, after which nothing of it may be left.
+    pub fn down(&self) {
+        self.done(&["down"]);
+        assert_eq!(self.case.processes(), []);
+    }
+
+    /// `berth` with these words, for this service.
+    pub fn berth(&self, words: &[&str]) -> Command {
+        let mut command = self.case.command(berth());
+        command.args(words).stdin(Stdio::null()).env("BERTH_STATE", self.state(""));
+        if words.first() == Some(&"up") {
+            command.arg("--port-offset").arg(self.offset.to_string());
+        }
+        let node = node().expect("there is no node: `cargo xtask test local` fetches one, BERTH_TEST_NODE names one");
+        command.env("BERTH_APP_DIR", application()).env("BERTH_INIT", init()).env("BERTH_NODE", node);
+        command
+    }
+
+    pub fn run(&self, words: &[&str]) -> Ran {
+        Ran::of(&self.berth(words).output().unwrap())
+    }
+
+    /// Runs `berth`, which has to end well.
+    pub fn done(&self, words: &[&str]) -> Ran {
+        let ran = self.run(words);
+        assert_eq!(ran.code, Some(0), "berth {words:?}: {ran:#?}");
+        ran
+    }
+
+    /// A path in the state folder.
+    pub fn state(&self, inside: &str) -> PathBuf {
+        self.case.path("state").join(inside)
+    }
+
+    /// The certification authority that clients trust.
+    pub fn authority(&self) -> String {
+        self.state("tls/chain.pem").to_str().unwrap().to_owned()
+    }
+
+    /// The port of a role.
+    pub fn port(&self, role: &str) -> u16 {
+        PORTS.iter().find(|(name, _)| *name == role).unwrap().1 + self.offset
+    }
+
+    /// `127.0.0.1:PORT` of a role.
+    pub fn door(&self, role: &str) -> String {
+        format!("127.0.0.1:{}", self.port(role))
+    }
+
+    /// What `berth status --json` says, whether all is well or not.
+    pub fn status(&self) -> Value {
+        let ran = self.run(&["status", "--json"]);
+        serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {ran:#?}"))
+    }
+
+    /// What the status says of a role.
+    pub fn role(&self, name: &str) -> Value {
+        let status = self.status();
+        let roles = status["roles"].as_array().unwrap();
+        roles.iter().find(|role| role["role"] == name).unwrap_or_else(|| panic!("no {name}: {status:#}")).clone()
+    }
+
+    /// A process of a role: `init` or `main`.
+    pub fn process(&self, role: &str, which: &str) -> Process {
+        let status = self.role(role);
+        let pid = status[which].as_i64().unwrap_or_else(|| panic!("no {which} of {role}: {status:#}"));
+        Process(i32::try_from(pid).unwrap())
+    }
+
+    /// A process of each role.
+    pub fn all(&self, which: &str) -> Vec<Process> {
+        ROLES.iter().map(|role| self.process(role, which)).collect()
+    }
+
+    /// The lines of a role's log, its init's and its own.
+    pub fn log(&self, role: &str) -> Vec<Value> {
+        let log = self.case.read(format!("state/logs/{role}.log"));
+        log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// The application's own command for accounts, run as its roles are: same settings, same view of the files.
+    pub fn admin(&self, words: &[&str]) -> Ran {
+        let init = self.process("sqlite", "init");
+        let settings = init.file("environ").unwrap();
+        let mut command = self.case.command("nsenter");
+        command.args(["--mount", "--target", &init.0.to_string(), "--"]).arg(node().unwrap());
+        if !berth_tests::is_root() {
+            command = self.case.command(node().unwrap());
+        }
+        command.arg(application().join("admin.js")).args(words).stdin(Stdio::null());
+        Ran::of(&command.envs(settings.split('\0').filter_map(|pair| pair.split_once('='))).output().unwrap())
+    }
+
+    /// Makes a user.
+    pub fn user(&self, name: &str) -> User {
+        let ran = self.admin(&["user", "add", &format!("{name}@example.test"), "--json"]);
+        let made: Value = serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {ran:#?}"));
+        let text = |key: &str| made[key].as_str().unwrap().to_owned();
+        User { address: text("address"), password: text("password") }
+    }
+}
+
+impl User {
+    /// As curl and others want it.
+    pub fn credentials(&self) -> String {
+        format!("{}:{}", self.address, self.password)
+    }
+}
+
+impl Ran {
+    pub fn of(output: &Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+    }
+}
+
+/// An offset and what holds it, if nobody else has it and no port is taken there.
+fn reserve(offset: u16) -> Option<(u16, UnixListener)> {
+    let name = SocketAddr::from_abstract_name(format!("berth-tests-offset-{offset}")).unwrap();
+    let reserved = UnixListener::bind_addr(&name).ok()?;
+    let is_free = |port| TcpListener::bind(("127.0.0.1", port + offset)).is_ok();
+    PORTS.iter().all(|(_, port)| is_free(*port)).then_some((offset, reserved))
+}
+
+/// Whether these programs are here; else says that what needs them is skipped.
+pub fn have(programs: &[&str]) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = |program: &&&str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    let absent: Vec<_> = programs.iter().filter(|program| !is_there(program)).copied().collect();
+    if !absent.is_empty() {
+        skip(&format!("there is no {}", absent.join(", no ")));
+    }
+    absent.is_empty()
+}
+
+/// Tells what was found out, though the test passes: the harness holds back only what the print macros write.
+pub fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
