@@ -54,10 +54,12 @@ impl Failure {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let hint = match &self.cause {
-            Cause::SignIn(_) => "is the password right, and the mailbox not locked after wrong ones?",
-            Cause::Refused(reply) if reply.starts_with('4') => {
+            Cause::SignIn(reply) | Cause::Refused(reply)
+                if reply.starts_with('4') || reply.starts_with("[UNAVAILABLE]") =>
+            {
                 "the server asks to try again later: its log says why"
             }
+            Cause::SignIn(_) => "is the password right, and the mailbox not locked after wrong ones?",
             Cause::Late(_) => "what it waits for is in the logs of the service",
             Cause::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 "nothing listens there: is the role running, and on this port?"
@@ -162,6 +164,15 @@ mod tests {
         assert!(told(CertificateError::UnknownIssuer).contains("authority"));
         assert!(told(CertificateError::Expired).contains("expired"));
         assert!(told(CertificateError::NotValidForName).contains("names"));
+    }
+
+    #[test]
+    fn a_server_that_is_away_is_told_from_a_wrong_password() {
+        let hint = |cause| Failure::new("sign in", cause).hint().unwrap();
+        for reply in ["454 4.7.0 later", "[UNAVAILABLE] later"] {
+            assert!(hint(Cause::SignIn(reply.into())).contains("later"));
+        }
+        assert!(hint(Cause::SignIn("535 5.7.8 wrong".into())).contains("password"));
     }
 
     #[test]

@@ -67,20 +67,22 @@ impl Reader {
         Ok(found.into_iter().next())
     }
 
-    /// Waits until a mail is in INBOX, and says under which UID.
-    pub async fn arrival(&mut self, mail: &Mail) -> Result<u32, Failure> {
+    /// Waits until a mail is in INBOX or time is up, and says under which UID it is. It looks once at least.
+    pub async fn arrival(&mut self, mail: &Mail, until: Instant) -> Result<Option<u32>, Failure> {
         loop {
-            match self.find(&mail.token).await? {
-                Some(uid) => return Ok(uid),
-                None => sleep(LOOK_AGAIN).await,
+            let found = self.find(&mail.token).await?;
+            if found.is_some() || Instant::now() >= until {
+                return Ok(found);
             }
+            sleep(LOOK_AGAIN).await;
         }
     }
 
     /// Waits until a mail is in INBOX, and fetches it as it is stored.
-    pub async fn fetch(&mut self, mail: &Mail) -> Result<Vec<u8>, Failure> {
+    pub async fn fetch(&mut self, mail: &Mail, until: Instant) -> Result<Vec<u8>, Failure> {
         let what = "fetch the mail from INBOX";
-        let uid = self.arrival(mail).await?;
+        let uid = self.arrival(mail, until).await?;
+        let uid = uid.ok_or_else(|| Failure::new(what, Cause::Found("it is not there".into())))?;
         // PEEK, because nobody has read it.
         let fetched = self.session.uid_fetch(uid.to_string(), "(UID BODY.PEEK[])").await.doing(what)?;
         let fetched: Vec<_> = fetched.try_collect().await.doing(what)?;

@@ -85,7 +85,7 @@ async fn submission(
     };
     teller.measured(&NOTICE, inbox.notice(&mail, since)).await;
     // Not skipped when nobody was told: then it says whether the push is broken, or the delivery.
-    let Some(raw) = teller.step(&FETCH, inbox.fetch(&mail)).await else {
+    let Some(raw) = teller.step(&FETCH, inbox.fetch(&mail, since + service.deadline)).await else {
         teller.skip(&DKIM, "no mail was fetched");
         awaited.push(mail);
         return;
@@ -115,7 +115,8 @@ async fn mx(
         taken = true;
         sender.quit().await;
         let after = inbox.notice(&mail, since).await?;
-        inbox.fetch(&mail).await.map(|_| after)
+        // Once, for it has just been seen there.
+        inbox.fetch(&mail, since).await.map(|_| after)
     });
     if came.await.is_none() && taken {
         awaited.push(mail);
@@ -148,24 +149,18 @@ async fn refuse_auth(service: &Service, mailbox: &Mailbox, token: &str) -> Resul
 /// Removes all mails of the run over a connection of its own: another one may have stopped half-way in an answer.
 async fn tidy(service: &Service, mailbox: &Mailbox, token: &str, awaited: &[Mail]) -> Result<(), Failure> {
     let mut reader = Reader::sign_in(service, mailbox).await?.and_earlier();
-    let wait = async {
-        for mail in awaited {
-            reader.arrival(mail).await?;
-        }
-        Ok::<_, Failure>(())
-    };
-    let waited = timeout(service.deadline / 2, wait).await;
-    if waited.is_err() {
-        // Stopped in the middle of an answer, it is of no use any more.
-        reader = Reader::sign_in(service, mailbox).await?;
+    let until = Instant::now() + service.deadline / 2;
+    let mut missing = 0;
+    for mail in awaited {
+        missing += usize::from(reader.arrival(mail, until).await?.is_none());
     }
     reader.remove(token).await?;
     reader.sign_out().await;
-    waited.unwrap_or_else(|_| {
-        let cause =
-            format!("one was taken over and has not come; it may yet come, with {token} in its subject");
-        Err(Failure::new(TIDY.says, Cause::Found(cause)))
-    })
+    if missing > 0 {
+        let cause = format!("{missing} taken over and not come; may yet come, with {token} in the subject");
+        return Err(Failure::new(TIDY.says, Cause::Found(cause)));
+    }
+    Ok(())
 }
 
 /// Measures how long after its 250 the owner of a mailbox is told of a submitted mail, `count` times one after another.
@@ -235,8 +230,8 @@ impl Inbox {
         Ok(told.saturating_duration_since(since))
     }
 
-    async fn fetch(&mut self, mail: &Mail) -> Result<Vec<u8>, Failure> {
-        let raw = self.reader.fetch(mail).await?;
+    async fn fetch(&mut self, mail: &Mail, until: Instant) -> Result<Vec<u8>, Failure> {
+        let raw = self.reader.fetch(mail, until).await?;
         mail.compare(&raw).doing("find the mail as it was sent")?;
         Ok(raw)
     }
