@@ -26,7 +26,7 @@ pub fn node() -> Option<PathBuf> {
     let on_path = std::env::var_os("PATH").unwrap_or_default();
     let on_path = std::env::split_paths(&on_path).map(|folder| folder.join("node")).collect::<Vec<_>>();
     named("BERTH_TEST_NODE").or_else(|| {
-        let fetched = root().join(".tools/node/bin/node");
+        let fetched = root().join(".tools/npm/node_modules/.bin/node");
         [fetched].into_iter().chain(on_path).find(|path| path.is_file())
     })
 }
