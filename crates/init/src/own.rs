@@ -71,7 +71,8 @@ impl Own {
     /// variable at all is no UTF-8.
     pub fn read() -> Result<Self, Problem> {
         let own = envy::prefixed("BERTH_");
-        let given: Vec<_> = environment().filter(|(key, _)| key.starts_with("BERTH_")).collect();
+        let mut given: Vec<_> = environment().filter(|(key, _)| key.starts_with("BERTH_")).collect();
+        given.sort();
         own.from_iter::<_, Self>(given.clone()).map_err(|_| {
             let wrong = |pair: (String, String)| {
                 let key = pair.0.clone();

@@ -15,6 +15,7 @@ use berth_role::{Listening, Role, Stop, Strength, TlsMode, Upstream};
 use berth_settings::Settings;
 use berth_supervise::machine::{Conduct, Plan};
 use berth_supervise::{Budget, Charge, Inherited, Program, Waiting};
+use tracing::warn;
 
 use crate::certificate;
 use crate::needs;
@@ -33,8 +34,8 @@ pub fn supervise(name: &str) -> anyhow::Result<ExitCode> {
     let inherited = Inherited::take().context("cannot block signals")?;
     let role = find(name).ok_or_else(|| unknown(name))?;
     let own = Own::read()?;
-    let mut charge = RoleCharge { role, own: &own, known: Known::default() };
-    let program = charge.read().with_context(|| format!("cannot start the role {name}"))?;
+    let charged = RoleCharge::new(role, &own).and_then(|mut charge| Ok((charge.read()?, charge)));
+    let (program, mut charge) = charged.with_context(|| format!("cannot start the role {name}"))?;
     serve(&own, &plan(role, &own), &mut charge, program, inherited)
 }
 
@@ -66,9 +67,11 @@ fn plan(role: &Role, own: &Own) -> Plan {
     }
 }
 
-struct RoleCharge<'a> {
+struct RoleCharge {
     role: &'static Role,
-    own: &'a Own,
+    /// The application's folder; found once, because our own current folder changes.
+    folder: PathBuf,
+    node: PathBuf,
     known: Known,
 }
 
@@ -78,14 +81,24 @@ struct Known {
     ports: Vec<Listening>,
     certificate: Option<PathBuf>,
     needs: Vec<Need>,
+    /// The settings that name what we cannot ask.
+    unasked: Vec<String>,
 }
 
-impl RoleCharge<'_> {
+impl RoleCharge {
+    fn new(role: &'static Role, own: &Own) -> Result<Self, Problem> {
+        let folder = folder(role, own)?;
+        let node = locate(own.node.as_deref().unwrap_or(Path::new("node")).as_os_str())
+            .map_err(|problem| problem.hint("install Node, or name it with BERTH_NODE"))?;
+        let node = std::path::absolute(&node).unwrap_or(node);
+        Ok(Self { role, folder, node, known: Known::default() })
+    }
+
     /// Reads and checks the settings, and gives what is to be started. Changes nothing when they are wrong.
     fn read(&mut self) -> Result<Program, Problem> {
         let role = self.role;
-        let folder = self.folder()?;
-        let settings = Settings::load(&folder, environment())
+        let folder = &self.folder;
+        let settings = Settings::load(folder, environment())
             .map_err(|error| Problem::new(Code::Settings, "the settings cannot be read").because(error))?;
         let missing = settings.missing();
         if !missing.is_empty() {
@@ -102,28 +115,40 @@ impl RoleCharge<'_> {
             |error| Problem::new(Code::Settings, "a port cannot be used").because(anyhow::Error::new(error));
         let ports =
             role.ports.iter().map(|port| port.resolve(&get)).collect::<Result<_, _>>().map_err(wrong)?;
-        let certificate = certificate::checked(role, &settings, &folder)?;
+        let certificate = certificate::checked(role, &settings, folder)?;
         let needs = hard_needs(role, &get).map_err(wrong)?;
-        let node = locate(self.own.node.as_deref().unwrap_or(Path::new("node")).as_os_str())
-            .map_err(|problem| problem.hint("install Node, or name it with BERTH_NODE"))?;
-        self.known = Known { ports, certificate, needs };
-        Ok(Program { path: node, arguments: vec![OsString::from(role.entrypoint)], folder })
+        self.known = Known { ports, certificate, needs, unasked: unasked(role, &get) };
+        let arguments = vec![OsString::from(role.entrypoint)];
+        Ok(Program { path: self.node.clone(), arguments, folder: folder.clone() })
     }
+}
 
-    /// The application's folder: the one that was named, the image's, or the current one.
-    fn folder(&self) -> Result<PathBuf, Problem> {
-        let current = std::env::current_dir().ok();
-        let places = match &self.own.app_dir {
-            Some(named) => vec![named.clone()],
-            None => [Some(PathBuf::from(APPLICATION)), current].into_iter().flatten().collect(),
-        };
-        let found = places.iter().find(|place| place.join(self.role.entrypoint).is_file());
-        found.and_then(|place| std::path::absolute(place).ok()).ok_or_else(|| {
-            let places: Vec<_> = places.iter().map(|place| place.display().to_string()).collect();
-            let message = format!("there is no {} in {}", self.role.entrypoint, places.join(" or "));
-            Problem::new(Code::NotFound, message).hint("name the application's folder with BERTH_APP_DIR")
-        })
-    }
+/// The application's folder: the one that was named, the image's, or the current one.
+fn folder(role: &Role, own: &Own) -> Result<PathBuf, Problem> {
+    let places = match &own.app_dir {
+        Some(named) => vec![named.clone()],
+        None => {
+            [Some(PathBuf::from(APPLICATION)), std::env::current_dir().ok()].into_iter().flatten().collect()
+        }
+    };
+    let found = places.iter().find(|place| place.join(role.entrypoint).is_file());
+    found.and_then(|place| std::path::absolute(place).ok()).ok_or_else(|| {
+        let places: Vec<_> = places.iter().map(|place| place.display().to_string()).collect();
+        let message = format!("there is no {} in {}", role.entrypoint, places.join(" or "));
+        Problem::new(Code::NotFound, message).hint("name the application's folder with BERTH_APP_DIR")
+    })
+}
+
+/// The settings that name a document or key-value store that the role needs: these are not asked yet (README, "What
+/// does not work yet").
+fn unasked(role: &Role, setting: &impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let hard = role.needs.iter().filter(|need| need.strength == Strength::Hard);
+    let named = hard.filter_map(|need| match need.on {
+        Upstream::Documents(key) => Some(key.to_owned()),
+        Upstream::KeyValue(prefix) => Some(format!("{prefix}HOST")),
+        Upstream::Role(_) => None,
+    });
+    named.filter(|key| setting(key).is_some_and(|value| !value.is_empty())).collect()
 }
 
 /// The other roles that this one cannot do without, and where they are.
@@ -134,7 +159,6 @@ fn hard_needs(
     let hard = role.needs.iter().filter(|need| need.strength == Strength::Hard);
     let roles = hard.filter_map(|need| match need.on {
         Upstream::Role(name) => find(name),
-        // These two are not asked yet: README, "What does not work yet".
         Upstream::Documents(_) | Upstream::KeyValue(_) => None,
     });
     let needs = roles.filter_map(|needed| Some((needed, needed.ports.first()?)));
@@ -159,7 +183,7 @@ fn told(listening: &Listening) -> Port {
     Port { name: listening.name.to_owned(), number: listening.number, tls }
 }
 
-impl Charge for RoleCharge<'_> {
+impl Charge for RoleCharge {
     fn name(&self) -> &str {
         self.role.name
     }
@@ -172,6 +196,9 @@ impl Charge for RoleCharge<'_> {
     }
 
     fn needs(&self, waiting: Waiting) -> Pin<Box<dyn Future<Output = ()>>> {
+        if !self.known.unasked.is_empty() {
+            warn!(role = self.role.name, settings = ?self.known.unasked, "needs that are not waited for in this version");
+        }
         if self.known.needs.is_empty() {
             // Without a client for TLS, which would touch memory that is then kept.
             return Box::pin(std::future::ready(()));
