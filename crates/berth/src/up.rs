@@ -3,6 +3,7 @@ use std::process::ExitCode;
 
 use berth_engine::{Engine, EngineError, Folder, Kept, Local, Until, Wanted, Watcher};
 use berth_report::{Code, Problem};
+use berth_role::Role;
 
 use crate::account::{self, Account};
 use crate::arguments::Up;
@@ -15,10 +16,12 @@ use crate::{certificate, dkim, open, places, problem, secrets, table};
 const INTERRUPTED: u8 = 130;
 
 pub fn run(state: Option<PathBuf>, arguments: &Up) -> anyhow::Result<ExitCode> {
+    // A mistake must not leave a state folder behind.
+    let found = Found::look(arguments)?;
     let folder = Folder::create(&places::state(state)?).map_err(problem::of_folder)?;
     let mut view = View::on_stderr()?;
     let lock = folder.lock("up").map_err(problem::of_folder)?;
-    let wanted = prepare(&folder, arguments, &mut view)?;
+    let wanted = prepare(&folder, arguments, found, &mut view)?;
     let at_once = arguments.at_once.map_or_else(open::processors, usize::from);
     let mut engine = Local::new(folder.clone(), at_once);
 
@@ -49,21 +52,32 @@ pub fn run(state: Option<PathBuf>, arguments: &Up) -> anyhow::Result<ExitCode> {
     Ok(code)
 }
 
-/// Finds what is needed, and makes what the state folder has to hold.
-fn prepare(folder: &Folder, arguments: &Up, view: &mut View) -> anyhow::Result<Wanted> {
+/// The programs, and the roles that are to run and those that the application does not have.
+struct Found {
+    app: PathBuf,
+    node: PathBuf,
+    init: PathBuf,
+    roles: Vec<&'static Role>,
+    absent: Vec<&'static str>,
+}
+
+impl Found {
+    fn look(arguments: &Up) -> anyhow::Result<Self> {
+        let app = places::app(arguments.app.as_deref())?;
+        let (roles, absent) = service::choose(&arguments.only, |role| app.join(role.entrypoint).exists())?;
+        let node = places::node(arguments.node.as_deref())?;
+        let init = places::init(arguments.init.as_deref())?;
+        Ok(Self { app, node, init, roles, absent })
+    }
+}
+
+/// Makes what the state folder has to hold.
+fn prepare(folder: &Folder, arguments: &Up, found: Found, view: &mut View) -> anyhow::Result<Wanted> {
     let kept = secrets::kept(folder)?;
     let domain = domain(arguments.domain.as_deref(), kept.get("DOMAIN").map(String::as_str))?;
-    let app = places::app(arguments.app.as_deref())?;
-    let (roles, absent) = service::choose(&arguments.only, |role| app.join(role.entrypoint).exists())?;
-    let service = Service {
-        domain,
-        offset: arguments.port_offset,
-        listen: arguments.listen.clone(),
-        node: places::node(arguments.node.as_deref())?,
-        init: places::init(arguments.init.as_deref())?,
-        app,
-        roles,
-    };
+    let Found { app, node, init, roles, absent } = found;
+    let (offset, listen) = (arguments.port_offset, arguments.listen.clone());
+    let service = Service { domain, offset, listen, app, node, init, roles };
     let secrets = secrets::complete(folder, kept, &service.domain)?;
     dkim::ensure(folder)?;
     certificate::ensure(folder, &service::names(&service.domain))?;
