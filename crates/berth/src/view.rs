@@ -75,6 +75,8 @@ impl View {
             let before = self.told.insert(seen.name.clone(), seen.state);
             let line = match seen.state {
                 _ if before == Some(seen.state) => continue,
+                // It was adopted, and that was said.
+                State::READY if before.is_none() => continue,
                 State::READY => {
                     let after = seen.ready_after_ms.map(|ms| table::time(Duration::from_millis(ms)));
                     format!("{} is ready after {}", seen.name, after.unwrap_or_default())

@@ -45,6 +45,8 @@ pub struct Local {
     folder: Folder,
     at_once: usize,
     started: BTreeMap<String, Started>,
+    /// What ran already, and was said to.
+    adopted: BTreeSet<String>,
 }
 
 /// An instance that this process has started.
@@ -68,7 +70,7 @@ impl Local {
     /// a time.
     #[must_use]
     pub fn new(folder: Folder, at_once: usize) -> Self {
-        Self { folder, at_once, started: BTreeMap::new() }
+        Self { folder, at_once, started: BTreeMap::new(), adopted: BTreeSet::new() }
     }
 
     fn desired(&self) -> Result<Option<Desired>, EngineError> {
@@ -319,7 +321,11 @@ impl Local {
         for (name, action) in plan::differences(&environments, &running.collect()) {
             match action {
                 Action::Keep if self.started.contains_key(&name) => {}
-                Action::Keep => watcher.heard(Event::Adopted(name)),
+                Action::Keep => {
+                    if self.adopted.insert(name.clone()) {
+                        watcher.heard(Event::Adopted(name));
+                    }
+                }
                 Action::Start => drop(starts.insert(name)),
                 Action::Stop(why) => {
                     watcher.heard(Event::Stopping(name.clone(), why));

@@ -143,7 +143,7 @@ pub fn resident(pid: u32) -> Option<u64> {
 /// The command line of a process, as one would type it, at most so long that it fits into a sentence.
 pub fn command(pid: u32) -> Option<String> {
     let bytes = fs_err::read(format!("/proc/{pid}/cmdline")).ok()?;
-    let text = String::from_utf8_lossy(&bytes).replace('\0', " ");
+    let text = String::from_utf8_lossy(&bytes).replace(|c: char| c.is_control(), " ");
     Some(text.trim().chars().take(80).collect())
 }
 
