@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { createCipheriv } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -69,6 +70,9 @@ test('a stranger at the door of sqlite gets 401', async (t) => {
     });
   assert.equal(await knock(), 401);
   assert.equal(await knock(`${service.settings.API_SECRETS}:`), 401);
+  const cipher = createCipheriv('aes-256-cbc', service.settings.HELPER_ENCRYPTION_KEY, Buffer.alloc(16));
+  const guess = Buffer.concat([Buffer.alloc(16), cipher.update('a guess'), cipher.final()]).toString('hex');
+  assert.equal(await knock(`${guess}:`), 401);
 });
 
 test('what is on the disk cannot be read without the keys', async (t) => {
