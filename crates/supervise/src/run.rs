@@ -116,6 +116,8 @@ enum Woken {
 
 impl<C: Charge> Supervisor<'_, C> {
     async fn live(mut self, signals: &Signals, mut asked: Option<Receiver<Asked>>) -> io::Result<u8> {
+        // A shell that became us may have left children, and one that ended before SIGCHLD was blocked is silent.
+        self.reap();
         loop {
             let deadline =
                 self.machine.deadline(self.plan).and_then(|deadline| self.origin.checked_add(deadline));
@@ -161,12 +163,16 @@ impl<C: Charge> Supervisor<'_, C> {
         if got.number == SIGPIPE && got.sender == std::process::id() {
             return None;
         }
-        if got.number != SIGCHLD {
-            if !matches!(self.plan.conduct, Conduct::Plain) {
-                info!(role = self.charge.name(), signal = %signal_name(got.number), sender = got.sender, "signal");
-            }
-            return self.take(Event::Signal(got.number));
+        if got.number == SIGCHLD {
+            return self.reap();
         }
+        if !matches!(self.plan.conduct, Conduct::Plain) {
+            info!(role = self.charge.name(), signal = %signal_name(got.number), sender = got.sender, "signal");
+        }
+        self.take(Event::Signal(got.number))
+    }
+
+    fn reap(&mut self) -> Option<u8> {
         let reaped = reap(self.main);
         self.orphans += reaped.orphans;
         let stops = reaped.main_stops.into_iter().map(Event::MainStopped);
