@@ -35,7 +35,7 @@ struct Arguments {
     #[arg(conflicts_with_all = ["program", "stop"])]
     role: Option<String>,
 
-    /// How the program after -- is stopped: plain, as tini does, or role, with drain and grace
+    /// How the program after -- is stopped: plain, as tini does, or role
     #[arg(
         long,
         value_name = "AS",
@@ -49,7 +49,7 @@ struct Arguments {
     #[arg(long, value_name = "SECONDS", default_value = "15")]
     grace: Seconds,
 
-    /// With --stop=role: from TERM until the program's own children get TERM too
+    /// With --stop=role: from TERM until its own children get TERM too
     #[arg(long, value_name = "SECONDS", default_value = "5")]
     drain: Seconds,
 
