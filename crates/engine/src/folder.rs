@@ -57,10 +57,11 @@ impl Folder {
         if !folder.path("version").exists() {
             folder.write("version", format!("{VERSION}\n").as_bytes())?;
         }
+        let folder = folder.checked()?;
         for inside in ["run", "logs", "tmp", "data", "tls", "dkim"] {
             private_folder(&folder.path(inside))?;
         }
-        folder.checked()
+        Ok(folder)
     }
 
     /// Opens a state folder that is there.
