@@ -1,5 +1,6 @@
 //! A service of its own for each test: its state folder, its ports, its processes.
 
+use std::ffi::OsStr;
 use std::io::Write;
 use std::net::TcpListener;
 use std::os::linux::net::SocketAddrExt;
@@ -38,9 +39,11 @@ pub struct User {
 }
 
 impl Service {
-    /// A place for a service, where nothing runs yet.
+    /// A place for a service, where nothing runs yet. Its ports are not those that people take for a second or third
+    /// installation, and below the ephemeral ones.
     pub fn new() -> Self {
-        let (offset, reserved) = wait_until("ports that nobody has", || (4000..=24000).step_by(4000).find_map(reserve));
+        let (offset, reserved) =
+            wait_until("ports that nobody has", || (1000..=25000).step_by(4000).find_map(reserve));
         Self { case: Case::new(), offset, _reserved: reserved }
     }
 
@@ -69,7 +72,8 @@ impl Service {
         if words.first() == Some(&"up") {
             command.arg("--port-offset").arg(self.offset.to_string());
         }
-        let node = node().expect("there is no node: `cargo xtask test local` fetches one, BERTH_TEST_NODE names one");
+        let node = node()
+            .expect("there is no node: `cargo xtask test local` fetches one, BERTH_TEST_NODE names one");
         command.env("BERTH_APP_DIR", application()).env("BERTH_INIT", init()).env("BERTH_NODE", node);
         command
     }
@@ -88,6 +92,13 @@ impl Service {
     /// A path in the state folder.
     pub fn state(&self, inside: &str) -> PathBuf {
         self.case.path("state").join(inside)
+    }
+
+    /// A path in the state folder as the roles see it, who may have a file system of their own there.
+    pub fn files(&self, inside: &str) -> PathBuf {
+        let init = self.process("sqlite", "init");
+        let inside = self.state(inside);
+        PathBuf::from(format!("/proc/{}/root", init.0)).join(inside.strip_prefix("/").unwrap())
     }
 
     /// The certification authority that clients trust.
@@ -115,7 +126,11 @@ impl Service {
     pub fn role(&self, name: &str) -> Value {
         let status = self.status();
         let roles = status["roles"].as_array().unwrap();
-        roles.iter().find(|role| role["role"] == name).unwrap_or_else(|| panic!("no {name}: {status:#}")).clone()
+        roles
+            .iter()
+            .find(|role| role["role"] == name)
+            .unwrap_or_else(|| panic!("no {name}: {status:#}"))
+            .clone()
     }
 
     /// A process of a role: `init` or `main`.
@@ -136,17 +151,24 @@ impl Service {
         log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
-    /// The application's own command for accounts, run as its roles are: same settings, same view of the files.
-    pub fn admin(&self, words: &[&str]) -> Ran {
-        let init = self.process("sqlite", "init");
-        let settings = init.file("environ").unwrap();
-        let mut command = self.case.command("nsenter");
-        command.args(["--mount", "--target", &init.0.to_string(), "--"]).arg(node().unwrap());
+    /// A command that sees the files as the roles do, who may have a file system of their own.
+    pub fn beside(&self, program: impl AsRef<OsStr>) -> Command {
         if !berth_tests::is_root() {
-            command = self.case.command(node().unwrap());
+            return self.case.command(program);
         }
+        let init = self.process("sqlite", "init").0.to_string();
+        let mut command = self.case.command("nsenter");
+        command.args(["--mount", "--target", &init, "--"]).arg(program);
+        command
+    }
+
+    /// The application's own command for accounts, with the settings that its roles have.
+    pub fn admin(&self, words: &[&str]) -> Ran {
+        let settings = self.process("sqlite", "init").file("environ").unwrap();
+        let mut command = self.beside(node().unwrap());
         command.arg(application().join("admin.js")).args(words).stdin(Stdio::null());
-        Ran::of(&command.envs(settings.split('\0').filter_map(|pair| pair.split_once('='))).output().unwrap())
+        command.envs(settings.split('\0').filter_map(|pair| pair.split_once('=')));
+        Ran::of(&command.output().unwrap())
     }
 
     /// Makes a user.
@@ -183,7 +205,8 @@ fn reserve(offset: u16) -> Option<(u16, UnixListener)> {
 /// Whether these programs are here; else says that what needs them is skipped.
 pub fn have(programs: &[&str]) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_there = |program: &&&str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    let is_there =
+        |program: &&&str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
     let absent: Vec<_> = programs.iter().filter(|program| !is_there(program)).copied().collect();
     if !absent.is_empty() {
         skip(&format!("there is no {}", absent.join(", no ")));

@@ -1,0 +1,108 @@
+//! What `berth` prints, to the letter: the files in `golden`. After a wanted change: `SNAPSHOTS=overwrite`.
+
+use std::path::Path;
+
+use snapbox::{Data, assert_data_eq};
+
+use crate::service::{Ran, Service};
+
+fn golden(name: &str) -> Data {
+    Data::read_from(Path::new(&format!("{}/tests/local/golden/{name}", env!("CARGO_MANIFEST_DIR"))), None)
+}
+
+/// With the case's folder as `[CASE]`, each number as `N`, a time as `TIME`, and one blank between words, since the
+/// columns of a table are as wide as what differs.
+fn steady(service: &Service, text: &str) -> String {
+    let text = text.replace(service.case.folder().to_str().unwrap(), "[CASE]");
+    text.lines().map(|line| steady_line(line) + "\n").collect()
+}
+
+fn steady_line(line: &str) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for word in line.split_whitespace() {
+        let (bare, tail) = word.split_at(word.trim_end_matches([',', ';']).len());
+        let is_number = bare.parse::<f64>().is_ok();
+        if ["ms", "s"].contains(&bare) && words.last().is_some_and(|last| last == "N") {
+            words.pop();
+            words.push(format!("TIME{tail}"));
+        } else {
+            words.push(if is_number { format!("N{tail}") } else { word.to_owned() });
+        }
+    }
+    let indent = line.len() - line.trim_start().len();
+    " ".repeat(indent) + &words.join(" ")
+}
+
+#[test]
+fn every_help_is_as_it_was_written_down() {
+    let service = Service::new();
+    let top = service.done(&["--help"]).out;
+    assert_data_eq!(&top, golden("help.stdout"));
+    for verb in ["up", "down", "status", "logs", "restart", "prove"] {
+        let help = service.case.command(berth_tests::berth()).args([verb, "--help"]).output().unwrap();
+        let help = Ran::of(&help).out;
+        assert_data_eq!(&help, golden(&format!("help-{verb}.stdout")));
+        assert!(top.contains(&format!("  {verb} ")), "{top}");
+        assert!(help.lines().count() <= 40 && help.lines().all(|line| line.chars().count() <= 120), "{help}");
+    }
+}
+
+#[test]
+fn mistakes_are_told_with_what_was_meant() {
+    let service = Service::new();
+    let cases: [(&str, &[&str], i32); 9] = [
+        ("nothing", &[], 64),
+        ("upp", &["upp"], 64),
+        ("flag", &["status", "--jsno"], 64),
+        ("only-imapp", &["up", "--only", "imapp"], 64),
+        ("only-web", &["up", "--only", "web"], 64),
+        ("restart-imapp", &["restart", "imapp"], 64),
+        ("once-and-detach", &["up", "--once", "--detach"], 64),
+        ("status-of-nothing", &["status"], 69),
+        ("down-of-nothing", &["down"], 69),
+    ];
+    for (name, words, code) in cases {
+        // Asked for elsewhere, so that no mistake leaves a folder behind that the next one finds.
+        let elsewhere = service.case.path(name);
+        let ran = Ran::of(&service.berth(words).env("BERTH_STATE", &elsewhere).output().unwrap());
+        assert_eq!((ran.code, ran.out.as_str()), (Some(code), ""), "{name}: {ran:#?}");
+        assert_data_eq!(steady(&service, &ran.err), golden(&format!("{name}.stderr")));
+        assert!(!elsewhere.exists(), "{name}: a mistake makes no state folder");
+    }
+}
+
+#[test]
+fn missing_programs_are_named_with_how_to_name_them() {
+    let service = Service::new();
+    for (name, variable) in
+        [("no-app", "BERTH_APP_DIR"), ("no-node", "BERTH_NODE"), ("no-init", "BERTH_INIT")]
+    {
+        let ran = Ran::of(&service.berth(&["up", "--detach"]).env(variable, "/nowhere").output().unwrap());
+        assert_eq!((ran.code, ran.out.as_str()), (Some(127), ""), "{name}: {ran:#?}");
+        assert_data_eq!(steady(&service, &ran.err), golden(&format!("{name}.stderr")));
+        assert!(!service.state("").exists());
+    }
+}
+
+#[test]
+fn a_whole_run_reads_as_it_was_written_down() {
+    let service = Service::new();
+    let ran = service.done(&["up", "--once"]);
+    let password: serde_json::Value = serde_json::from_str(&service.case.read("state/account.json")).unwrap();
+    let out = ran.out.replace(password["password"].as_str().unwrap(), "[PASSWORD]");
+    assert_data_eq!(steady(&service, &out), golden("once.stdout"));
+    // Which role is ready first, and whether one is slow enough to be spoken of, is the machine's business.
+    let is_steady = |line: &&str| !line.starts_with("waiting for ") && !line.ends_with(" is waiting");
+    let steady = steady(&service, &ran.err);
+    let mut lines: Vec<_> = steady.lines().filter(is_steady).collect();
+    lines.sort_unstable();
+    assert_data_eq!(lines.join("\n") + "\n", golden("once.stderr"));
+
+    let ran = service.run(&["status"]);
+    assert_eq!(
+        (ran.code, ran.out.as_str(), ran.err.as_str()),
+        (Some(1), "  nothing is up here: berth up\n", "")
+    );
+    let down = service.done(&["down"]);
+    assert_eq!((down.out.as_str(), down.err.as_str()), ("", "nothing of it runs any more\n"));
+}

@@ -1,0 +1,158 @@
+//! Mails that go in over both doors while something is done to the service, and what becomes of them.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use berth_tests::wait_until_within;
+use serde_json::{Value, json};
+
+use crate::service::{Ran, Service, User, tell};
+
+const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/local/mail.py");
+
+/// Enough for whatever was done to the service to be over.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How the mails are.
+#[derive(Clone, Copy)]
+pub struct Mails {
+    /// How many threads send at each of the two doors.
+    pub threads: usize,
+    /// Bytes of each mail.
+    pub size: usize,
+    /// Seconds between two mails of a thread.
+    pub pause: f32,
+}
+
+/// A client that sends to `to` from within and from outside, until it is told to finish.
+pub struct Load<'a> {
+    service: &'a Service,
+    client: Child,
+    mails: Mails,
+    to: User,
+}
+
+impl<'a> Load<'a> {
+    pub fn start(service: &'a Service, mails: Mails) -> Self {
+        let (from, to) = (service.user("ada"), service.user("bob"));
+        let plan = json!({
+            "smtp": service.port("smtp"), "mx": service.port("mx"), "authority": service.authority(),
+            "from": from.address, "password": from.password, "to": to.address,
+            "threads": mails.threads, "size": mails.size, "pause": mails.pause,
+        });
+        let mut client = service.case.command("python3");
+        client.args([CLIENT, "send"]).stdin(Stdio::piped());
+        client.stdout(File::create(service.case.path("answers")).unwrap());
+        let mut client = client.stderr(File::create(service.case.path("trouble")).unwrap()).spawn().unwrap();
+        writeln!(client.stdin.as_mut().unwrap(), "{plan}").unwrap();
+        Self { service, client, mails, to }
+    }
+
+    /// The answers until now: the mail, what became of it, and the code or the error.
+    fn answers(&self) -> Vec<(String, String, String)> {
+        let text = self.service.case.read("answers");
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        let words = whole.lines().map(|line| line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        words.map(|words| (words[0].clone(), words[1].clone(), words[2].clone())).collect()
+    }
+
+    /// The codes with which a door put mails off.
+    pub fn deferred(&self, door: &str) -> Vec<String> {
+        let of_door = |(mail, outcome, code): (String, String, String)| {
+            (mail.starts_with(door) && outcome == "deferred").then_some(code)
+        };
+        self.answers().into_iter().filter_map(of_door).collect()
+    }
+
+    /// Waits until each door has taken `count` more mails.
+    pub fn goes_on(&self, count: usize) {
+        let taken = |door: &str| {
+            let of_door = |(mail, outcome, _): &&(String, String, String)| {
+                mail.starts_with(door) && outcome == "accepted"
+            };
+            self.answers().iter().filter(of_door).count()
+        };
+        for door in ["submission", "mx"] {
+            let before = taken(door);
+            wait_until_within(PATIENCE, &format!("{count} more mails through {door}"), || {
+                (taken(door) >= before + count).then_some(())
+            });
+        }
+    }
+
+    /// Ends the load, reads the mailbox, and fails unless every mail that was answered 250 is in it, whole: once,
+    /// or more often only when an earlier attempt to send it got no answer.
+    pub fn finish(mut self, what: &str) {
+        drop(self.client.stdin.take());
+        let client = &mut self.client;
+        let ended = wait_until_within(PATIENCE * 2, "the client ends", || client.try_wait().unwrap());
+        let trouble = self.service.case.read("trouble");
+        assert!(ended.success() && trouble.is_empty(), "{ended}: {trouble}");
+        let mut mails: BTreeMap<String, Fate> = BTreeMap::new();
+        for (mail, outcome, detail) in self.answers() {
+            let fate = mails.entry(mail).or_default();
+            match outcome.as_str() {
+                "accepted" => fate.accepted = true,
+                "unanswered" => fate.unanswered += 1,
+                "refused" => fate.refused = Some(detail),
+                _ => fate.put_off += 1,
+            }
+        }
+        for mail in self.inbox() {
+            let (name, state) = mail.split_once(' ').unwrap();
+            assert_eq!(state, "whole", "{name}");
+            mails.entry(name.to_owned()).or_default().found += 1;
+        }
+        let count = |is: fn(&Fate) -> bool| mails.values().filter(|fate| is(fate)).count();
+        tell(&format!(
+            "{what}: {} mails sent, {} answered 250, {} of these found, {} found more than once; {} were put off or found \
+             nobody at first, {} got no answer at first, {} of these found more than once",
+            mails.len(),
+            count(|fate| fate.accepted),
+            count(|fate| fate.accepted && fate.found > 0),
+            count(|fate| fate.found > 1),
+            count(|fate| fate.put_off > 0),
+            count(|fate| fate.unanswered > 0),
+            count(|fate| fate.unanswered > 0 && fate.found > 1),
+        ));
+        let wrong: Vec<_> = mails.iter().filter(|(_, fate)| !fate.is_right()).collect();
+        assert!(wrong.is_empty(), "{what}: {wrong:#?}");
+    }
+
+    /// What the recipient finds, who was never there before.
+    fn inbox(&self) -> Vec<String> {
+        let plan: Value = json!({
+            "imap": self.service.port("imap"), "authority": self.service.authority(),
+            "user": self.to.address, "password": self.to.password,
+            "queue": self.service.state("data/queue.sqlite"), "size": self.mails.size,
+        });
+        let plan = self.service.case.write("plan", &format!("{plan}\n"));
+        let mut client = self.service.beside("python3");
+        let client = client.args([CLIENT, "read"]).stdin(fs_err::File::open(plan).unwrap().into_parts().0);
+        let ran = Ran::of(&client.output().unwrap());
+        assert_eq!(ran.code, Some(0), "{ran:#?}");
+        ran.out.lines().map(str::to_owned).collect()
+    }
+}
+
+/// What became of one mail.
+#[derive(Debug, Default)]
+struct Fate {
+    accepted: bool,
+    refused: Option<String>,
+    /// How often it was put off, or nobody was there to take it.
+    put_off: usize,
+    /// How often it was sent and no answer came.
+    unanswered: usize,
+    found: usize,
+}
+
+impl Fate {
+    fn is_right(&self) -> bool {
+        let once = self.found == 1 || self.found > 1 && self.found <= 1 + self.unanswered;
+        self.accepted && self.refused.is_none() && once
+    }
+}

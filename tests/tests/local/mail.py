@@ -1,0 +1,119 @@
+"""The clients of the tests under load, on Python's own smtplib and imaplib.
+
+`send` sends mails over both doors from several threads until its stdin ends, each again until it was taken, and prints
+a line per answer. `read` waits until nothing is queued and prints what an INBOX holds. Both read one line of JSON first.
+"""
+
+import email
+import hashlib
+import imaplib
+import json
+import smtplib
+import sqlite3
+import ssl
+import sys
+import threading
+import time
+
+HOST = "127.0.0.1"
+GIVE_UP = 60  # seconds after the end of stdin
+
+
+def body(name, size):
+    line = hashlib.sha256(name.encode()).hexdigest()
+    return "".join(f"{number} {line}\n" for number in range(size // 70))
+
+
+def answer(code):
+    return "accepted" if code == 250 else "deferred" if code < 500 else "refused"
+
+
+class Sender:
+    def __init__(self, plan):
+        self.plan = plan
+        self.trust = ssl.create_default_context(cafile=plan["authority"])
+        self.over = threading.Event()
+        self.saying = threading.Lock()
+
+    def submission(self):
+        smtp = smtplib.SMTP_SSL(HOST, self.plan["smtp"], context=self.trust, timeout=20)
+        smtp.login(self.plan["from"], self.plan["password"])
+        return smtp, self.plan["from"]
+
+    def mx(self):
+        smtp = smtplib.SMTP(HOST, self.plan["mx"], timeout=20)
+        smtp.starttls(context=self.trust)
+        smtp.ehlo()
+        return smtp, "someone@outside.invalid"
+
+    def attempt(self, door, name):
+        """What came of it: an answer, `absent` when there was none before the mail was sent, else `unanswered`."""
+        sent = False
+        smtp = None
+        try:
+            smtp, sender = door()
+            for code, _ in (smtp.mail(sender), smtp.rcpt(self.plan["to"])):
+                if code != 250:
+                    return answer(code), code
+            sent = True
+            text = f"From: {sender}\nTo: {self.plan['to']}\nSubject: {name}\nMessage-ID: <{name}@load.invalid>\n\n"
+            code, _ = smtp.data(text + body(name, self.plan["size"]))
+            return answer(code), code
+        except smtplib.SMTPResponseException as error:
+            return answer(error.smtp_code), error.smtp_code
+        except OSError as error:
+            return ("unanswered" if sent else "absent"), type(error).__name__
+        finally:
+            if smtp:
+                smtp.close()
+
+    def work(self, door, number):
+        end = None
+        count = 0
+        while not self.over.is_set():
+            count += 1
+            name = f"{door.__name__}-{number}-{count}"
+            outcome = None
+            while outcome not in ("accepted", "refused"):
+                outcome, detail = self.attempt(door, name)
+                with self.saying:
+                    print(name, outcome, detail, flush=True)
+                if self.over.is_set():
+                    end = end or time.monotonic() + GIVE_UP
+                    if time.monotonic() > end:
+                        return
+                time.sleep(self.plan["pause"])
+
+    def run(self):
+        doors = [self.submission, self.mx] * self.plan["threads"]
+        threads = [threading.Thread(target=self.work, args=each) for each in zip(doors, range(len(doors)))]
+        for thread in threads:
+            thread.start()
+        sys.stdin.read()
+        self.over.set()
+        for thread in threads:
+            thread.join()
+
+
+def read(plan):
+    queue = sqlite3.connect(f"file:{plan['queue']}?mode=ro", uri=True)
+    end = time.monotonic() + GIVE_UP
+    while left := queue.execute("SELECT count(*) FROM recipients").fetchone()[0]:
+        if time.monotonic() > end:
+            sys.exit(f"still queued: {left}")
+        time.sleep(0.1)
+    imap = imaplib.IMAP4_SSL(HOST, plan["imap"], ssl_context=ssl.create_default_context(cafile=plan["authority"]))
+    imap.login(plan["user"], plan["password"])
+    imap.select("INBOX", readonly=True)
+    _, fetched = imap.uid("FETCH", "1:*", "(BODY.PEEK[])")
+    for part in fetched:
+        if isinstance(part, tuple):
+            mail = email.message_from_bytes(part[1])
+            name = mail["Subject"]
+            whole = mail.get_payload().replace("\r\n", "\n") == body(name, plan["size"])
+            print(name, "whole" if whole else "damaged")
+    imap.logout()
+
+
+plan = json.loads(sys.stdin.readline())
+Sender(plan).run() if sys.argv[1] == "send" else read(plan)
