@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, TcpListener};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use crate::process;
 
@@ -21,9 +23,25 @@ impl fmt::Display for Holder {
     }
 }
 
-/// Whether the port can be listened on, at each of the addresses that the host has. Tried, not looked up: only
-/// the kernel knows all the reasons. A server's own option SO_REUSEADDR is std's default (socket(7)).
+/// Until its last thread is gone, a process that was killed keeps its sockets though it is a zombie already.
+const LETS_GO_WITHIN: Duration = Duration::from_secs(2);
+
+/// Whether the port can be listened on, at each of the addresses that the host has. One that nobody is seen to
+/// hold is given a moment: its holder may be about to be gone.
 pub fn is_free(port: u16, addresses: &[IpAddr]) -> io::Result<bool> {
+    let begin = Instant::now();
+    while !can_listen(port, addresses)? {
+        if of(port).is_some() || begin.elapsed() > LETS_GO_WITHIN {
+            return Ok(false);
+        }
+        sleep(Duration::from_millis(10));
+    }
+    Ok(true)
+}
+
+/// Tried, not looked up: only the kernel knows all the reasons. A server's own option SO_REUSEADDR is std's
+/// default (socket(7)).
+fn can_listen(port: u16, addresses: &[IpAddr]) -> io::Result<bool> {
     for address in addresses {
         match TcpListener::bind((*address, port)) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Ok(false),
