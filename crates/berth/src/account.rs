@@ -42,7 +42,7 @@ pub fn first(engine: &dyn Engine, wanted: &Wanted, folder: &Folder, domain: &str
     let mut account: Account = kept.map_or_else(|| Account::new(format!("hello@{domain}")), Ok)?;
     if !account.made {
         keep(folder, &account)?;
-        let all: Vec<Account_> =
+        let all: Vec<Listed> =
             serde_json::from_str(&admin(engine, wanted, &["user", "list", "--json"], "")?)?;
         if !all.iter().any(|other| other.address == account.address) {
             add(engine, wanted, &account)?;
@@ -55,8 +55,7 @@ pub fn first(engine: &dyn Engine, wanted: &Wanted, folder: &Folder, domain: &str
 
 /// What `user list --json` says of an account, as far as it matters here.
 #[derive(Deserialize)]
-#[allow(non_camel_case_types, reason = "seen nowhere else")]
-struct Account_ {
+struct Listed {
     address: String,
 }
 

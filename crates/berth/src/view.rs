@@ -42,8 +42,9 @@ impl View {
         self.drawn = 0;
     }
 
-    /// Leaves the table as it stands, and goes on below it.
+    /// Takes the table away.
     pub fn settle(&mut self) {
+        write(&self.erasure());
         self.drawn = 0;
         self.last = None;
     }
@@ -53,9 +54,14 @@ impl View {
         self.begin.elapsed()
     }
 
-    /// Moves up over the table and clears to the end of the screen (ECMA-48 CUU and ED).
+    /// Moves up over the table and clears to the end of the screen (ECMA-48 CUU and ED); the terminal may have
+    /// shown a ^C at the line's start.
     fn erasure(&self) -> String {
-        if self.drawn == 0 { String::new() } else { format!("\x1b[{}A\x1b[J", self.drawn) }
+        match (self.terminal, self.drawn) {
+            (false, _) => String::new(),
+            (true, 0) => "\r\x1b[J".to_owned(),
+            (true, lines) => format!("\r\x1b[{lines}A\x1b[J"),
+        }
     }
 
     fn draw(&mut self, seen: &[Seen]) {

@@ -20,8 +20,11 @@ use crate::{
 /// the instance.
 const CONTROL: &str = "BERTH_CONTROL";
 
-/// An init answers at once, unless something is wrong with it.
+/// An init answers at once, unless something is wrong with it or the host is busy.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Who looks again and again does not wait for one that does not answer.
+const GLANCE: Duration = Duration::from_millis(300);
 
 /// How often is looked while something is to change soon, and while nothing is.
 const TICK: Duration = Duration::from_millis(25);
@@ -109,7 +112,7 @@ impl Local {
         families.collect()
     }
 
-    fn see(&self, instance: &Instance) -> Result<Seen, EngineError> {
+    fn see(&self, instance: &Instance, patience: Duration) -> Result<Seen, EngineError> {
         let address = Address::File(self.folder.socket(&instance.name)?);
         let mut seen = Seen {
             name: instance.name.clone(),
@@ -126,7 +129,7 @@ impl Local {
         };
         let started = self.started.get(&instance.name).filter(|started| started.process.runs());
         seen.init = started.map(|started| started.process.pid);
-        match ask(&address, Request::Status, PATIENCE) {
+        match ask(&address, Request::Status, patience) {
             Ok(Answer::Status(status)) => {
                 seen.state = State::Is(status.state);
                 seen.for_ms = Some(status.for_ms);
@@ -144,8 +147,8 @@ impl Local {
         Ok(seen)
     }
 
-    fn see_all(&self, instances: &[Instance]) -> Result<Vec<Seen>, EngineError> {
-        instances.iter().map(|instance| self.see(instance)).collect()
+    fn see_all(&self, instances: &[Instance], patience: Duration) -> Result<Vec<Seen>, EngineError> {
+        instances.iter().map(|instance| self.see(instance, patience)).collect()
     }
 
     fn start(&mut self, wanted: &Wanted, instance: &Instance) -> Result<(), EngineError> {
@@ -164,10 +167,13 @@ impl Local {
     /// Starts what does not run and waits for all, or fails with the first that does not come.
     fn raise(&mut self, wanted: &Wanted, until: Until, watcher: &mut dyn Watcher) -> Result<(), EngineError> {
         let begin = Instant::now();
-        let before: BTreeMap<String, u32> =
-            self.see_all(&wanted.instances)?.into_iter().map(|seen| (seen.name, seen.restarts)).collect();
+        let before: BTreeMap<String, u32> = self
+            .see_all(&wanted.instances, GLANCE)?
+            .into_iter()
+            .map(|seen| (seen.name, seen.restarts))
+            .collect();
         loop {
-            let seen = self.see_all(&wanted.instances)?;
+            let seen = self.see_all(&wanted.instances, GLANCE)?;
             watcher.saw(&seen);
             if watcher.interrupts() > 0 {
                 return Err(EngineError::Interrupted);
@@ -238,7 +244,9 @@ impl Local {
     /// Stops these instances, wave by wave, and kills what outstays its time.
     fn stop(&mut self, instances: &[Instance], watcher: &mut dyn Watcher) {
         let families = self.families();
-        let hurry = watcher.interrupts();
+        // The first wish for an end may be what brought us here; the next one is answered, the one after that
+        // is obeyed.
+        let hurry = watcher.interrupts().min(1);
         let mut heard = hurry;
         for wave in plan::stop_waves(instances) {
             let begin = Instant::now();
@@ -259,8 +267,6 @@ impl Local {
                     }
                     runs
                 });
-                // The first wish for an end was the one that brought us here, or is the first since; the next
-                // one is answered, the one after that is obeyed.
                 let now = watcher.interrupts();
                 let obey = now.saturating_sub(hurry) > 1;
                 if now > heard && !obey {
@@ -351,7 +357,9 @@ impl Local {
             Err(FolderError::Locked { .. }) => return Ok(false),
             lock => lock?,
         };
-        if self.desired()?.is_some_and(|desired| desired.up) && self.see(instance)?.state == State::Down {
+        if self.desired()?.is_some_and(|desired| desired.up)
+            && self.see(instance, PATIENCE)?.state == State::Down
+        {
             self.kill(&instance.name, watcher);
             self.start(wanted, instance)?;
             watcher.heard(Event::Started(instance.name.clone()));
@@ -381,7 +389,7 @@ impl Engine for Local {
             }
             // Another `up` may have wanted something else meanwhile.
             let Some(wanted) = self.wanted()? else { return Ok(Kept::TakenDown) };
-            let all = self.see_all(&wanted.instances)?;
+            let all = self.see_all(&wanted.instances, GLANCE)?;
             watcher.saw(&all);
             for (instance, seen) in wanted.instances.iter().zip(&all) {
                 let name = &instance.name;
@@ -424,7 +432,7 @@ impl Engine for Local {
 
     fn status(&self) -> Result<Vec<Seen>, EngineError> {
         let desired = self.desired()?;
-        self.see_all(&desired.map(|desired| desired.wanted.instances).unwrap_or_default())
+        self.see_all(&desired.map(|desired| desired.wanted.instances).unwrap_or_default(), PATIENCE)
     }
 
     fn restart(&self, name: &str) -> Result<(), EngineError> {
