@@ -1,8 +1,9 @@
 use std::ffi::OsStr;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nix::libc::SIGKILL;
+use nix::libc::{SIG_DFL, SIGHUP, SIGINT, SIGKILL, SIGQUIT};
 use tempfile::TempDir;
 
 use crate::process::Process;

@@ -9,9 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocmask};
 
-/// The signals that stay unblocked: a fault of ours must end us, and the terminal's TTIN and TTOU are answers to
-/// what we do ourselves. These are the ones that tini leaves alone.
-const OURS: [Signal; 9] = [
+/// The signals that stay unblocked, since a fault of ours must end us.
+const FAULTS: [Signal; 7] = [
     Signal::SIGFPE,
     Signal::SIGILL,
     Signal::SIGSEGV,
@@ -19,9 +18,11 @@ const OURS: [Signal; 9] = [
     Signal::SIGABRT,
     Signal::SIGTRAP,
     Signal::SIGSYS,
-    Signal::SIGTTIN,
-    Signal::SIGTTOU,
 ];
+
+/// The terminal's answers to what we do ourselves. They are blocked, else handing the terminal to the program
+/// would stop us (tcsetpgrp(3)), and not forwarded. With the faults these are the ones that tini leaves alone.
+const TERMINAL: [Signal; 2] = [Signal::SIGTTIN, Signal::SIGTTOU];
 
 static PIPE_WAS_IGNORED: AtomicBool = AtomicBool::new(false);
 
@@ -51,15 +52,11 @@ pub struct Inherited {
 }
 
 impl Inherited {
-    /// Remembers them, and blocks every signal that is ours to forward. To be called before anything else, so
+    /// Remembers them, and blocks every signal but faults. To be called before anything else, so
     /// that no signal is lost.
     pub fn take() -> nix::Result<Self> {
-        let mut blocked = SigSet::all();
-        for signal in OURS {
-            blocked.remove(signal);
-        }
         let mut mask = SigSet::empty();
-        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&blocked), Some(&mut mask))?;
+        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&all_but(&FAULTS)), Some(&mut mask))?;
         // SAFETY: SIG_DFL is no handler, so nothing can run in a wrong context.
         let child = unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) }?;
         let ignored = PIPE_WAS_IGNORED.load(Ordering::Relaxed);
@@ -79,10 +76,14 @@ impl Inherited {
 
     /// The signals that are to be read from the signalfd.
     pub(crate) fn forwarded() -> SigSet {
-        let mut forwarded = SigSet::all();
-        for signal in OURS {
-            forwarded.remove(signal);
-        }
-        forwarded
+        all_but(&[&FAULTS[..], &TERMINAL].concat())
     }
+}
+
+fn all_but(signals: &[Signal]) -> SigSet {
+    let mut set = SigSet::all();
+    for signal in signals {
+        set.remove(*signal);
+    }
+    set
 }

@@ -93,7 +93,7 @@ fn prepare(inherited: &Inherited, bond: Bond, channel: Option<RawFd>, parent: Pi
     setpgid(Pid::from_raw(0), Pid::from_raw(0))?;
     if bond.terminal {
         // SAFETY: descriptor 0 is borrowed for one call; where it is closed or no terminal, the call fails, and
-        // there is nothing to hand over. SIGTTOU cannot stop us: it is ignored or blocked at this point.
+        // there is nothing to hand over. SIGTTOU cannot stop us: it is blocked until the restore below.
         let stdin = unsafe { std::os::fd::BorrowedFd::borrow_raw(0) };
         let _ = tcsetpgrp(stdin, getpid());
     }

@@ -16,3 +16,4 @@ mod running;
 mod signals;
 mod stopping;
 mod surroundings;
+mod terminal;
