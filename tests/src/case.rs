@@ -57,10 +57,21 @@ impl Case {
 
     /// A command that runs in the test's folder, with nothing in its environment but PATH and the folder's name.
     #[allow(clippy::disallowed_methods)] // This is the one file that spawns.
+    #[allow(unsafe_code)]
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("BERTH_TEST_CASE", self.folder()).current_dir(self.folder());
+        // nohup and a shell's `&` leave these ignored, which a test is not to depend on.
+        let default = || {
+            for signal in [SIGHUP, SIGINT, SIGQUIT] {
+                // SAFETY: the default action is no handler that could run in a wrong context.
+                unsafe { nix::libc::signal(signal, SIG_DFL) };
+            }
+            Ok(())
+        };
+        // SAFETY: signal(2) may be called between fork and exec (signal-safety(7)), and nothing else is.
+        unsafe { command.pre_exec(default) };
         command
     }
 
