@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
 
+mod certificates;
 mod command_line;
 mod exit_codes;
 mod listening;

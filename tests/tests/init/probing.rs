@@ -220,6 +220,19 @@ fn without_an_init_it_is_neither_and_says_why() {
 }
 
 #[test]
+fn an_init_that_does_not_answer_is_neither_and_does_not_keep_the_probe() {
+    let case = Case::new();
+    let mut init = Init::role(&case, Place::Ordinary, "mx", "ready on=15:0 catch").start();
+    init.until_said("main catching");
+    init.until("ready");
+    init.signal(19);
+    assert_eq!(good(&init), NEITHER);
+    init.signal(18);
+    init.signal(15);
+    assert_eq!(init.end(), 0);
+}
+
+#[test]
 fn the_answer_can_be_had_as_json() {
     let case = Case::new();
     let mut init = Init::role(&case, Place::Ordinary, "mx", "on=15:0 catch").start();
