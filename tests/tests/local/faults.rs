@@ -29,7 +29,7 @@ fn every_mail_that_was_answered_250_is_there_whatever_process_is_killed() {
         return;
     }
     let service = Service::up();
-    let load = Load::start(&service, Mails { threads: 2, size: 2000, pause: 0.15 });
+    let load = Load::start(&service, Mails { threads: 2, size: 4000, pause: 0.02 });
     let mut victims: Vec<_> = ROLES.iter().flat_map(|role| [(*role, "main"), (*role, "init")]).collect();
     let seed = seed();
     shuffle(&mut victims, seed);

@@ -16,6 +16,7 @@ import threading
 import time
 
 HOST = "127.0.0.1"
+MAILS = 10  # over one connection
 GIVE_UP = 60  # seconds after the end of stdin
 
 
@@ -26,6 +27,29 @@ def body(name, size):
 
 def answer(code):
     return "accepted" if code == 250 else "deferred" if code < 500 else "refused"
+
+
+class Connection:
+    """A connection that is kept for some mails, so that most of the time is spent with mails and not with handshakes."""
+
+    def __init__(self, door):
+        self.door = door
+        self.smtp = None
+        self.left = 0
+
+    def open(self):
+        if self.left == 0:
+            self.close()
+            self.smtp, self.sender = self.door()
+            self.left = MAILS
+        self.left -= 1
+        return self.smtp, self.sender
+
+    def close(self):
+        if self.smtp:
+            self.smtp.close()
+        self.smtp = None
+        self.left = 0
 
 
 class Sender:
@@ -46,28 +70,28 @@ class Sender:
         smtp.ehlo()
         return smtp, "someone@outside.invalid"
 
-    def attempt(self, door, name):
+    def attempt(self, connection, name):
         """What came of it: an answer, `absent` when there was none before the mail was sent, else `unanswered`."""
         sent = False
-        smtp = None
         try:
-            smtp, sender = door()
+            smtp, sender = connection.open()
             for code, _ in (smtp.mail(sender), smtp.rcpt(self.plan["to"])):
                 if code != 250:
+                    connection.close()
                     return answer(code), code
             sent = True
             text = f"From: {sender}\nTo: {self.plan['to']}\nSubject: {name}\nMessage-ID: <{name}@load.invalid>\n\n"
             code, _ = smtp.data(text + body(name, self.plan["size"]))
             return answer(code), code
         except smtplib.SMTPResponseException as error:
+            connection.close()
             return answer(error.smtp_code), error.smtp_code
         except OSError as error:
+            connection.close()
             return ("unanswered" if sent else "absent"), type(error).__name__
-        finally:
-            if smtp:
-                smtp.close()
 
     def work(self, door, number):
+        connection = Connection(door)
         end = None
         count = 0
         while not self.over.is_set():
@@ -75,7 +99,7 @@ class Sender:
             name = f"{door.__name__}-{number}-{count}"
             outcome = None
             while outcome not in ("accepted", "refused"):
-                outcome, detail = self.attempt(door, name)
+                outcome, detail = self.attempt(connection, name)
                 with self.saying:
                     print(name, outcome, detail, flush=True)
                 if self.over.is_set():
@@ -83,6 +107,7 @@ class Sender:
                     if time.monotonic() > end:
                         return
                 time.sleep(self.plan["pause"])
+        connection.close()
 
     def run(self):
         doors = [self.submission, self.mx] * self.plan["threads"]
