@@ -6,15 +6,15 @@ use std::thread::sleep;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use berth_control::{Address, Answer, AskError, Request, ask};
-use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 
 use crate::folder::{Folder, FolderError};
-use crate::plan::{self, Action, Budget, Environment, INHERITED, Phase};
+use crate::plan::{Budget, Environment, INHERITED};
 use crate::process::{self, Family, Process};
-use crate::{
-    Engine, EngineError, Event, Instance, Kept, Seen, State, Until, Wanted, Watcher, holder, log, spawn,
-};
+use crate::{Engine, EngineError, Event, Instance, Kept, Seen, State, Until, Wanted, Watcher, log, spawn};
+
+mod raise;
+mod stop;
 
 /// The setting that tells an init where its control socket is. What carries it in its environment belongs to
 /// the instance.
@@ -30,17 +30,8 @@ const GLANCE: Duration = Duration::from_millis(300);
 const TICK: Duration = Duration::from_millis(25);
 const REST: Duration = Duration::from_millis(500);
 
-/// An init says itself that readiness did not come in time; only if it does not, the engine does.
-const READY_MARGIN: Duration = Duration::from_secs(15);
-
-/// What the kernel may take to end a process that was killed.
-const KILL_WITHIN: Duration = Duration::from_secs(5);
-
 /// How long one that is not known any more may take to stop: the longest grace of all.
 const UNKNOWN_STOP: Duration = Duration::from_secs(90);
-
-/// So many last lines of a log are told when an instance fails.
-const LAST_LINES: usize = 12;
 
 /// Runs each instance as a process of this host, in a session of its own.
 #[derive(Debug)]
@@ -149,201 +140,6 @@ impl Local {
 
     fn see_all(&self, instances: &[Instance], patience: Duration) -> Result<Vec<Seen>, EngineError> {
         instances.iter().map(|instance| self.see(instance, patience)).collect()
-    }
-
-    fn start(&mut self, wanted: &Wanted, instance: &Instance) -> Result<(), EngineError> {
-        let environment = self.environment(wanted, instance)?;
-        let log = log::open(&self.folder.log(&instance.name))?;
-        let from = log.metadata()?.len();
-        let pid = spawn::detached(&wanted.program, &instance.name, &wanted.app, &environment, log)
-            .map_err(|source| EngineError::Run { program: wanted.program.clone(), source })?;
-        if let Some(process) = Process::child(pid) {
-            let started = Started { process, at: Instant::now(), log: from };
-            self.started.insert(instance.name.clone(), started);
-        }
-        Ok(())
-    }
-
-    /// Starts what does not run and waits for all, or fails with the first that does not come.
-    fn raise(&mut self, wanted: &Wanted, until: Until, watcher: &mut dyn Watcher) -> Result<(), EngineError> {
-        let begin = Instant::now();
-        let before: BTreeMap<String, u32> = self
-            .see_all(&wanted.instances, GLANCE)?
-            .into_iter()
-            .map(|seen| (seen.name, seen.restarts))
-            .collect();
-        loop {
-            let seen = self.see_all(&wanted.instances, GLANCE)?;
-            watcher.saw(&seen);
-            if watcher.interrupts() > 0 {
-                return Err(EngineError::Interrupted);
-            }
-            for (instance, seen) in wanted.instances.iter().zip(&seen) {
-                self.check(instance, seen, begin, before.get(&seen.name).copied().unwrap_or(0))?;
-            }
-            let done = |(instance, seen): (&Instance, &Seen)| match until {
-                Until::Said if !instance.says_ready => seen.state != State::Down,
-                _ => seen.state == State::READY,
-            };
-            if wanted.instances.iter().zip(&seen).all(done) {
-                return Ok(());
-            }
-            let phase = |name: &str| match seen.iter().find(|seen| seen.name == name).map(|seen| seen.state) {
-                Some(State::READY) => Phase::Ready,
-                None | Some(State::Down) => Phase::Absent,
-                Some(_) => Phase::Starting,
-            };
-            for name in plan::next_to_start(&wanted.instances, &phase, self.at_once) {
-                if let Some(instance) = wanted.instances.iter().find(|instance| instance.name == name) {
-                    self.start(wanted, instance)?;
-                    watcher.heard(Event::Started(name.to_owned()));
-                }
-            }
-            sleep(TICK);
-        }
-    }
-
-    /// Fails when an instance has ended, has ended and was started again, or takes too long.
-    fn check(
-        &self,
-        instance: &Instance,
-        seen: &Seen,
-        begin: Instant,
-        restarts: u32,
-    ) -> Result<(), EngineError> {
-        let started = self.started.get(&instance.name);
-        let last = |from| log::last_lines(&self.folder.log(&instance.name), LAST_LINES, from);
-        let from = started.map_or(0, |started| started.log);
-        let ended = started.filter(|started| !started.process.runs());
-        let pausing = seen.state == State::Is(berth_control::State::Pausing) && seen.ready_after_ms.is_none();
-        let how = match ended {
-            Some(started) => {
-                Some(started.process.reap().unwrap_or("has ended".into()) + " before it was ready")
-            }
-            None if pausing || seen.restarts > restarts => {
-                Some("did not get ready at its first start".into())
-            }
-            None => None,
-        };
-        if let Some(how) = how {
-            return Err(EngineError::Died { name: seen.name.clone(), how, last: last(from)? });
-        }
-        let since = started.map_or(begin, |started| started.at.max(begin));
-        let after = instance.ready_within + READY_MARGIN;
-        if seen.state != State::READY && seen.state != State::Down && since.elapsed() > after {
-            return Err(EngineError::Late {
-                name: seen.name.clone(),
-                state: seen.state,
-                after,
-                last: last(from)?,
-            });
-        }
-        Ok(())
-    }
-
-    /// Stops these instances, wave by wave, and kills what outstays its time.
-    fn stop(&mut self, instances: &[Instance], watcher: &mut dyn Watcher) {
-        let families = self.families();
-        // The first wish for an end may be what brought us here; the next one is answered, the one after that
-        // is obeyed.
-        let hurry = watcher.interrupts().min(1);
-        let mut heard = hurry;
-        for wave in plan::stop_waves(instances) {
-            let begin = Instant::now();
-            let mut left: Vec<(&Instance, Process)> = instances
-                .iter()
-                .filter(|instance| wave.contains(&instance.name.as_str()))
-                .filter_map(|instance| Some((instance, families.get(&instance.name)?.leader?)))
-                .collect();
-            for (_, process) in &left {
-                process.signal(Signal::SIGTERM);
-            }
-            while !left.is_empty() {
-                left.retain(|(instance, process)| {
-                    let runs = process.runs();
-                    if !runs {
-                        process.reap();
-                        watcher.heard(Event::Stopped(instance.name.clone(), begin.elapsed()));
-                    }
-                    runs
-                });
-                let now = watcher.interrupts();
-                let obey = now.saturating_sub(hurry) > 1;
-                if now > heard && !obey {
-                    let rest = |i: &Instance| i.stop_within.saturating_sub(begin.elapsed());
-                    let left = left.iter().map(|(instance, _)| (instance.name.clone(), rest(instance)));
-                    watcher.heard(Event::StillStopping(left.collect()));
-                }
-                heard = now;
-                left.retain(|(instance, _)| {
-                    let spent = obey || begin.elapsed() > instance.stop_within;
-                    if spent {
-                        self.kill(&instance.name, watcher);
-                    }
-                    !spent
-                });
-                if !left.is_empty() {
-                    sleep(TICK);
-                }
-            }
-        }
-        for instance in instances {
-            self.kill(&instance.name, watcher);
-            self.started.remove(&instance.name);
-        }
-    }
-
-    /// Kills all that is left of an instance, and waits until it is gone.
-    fn kill(&self, name: &str, watcher: &mut dyn Watcher) {
-        let Some(family) = self.families().remove(name) else { return };
-        let all: Vec<Process> = family.leader.into_iter().chain(family.rest).collect();
-        for process in &all {
-            process.signal(Signal::SIGKILL);
-        }
-        let begin = Instant::now();
-        while all.iter().any(|process| process.runs()) && begin.elapsed() < KILL_WITHIN {
-            sleep(TICK);
-        }
-        for process in &all {
-            process.reap();
-        }
-        watcher.heard(Event::Killed(name.to_owned(), all.len()));
-    }
-
-    /// Stops what runs otherwise than wanted or is not wanted, and checks that the rest can be started.
-    fn clear(&mut self, wanted: &Wanted, watcher: &mut dyn Watcher) -> Result<(), EngineError> {
-        let environments = wanted
-            .instances
-            .iter()
-            .map(|instance| Ok((instance.name.clone(), self.environment(wanted, instance)?)));
-        let environments = environments.collect::<Result<Vec<_>, EngineError>>()?;
-        let families = self.families();
-        let running = families
-            .iter()
-            .filter_map(|(name, family)| Some((name.clone(), process::environment(family.leader?.pid)?)));
-        let known = self.desired()?.map(|desired| desired.wanted.instances).unwrap_or_default();
-        self.remember(true, wanted)?;
-        let (mut stops, mut starts) = (BTreeSet::new(), BTreeSet::new());
-        for (name, action) in plan::differences(&environments, &running.collect()) {
-            match action {
-                Action::Keep if self.started.contains_key(&name) => {}
-                Action::Keep => {
-                    if self.adopted.insert(name.clone()) {
-                        watcher.heard(Event::Adopted(name));
-                    }
-                }
-                Action::Start => drop(starts.insert(name)),
-                Action::Stop(why) => {
-                    watcher.heard(Event::Stopping(name.clone(), why));
-                    stops.insert(name);
-                }
-            }
-        }
-        // What an init that was killed left behind would be in the new one's way.
-        starts.iter().filter(|name| families.contains_key(*name)).for_each(|name| self.kill(name, watcher));
-        self.stop(&named(&stops, &known), watcher);
-        starts.extend(stops.into_iter().filter(|name| wanted.instances.iter().any(|i| i.name == *name)));
-        check_ports(wanted, &starts)
     }
 
     /// Starts an instance that has ended, unless somebody else changes things now or has done so.
@@ -477,24 +273,6 @@ impl Engine for Local {
         spawn::run(&wanted.node, script, &wanted.app, &beside(wanted), input)
             .map_err(|source| EngineError::Run { program: wanted.node.clone(), source })
     }
-}
-
-/// Fails when a port of these instances is taken, naming all that are.
-fn check_ports(wanted: &Wanted, names: &BTreeSet<String>) -> Result<(), EngineError> {
-    let mut busy = Vec::new();
-    for instance in wanted.instances.iter().filter(|instance| names.contains(&instance.name)) {
-        for port in instance.ports.iter().map(|port| port.listening.number) {
-            let free = holder::is_free(port, &wanted.listen).map_err(|source| EngineError::Port {
-                name: instance.name.clone(),
-                port,
-                source,
-            })?;
-            if !free {
-                busy.push((instance.name.clone(), port, holder::of(port)));
-            }
-        }
-    }
-    if busy.is_empty() { Ok(()) } else { Err(EngineError::Busy(busy)) }
 }
 
 /// The settings, and what is taken over from us.
