@@ -20,7 +20,8 @@ async function start() {
   const queue = new Queue();
   const accounts = new Accounts();
   const sender = new Sender(queue, accounts);
-  const underWay = new Set();
+  const underWay = new Map();
+  let dropped = false;
   let unlock;
   let timer;
   let stopped = false;
@@ -35,9 +36,17 @@ async function start() {
         unlock = lock(join(settings.POSTBOX_STATE, 'queue'));
         queue.release();
       }
+      if (dropped) {
+        queue.release(Date.now() + POLL, [...underWay.values()]);
+        dropped = false;
+      }
       for (let mail; underWay.size < AT_ONCE && (mail = queue.claim());) {
-        const attempt = sender.attempt(mail).catch((error) => log('error', 'attempt failed', { id: mail.id, error }));
-        underWay.add(attempt);
+        // The queue could not be told what came of it (a full disk): left alone, it would wait for its lease to end.
+        const attempt = sender.attempt(mail).catch((error) => {
+          dropped = true;
+          log('error', 'attempt failed', { id: mail.id, error });
+        });
+        underWay.set(attempt, mail.id);
         attempt.finally(() => underWay.delete(attempt) && work());
       }
       if (underWay.size < AT_ONCE) pause = Math.max(0, Math.min(POLL, (queue.next() ?? Infinity) - Date.now()));
@@ -54,7 +63,7 @@ async function start() {
     stopped = true;
     clearTimeout(timer);
     bell.close();
-    await Promise.all(underWay);
+    await Promise.all(underWay.keys());
     close();
     queue.close();
     accounts.close();

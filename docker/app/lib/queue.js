@@ -44,9 +44,10 @@ export class Queue {
     return watch(this.bell, rung);
   }
 
-  // For the only worker: what a predecessor was at when it died is free again.
-  release() {
-    this.store.run('UPDATE recipients SET leased = 0');
+  // For the only worker: what nobody is at any more, since a predecessor died or an attempt failed, is free at `time`.
+  release(time = 0, underWay = []) {
+    const text = 'UPDATE recipients SET leased = ? WHERE leased > ? AND mail NOT IN (SELECT value FROM json_each(?))';
+    this.store.run(text, time, time, JSON.stringify(underWay));
   }
 
   // A mail with those of its recipients that are due, or undefined. Who dies with it loses nothing: the lease ends.
