@@ -7,7 +7,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocmask};
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 
 /// The signals that stay unblocked, since a fault of ours must end us.
 const FAULTS: [Signal; 7] = [
@@ -30,9 +32,9 @@ static PIPE_WAS_IGNORED: AtomicBool = AtomicBool::new(false);
 extern "C" fn look_at_pipe() {
     // SAFETY: asks for a disposition and changes nothing; the struct is plain data that the call fills.
     let ignored = unsafe {
-        let mut action: nix::libc::sigaction = std::mem::zeroed();
-        nix::libc::sigaction(nix::libc::SIGPIPE, std::ptr::null(), &raw mut action) == 0
-            && action.sa_sigaction == nix::libc::SIG_IGN
+        let mut action: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(libc::SIGPIPE, std::ptr::null(), &raw mut action) == 0
+            && action.sa_sigaction == libc::SIG_IGN
     };
     PIPE_WAS_IGNORED.store(ignored, Ordering::Relaxed);
 }
@@ -46,17 +48,16 @@ static LOOK_AT_PIPE: extern "C" fn() = look_at_pipe;
 /// The signal mask and dispositions that we were started with.
 #[derive(Debug, Clone, Copy)]
 pub struct Inherited {
-    mask: SigSet,
+    mask: Mask,
     pipe: SigHandler,
     child: SigHandler,
 }
 
 impl Inherited {
-    /// Remembers them, and blocks every signal but faults. To be called before anything else, so
-    /// that no signal is lost.
+    /// Remembers them, and blocks every signal but faults. To be called before anything else, so that no signal
+    /// is lost, and from then on by one thread only: musl's set*id(2) in a process with threads needs signal 34.
     pub fn take() -> nix::Result<Self> {
-        let mut mask = SigSet::empty();
-        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&all_but(&FAULTS)), Some(&mut mask))?;
+        let mask = set_mask(all_but(&FAULTS))?;
         // SAFETY: SIG_DFL is no handler, so nothing can run in a wrong context.
         let child = unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) }?;
         let ignored = PIPE_WAS_IGNORED.load(Ordering::Relaxed);
@@ -71,19 +72,46 @@ impl Inherited {
             signal(Signal::SIGPIPE, self.pipe)?;
             signal(Signal::SIGCHLD, self.child)?;
         }
-        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.mask), None)
+        set_mask(self.mask).map(drop)
     }
 
     /// The signals that are to be read from the signalfd.
     pub(crate) fn forwarded() -> SigSet {
-        all_but(&[&FAULTS[..], &TERMINAL].concat())
+        let bits = all_but(&FAULTS) & all_but(&TERMINAL);
+        // SAFETY: a sigset_t is an array of words, of which the kernel reads the first 64 bits; all zero is the
+        // empty set, and the copy stays inside of both.
+        unsafe {
+            let mut set: libc::sigset_t = std::mem::zeroed();
+            std::ptr::copy_nonoverlapping(
+                (&raw const bits).cast::<u8>(),
+                (&raw mut set).cast(),
+                size_of::<Mask>(),
+            );
+            SigSet::from_sigset_t_unchecked(set)
+        }
     }
 }
 
-fn all_but(signals: &[Signal]) -> SigSet {
-    let mut set = SigSet::all();
-    for signal in signals {
-        set.remove(*signal);
-    }
-    set
+/// A set of signals as the kernel has it, signal 1 in the lowest bit. A C library's own sets leave out the
+/// signals that it keeps for itself, for musl the first real-time one too (34): sent by somebody it would end us.
+type Mask = u64;
+
+fn all_but(signals: &[Signal]) -> Mask {
+    signals.iter().fold(Mask::MAX, |mask, signal| mask & !(1 << (*signal as i32 - 1)))
+}
+
+/// Sets the thread's mask and gives the one before.
+fn set_mask(mask: Mask) -> nix::Result<Mask> {
+    let mut before = 0;
+    // SAFETY: rt_sigprocmask(2) reads one set and writes the other, both of the size that it is told.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK,
+            &raw const mask,
+            &raw mut before,
+            size_of::<Mask>(),
+        )
+    };
+    Errno::result(result).map(|_| before)
 }
