@@ -56,7 +56,7 @@ fn the_callers_ignored_and_blocked_signals_reach_the_program_unchanged() {
         &["env"],
         &["env", "--ignore-signal=PIPE"],
         &["env", "--ignore-signal=TTOU,SEGV,INT,CHLD,HUP", "--block-signal=TTIN,ILL,TERM,PIPE,CHLD"],
-        &["env", "--ignore-signal=TERM,RTMIN", "--block-signal=TERM,RTMIN+3,RTMAX"],
+        &["env", "--ignore-signal=TERM,RTMIN", "--block-signal=TERM,RTMIN,RTMIN+3,RTMAX"],
     ];
     let status = ["cat", "/proc/self/status"];
     for place in places() {
