@@ -44,7 +44,7 @@ export class Queue {
     return watch(this.bell, rung);
   }
 
-  // For the only worker: what nobody is at any more, since a predecessor died or an attempt failed, is free at `time`.
+  // For the only worker: what nobody is at, since a predecessor died or an attempt failed, is free at `time`.
   release(time = 0, underWay = []) {
     const text = 'UPDATE recipients SET leased = ? WHERE leased > ? AND mail NOT IN (SELECT value FROM json_each(?))';
     this.store.run(text, time, time, JSON.stringify(underWay));
