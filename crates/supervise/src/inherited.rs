@@ -5,7 +5,7 @@
 //! no disposition: only SIGPIPE (changed by Rust's runtime before `main`) and SIGCHLD (which must not be ignored
 //! where somebody waits) have to be put back.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -27,9 +27,11 @@ const FAULTS: [Signal; 7] = [
 const TERMINAL: [Signal; 2] = [Signal::SIGTTIN, Signal::SIGTTOU];
 
 static PIPE_WAS_IGNORED: AtomicBool = AtomicBool::new(false);
+static MASK: AtomicU64 = AtomicU64::new(0);
 
-/// Runs before Rust's runtime, which sets SIGPIPE to ignored (rust-lang/rust#62569).
-extern "C" fn look_at_pipe() {
+/// Runs before Rust's runtime, which sets SIGPIPE to ignored (rust-lang/rust#62569) and installs a handler for
+/// stack overflows; at a process' first handler musl unblocks the signals that it keeps for itself.
+extern "C" fn look() {
     // SAFETY: asks for a disposition and changes nothing; the struct is plain data that the call fills.
     let ignored = unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
@@ -37,13 +39,16 @@ extern "C" fn look_at_pipe() {
             && action.sa_sigaction == libc::SIG_IGN
     };
     PIPE_WAS_IGNORED.store(ignored, Ordering::Relaxed);
+    if let Ok(mask) = swap_mask(None) {
+        MASK.store(mask, Ordering::Relaxed);
+    }
 }
 
 // SAFETY: the section holds pointers to functions of this type (System V ABI, "Initialization and Termination
 // Functions"); this one needs nothing of the runtime that is not there yet.
 #[used]
 #[unsafe(link_section = ".init_array")]
-static LOOK_AT_PIPE: extern "C" fn() = look_at_pipe;
+static LOOK: extern "C" fn() = look;
 
 /// The signal mask and dispositions that we were started with.
 #[derive(Debug, Clone, Copy)]
@@ -57,12 +62,12 @@ impl Inherited {
     /// Remembers them, and blocks every signal but faults. To be called before anything else, so that no signal
     /// is lost, and from then on by one thread only: musl's set*id(2) in a process with threads needs signal 34.
     pub fn take() -> nix::Result<Self> {
-        let mask = set_mask(all_but(&FAULTS))?;
+        swap_mask(Some(all_but(&FAULTS)))?;
         // SAFETY: SIG_DFL is no handler, so nothing can run in a wrong context.
         let child = unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) }?;
         let ignored = PIPE_WAS_IGNORED.load(Ordering::Relaxed);
         let pipe = if ignored { SigHandler::SigIgn } else { SigHandler::SigDfl };
-        Ok(Self { mask, pipe, child })
+        Ok(Self { mask: MASK.load(Ordering::Relaxed), pipe, child })
     }
 
     /// Puts them back, in the child, between fork and exec.
@@ -72,7 +77,7 @@ impl Inherited {
             signal(Signal::SIGPIPE, self.pipe)?;
             signal(Signal::SIGCHLD, self.child)?;
         }
-        set_mask(self.mask).map(drop)
+        swap_mask(Some(self.mask)).map(drop)
     }
 
     /// The signals that are to be read from the signalfd.
@@ -100,15 +105,16 @@ fn all_but(signals: &[Signal]) -> Mask {
     signals.iter().fold(Mask::MAX, |mask, signal| mask & !(1 << (*signal as i32 - 1)))
 }
 
-/// Sets the thread's mask and gives the one before.
-fn set_mask(mask: Mask) -> nix::Result<Mask> {
+/// Sets the thread's mask, if one is given, and gives the one before.
+fn swap_mask(mask: Option<Mask>) -> nix::Result<Mask> {
     let mut before = 0;
-    // SAFETY: rt_sigprocmask(2) reads one set and writes the other, both of the size that it is told.
+    // SAFETY: rt_sigprocmask(2) reads one set, unless it is null, and writes the other, both of the size that it
+    // is told.
     let result = unsafe {
         libc::syscall(
             libc::SYS_rt_sigprocmask,
             libc::SIG_SETMASK,
-            &raw const mask,
+            mask.as_ref().map_or(std::ptr::null(), std::ptr::from_ref),
             &raw mut before,
             size_of::<Mask>(),
         )
