@@ -164,7 +164,7 @@ fn called_by_a_roles_name_it_is_that_role() {
     let mut command = case.command(case.path("mx"));
     let variables = role.command();
     let variables = variables.get_envs().filter_map(|(key, value)| Some((key, value?)));
-    let output = command.envs(variables).output().unwrap();
+    let output = crate::running::run(command.envs(variables));
     assert_eq!(output.status.code(), Some(6), "{}", stderr(&output));
 }
 

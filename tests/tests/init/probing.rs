@@ -6,7 +6,7 @@ use berth_tests::{Case, wait_until, wait_until_within};
 use serde_json::Value;
 
 use crate::listening::{Door, nobody};
-use crate::running::{Init, Place, Running, places, stderr, stdout};
+use crate::running::{Init, Place, Running, places, run, stderr, stdout};
 
 /// Both questions: whether the answers are good, and what they say.
 fn asked(init: &Running) -> [(bool, String); 2] {
@@ -286,7 +286,7 @@ fn another_user_is_not_answered() {
         let other = ["--reuid=65534", "--regid=65534", "--clear-groups", "--"];
         for words in [&["status"][..], &["restart"], &["health"]] {
             let mut command = init.beside("setpriv");
-            let output = command.args(other).arg(berth_tests::init()).args(words).output().unwrap();
+            let output = run(command.args(other).arg(berth_tests::init()).args(words));
             assert_eq!(output.status.code(), Some(1), "{words:?}");
             let said = stdout(&output) + &stderr(&output);
             assert!(said.contains("did not answer"), "{said}");

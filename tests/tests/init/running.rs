@@ -2,10 +2,12 @@
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
+use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Once;
+use std::thread::{JoinHandle, spawn};
 
 use berth_tests::{Case, Process, init, is_root, skip, wait_until};
 use serde_json::Value;
@@ -106,7 +108,7 @@ impl<'a> Init<'a> {
 
     /// Runs it to its end.
     pub fn output(&self) -> Output {
-        self.command().output().unwrap()
+        run(&mut self.command())
     }
 
     pub fn start(mut self) -> Running<'a> {
@@ -177,7 +179,7 @@ impl Running<'_> {
 
     /// Asks it, as `docker exec` does: in its namespace, from outside.
     pub fn ask(&self, words: &[&str]) -> Output {
-        self.beside(init().to_str().unwrap()).args(words).output().unwrap()
+        run(self.beside(init().to_str().unwrap()).args(words))
     }
 
     /// A command where the init runs; as PID 1 that is a process without a parent in its namespace.
@@ -221,6 +223,22 @@ impl Running<'_> {
         let status = wait_until("berth-init has ended", || child.try_wait().unwrap());
         status.code().unwrap_or_else(|| -status.signal().unwrap())
     }
+}
+
+/// Runs a command to its end, as `Command::output` does, but for no longer than a test waits.
+pub fn run(command: &mut Command) -> Output {
+    fn read(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+        spawn(move || {
+            let mut bytes = Vec::new();
+            pipe.read_to_end(&mut bytes).unwrap();
+            bytes
+        })
+    }
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let stdout = read(child.stdout.take().unwrap());
+    let stderr = read(child.stderr.take().unwrap());
+    let status = wait_until(&format!("the end of {command:?}"), || child.try_wait().unwrap());
+    Output { status, stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
 }
 
 /// What a command printed on standard output.

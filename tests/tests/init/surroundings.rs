@@ -2,7 +2,7 @@
 
 use berth_tests::Case;
 
-use crate::running::{Init, Place, places, stdout};
+use crate::running::{Init, Place, places, run, stdout};
 
 #[test]
 fn the_program_keeps_the_callers_folder_and_init_keeps_none_busy() {
@@ -35,7 +35,7 @@ fn the_current_folder_is_the_applications_when_its_program_is_there() {
     let init = Init::role(&case, Place::Ordinary, "mx", "ready exit=5");
     let mut command = init.command();
     command.env_remove("BERTH_APP_DIR").current_dir(case.path("app"));
-    assert_eq!(command.output().unwrap().status.code(), Some(5));
+    assert_eq!(run(&mut command).status.code(), Some(5));
 }
 
 #[test]
