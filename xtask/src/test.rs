@@ -85,7 +85,12 @@ fn black_box(suite: &str) -> Result<Outcome> {
     let mut test = cargo();
     test.args(["test", "--package", "berth-tests", "--locked", "--test", suite]);
     test.env("BERTH_TEST_BERTH", berth).env("BERTH_TEST_INIT", init);
-    tested(suite, test.env("BERTH_TEST_NODE", node).env("BERTH_TEST_APP", app))
+    test.env("BERTH_TEST_NODE", node).env("BERTH_TEST_APP", app);
+    if suite == "init" {
+        // Its tests wait more than they work: a role's grace, a minute of silence.
+        test.args(["--", "--test-threads=8"]);
+    }
+    tested(suite, &mut test)
 }
 
 /// Runs tests and sums up what they say of themselves.
