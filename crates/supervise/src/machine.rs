@@ -262,7 +262,7 @@ impl Machine {
                     Readiness::AliveFor(time) => *time,
                     Readiness::Message => Duration::MAX,
                 };
-                Some(started + alive.min(*ready_within))
+                Some(started.saturating_add(alive.min(*ready_within)))
             }
             (Phase::Draining(drain), _) => {
                 Some([drain.term_main, drain.term_rest].into_iter().flatten().fold(drain.kill, Duration::min))
@@ -444,14 +444,15 @@ impl Machine {
         let Conduct::Role { delay, stop, .. } = &plan.conduct else { return };
         let was_ready = matches!(self.phase, Phase::Ready) && self.main.is_some();
         let delay = if was_ready { *delay } else { Duration::ZERO };
-        let term = now + delay;
+        // A time may be as good as endless, so sums saturate.
+        let term = now.saturating_add(delay);
         self.phase = Phase::Draining(Drain {
             then,
             reason,
             asked: u32::from(matches!(reason, Some(Reason::Signal(_)))),
             term_main: self.main.map(|_| term),
-            term_rest: Some(term + stop.drain),
-            kill: term + stop.grace,
+            term_rest: Some(term.saturating_add(stop.drain)),
+            kill: term.saturating_add(stop.grace),
             give_up: None,
             exit: None,
         });
@@ -505,7 +506,7 @@ impl Machine {
 
     fn again(&mut self, plan: &Plan, now: Duration, actions: &mut Vec<Action>) {
         self.restarts.started();
-        self.phase = Phase::Waiting { until: now + plan.need_within };
+        self.phase = Phase::Waiting { until: now.saturating_add(plan.need_within) };
         actions.push(Action::AskNeeds);
     }
 
