@@ -148,7 +148,14 @@ fn a_port_that_is_none_is_a_wrong_setting() {
 #[test]
 fn a_wrong_setting_of_our_own_is_78() {
     let case = Case::new();
-    for (key, value) in [("BERTH_GRACE", "soon"), ("BERTH_GRACE", "-1"), ("BERTH_RESTART", "sometimes")] {
+    for (key, value) in [
+        ("BERTH_GRACE", "soon"),
+        ("BERTH_GRACE", "-1"),
+        ("BERTH_GRACE", "nan"),
+        // What a Duration just holds, so that the sum with any other overflows.
+        ("BERTH_DRAIN", "10000000000000000000"),
+        ("BERTH_RESTART", "sometimes"),
+    ] {
         let output = Init::role(&case, Place::Ordinary, "mx", "ready catch").set(key, value).output();
         assert_eq!(output.status.code(), Some(78), "{key}={value}");
         let said = stderr(&output).to_lowercase();

@@ -131,3 +131,13 @@ fn an_init_under_an_init_gives_the_same_code() {
         assert_eq!(Init::new(&case, place, &words).output().status.code(), Some(42));
     }
 }
+
+/// Where SIGCHLD is ignored the kernel throws the statuses of children away (waitpid(2), notes).
+#[test]
+fn a_caller_that_ignores_child_signals_loses_no_exit_code() {
+    for place in places() {
+        let case = Case::new();
+        let init = Init::plain(&case, place, &["exit=7"]).through(&["env", "--ignore-signal=CHLD"]);
+        assert_eq!(init.output().status.code(), Some(7));
+    }
+}

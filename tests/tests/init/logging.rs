@@ -176,6 +176,10 @@ fn a_secret_does_not_reach_the_log() {
     let init = init.set("BERTH_LOG", "trace").set("HELPER_ENCRYPTION_KEY", secret);
     let mut init = init.start();
     init.until_said("main catching");
+    init.until("ready");
+    // The settings are read again, now that there is a log.
+    init.signal(1);
+    init.until_said_times("main catching", 2);
     let status = init.until("ready");
     init.signal(15);
     assert_eq!(init.end(), 0);

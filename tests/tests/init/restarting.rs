@@ -2,7 +2,7 @@ use berth_tests::{Case, Process, wait_until, wait_until_within};
 use serde_json::Value;
 
 use crate::listening::nobody;
-use crate::running::{Init, Place, Running, places, stderr, stdout};
+use crate::running::{Init, Place, Running, WITNESS, places, stderr, stdout};
 
 /// Waits until a second main process is ready, and checks that the init is the same.
 fn until_restarted(init: &Running, before: &Value) -> Value {
@@ -267,5 +267,46 @@ fn no_zombie_is_left_by_restarts() {
         assert_eq!(init.pid.children(), [main]);
         init.signal(15);
         assert_eq!(init.end(), 0);
+    }
+}
+
+#[test]
+fn any_program_can_be_restarted_as_a_role() {
+    for place in places() {
+        let case = Case::new();
+        let program =
+            format!("[ -e failed ] || {{ touch failed; exit 7; }}; exec {WITNESS} name=main on=15:0 catch");
+        let init = Init::new(&case, place, &["--stop=role", "--", "bash", "-c", &program]);
+        let mut init = init.set("BERTH_RESTART", "on-failure").start();
+        init.until_said("main catching");
+        let before = init.until("ready");
+        assert_eq!(before["restarts"], 1);
+        init.signal(1);
+        until_restarted(&init, &before);
+        init.until_said_times("main catching", 2);
+        init.signal(15);
+        assert_eq!(init.end(), 0);
+    }
+}
+
+#[test]
+fn a_storm_of_signals_ends_well() {
+    for place in places() {
+        let case = Case::new();
+        let init = Init::role(&case, place, "mx", "ready on=15:0 catch").set("BERTH_GRACE", "600");
+        let mut init = init.set("BERTH_FORWARD_USR1", "true").start();
+        init.until_said("main catching");
+        // Each of them in each order with each other: 5 and 7 have no common divisor.
+        for number in
+            (0..2_000).map(|step| [1, 10, 12, 28, 34][step % 5].max([0, 1, 0, 18, 0, 1, 17][step % 7]))
+        {
+            init.signal(number);
+        }
+        let status = init.until("ready");
+        assert!(status["restarts"].as_u64().unwrap() > 0);
+        init.signal(15);
+        // One that is not yet catching ends by the signal itself.
+        assert!([0, 143].contains(&init.end()));
+        assert!(case.processes().is_empty());
     }
 }

@@ -347,3 +347,21 @@ fn any_program_can_be_stopped_as_a_role() {
         assert!(case.processes().is_empty());
     }
 }
+
+/// Its numbers would name processes that are not ours.
+#[test]
+fn where_proc_is_anothers_nobody_is_signalled_by_it_and_the_end_is_reached() {
+    if !places().contains(&Place::First) {
+        return;
+    }
+    let case = Case::new();
+    let script = with_other("$WITNESS name=other catch", "on=15:0");
+    let init = Init::script(&case, Place::Ordinary, "mx", &script).set("BERTH_GRACE", "1");
+    // A namespace of its own, and the /proc of the one outside.
+    let mut init = started(init.through(&["unshare", "-fp", "--kill-child", "--"]));
+    init.until_said("other catching");
+    init.signal(15);
+    assert_eq!(init.end(), 0);
+    assert_eq!(init.times("other signal 15"), 0);
+    assert!(!init.logged("leftovers cannot be found").is_empty());
+}
