@@ -57,6 +57,19 @@ fn a_foreground_up_replaces_a_killed_init_and_ctrl_c_stops_all() {
     assert_eq!(service.case.processes(), []);
 }
 
+#[test]
+fn ctrl_c_while_it_starts_stops_what_was_started() {
+    let service = Service::new();
+    let talk = File::create(service.case.path("talk")).unwrap();
+    let mut child = service.berth(&["up"]).stdout(talk.try_clone().unwrap()).stderr(talk).spawn().unwrap();
+    wait_until("something is started", || service.case.read("talk").contains("is started").then_some(()));
+    process(&child).signal(SIGINT).unwrap();
+    let ended = wait_until("it ends", || child.try_wait().unwrap());
+    assert_eq!(ended.code(), Some(130), "{}", service.case.read("talk"));
+    assert_eq!(service.case.processes(), []);
+    assert_eq!(service.run(&["status"]).code, Some(1), "and it is not wanted any more");
+}
+
 /// Ctrl-C in a terminal goes to the whole foreground group; the roles must not be hit by it, or they would not be
 /// stopped in order.
 #[test]

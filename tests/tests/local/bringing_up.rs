@@ -1,5 +1,8 @@
 //! `berth up` on a fresh state, and again.
 
+use std::fs::File;
+
+use berth_tests::wait_until;
 use serde_json::Value;
 
 use crate::service::{ROLES, Service};
@@ -53,6 +56,49 @@ fn every_step_of_the_proof_is_well_and_nothing_of_it_stays() {
     service.down();
 }
 
+/// Without the worker that sends the queue, a submitted mail never comes.
+#[test]
+fn a_proof_that_fails_says_where_and_why_and_leaves_no_account() {
+    let service = Service::new();
+    service.done(&["up", "--detach", "--no-prove", "--only", "smtp,imap,mx"]);
+    let accounts = service.admin(&["user", "list"]).out;
+    let ran = service.run(&["prove", "--json"]);
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    let proof: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(proof["passed"], false);
+    let outcome = |name: &str| {
+        let steps = proof["steps"].as_array().unwrap();
+        steps.iter().find(|step| step["name"] == name).unwrap_or_else(|| panic!("{name}: {proof:#}")).clone()
+    };
+    for (name, expected) in [("submit", "ok"), ("notice", "failed"), ("fetch", "failed"), ("mx", "ok")] {
+        assert_eq!(outcome(name)["outcome"], expected, "{proof:#}");
+    }
+    assert!(!outcome("notice")["because"].as_array().unwrap().is_empty(), "{proof:#}");
+    assert_eq!(service.admin(&["user", "list"]).out, accounts);
+    service.down();
+    let ran = service.run(&["prove"]);
+    assert_eq!((ran.code, ran.err.contains("nothing is up here")), (Some(69), true), "{ran:#?}");
+}
+
+#[test]
+fn the_domain_stays_and_other_ports_move_what_runs() {
+    let mut service = Service::new();
+    service.done(&["up", "--detach", "--no-prove", "--only", "imap"]);
+    let before = service.all_of(&["sqlite", "imap"], "init");
+    let ran = service.run(&["up", "--detach", "--domain", "elsewhere.test"]);
+    assert_eq!(ran.code, Some(64), "{ran:#?}");
+    assert!(ran.err.contains("this installation is for example.test, not for elsewhere.test"), "{}", ran.err);
+    assert_eq!(service.all_of(&["sqlite", "imap"], "init"), before);
+
+    let elsewhere = Service::new();
+    service.offset = elsewhere.offset;
+    let ran = service.done(&["up", "--detach", "--no-prove", "--only", "imap"]);
+    assert!(ran.err.contains("imap runs with other settings ("), "{}", ran.err);
+    assert!(before.iter().all(|init| !init.lives()));
+    assert_eq!(service.role("imap")["ports"][0]["number"], service.port("imap"));
+    service.down();
+}
+
 #[test]
 fn a_second_up_changes_nothing_and_a_restart_changes_one_main_process() {
     let service = Service::up();
@@ -77,10 +123,24 @@ fn a_second_up_changes_nothing_and_a_restart_changes_one_main_process() {
     assert_eq!(last.lines().count(), 1);
     assert_eq!(serde_json::from_str::<Value>(&last).unwrap()["role"], "imap");
 
+    logs_follow(&service);
     service.down();
     let ran = service.run(&["status", "--json"]);
     assert_eq!(ran.code, Some(1));
     assert_eq!(serde_json::from_str::<Value>(&ran.out).unwrap()["up"], false);
+}
+
+/// `berth logs -f` shows what is written from now on, until somebody ends it.
+fn logs_follow(service: &Service) {
+    let shown = File::create(service.case.path("shown")).unwrap();
+    let mut logs = service.berth(&["logs", "mx", "-f", "-n", "0"]).stdout(shown).spawn().unwrap();
+    // Asked for again until it is seen: nothing tells from outside since when the log is followed.
+    wait_until("a restart is seen in the log", || {
+        service.done(&["restart", "mx"]);
+        service.case.read("shown").contains("\"message\":\"drained\"").then_some(())
+    });
+    logs.kill().unwrap();
+    logs.wait().unwrap();
 }
 
 /// `--only` brings what the named roles need as well, and takes the others down.

@@ -7,8 +7,9 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
-use berth_tests::{Case, Process, application, berth, init, node, skip, wait_until};
+use berth_tests::{Case, Process, application, berth, init, node, skip, wait_until_within};
 use serde_json::Value;
 
 /// The roles that the sample application has by now.
@@ -40,10 +41,11 @@ pub struct User {
 
 impl Service {
     /// A place for a service, where nothing runs yet. Its ports are not those that people take for a second or third
-    /// installation, and below the ephemeral ones.
+    /// installation, and below the ephemeral ones. Where many tests run at a time, some wait for the ports of others.
     pub fn new() -> Self {
-        let (offset, reserved) =
-            wait_until("ports that nobody has", || (1000..=25000).step_by(4000).find_map(reserve));
+        let (offset, reserved) = wait_until_within(Duration::from_mins(5), "ports that nobody has", || {
+            (1000..=25000).step_by(4000).find_map(reserve)
+        });
         Self { case: Case::new(), offset, _reserved: reserved }
     }
 
@@ -140,9 +142,14 @@ impl Service {
         Process(i32::try_from(pid).unwrap())
     }
 
+    /// A process of each of these roles.
+    pub fn all_of(&self, roles: &[&str], which: &str) -> Vec<Process> {
+        roles.iter().map(|role| self.process(role, which)).collect()
+    }
+
     /// A process of each role.
     pub fn all(&self, which: &str) -> Vec<Process> {
-        ROLES.iter().map(|role| self.process(role, which)).collect()
+        self.all_of(&ROLES, which)
     }
 
     /// The lines of a role's log, its init's and its own.
