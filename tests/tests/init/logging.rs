@@ -1,11 +1,11 @@
+use std::fs::File;
 use std::io::{PipeReader, PipeWriter, Read, Write};
-use std::os::fd::OwnedFd;
 
 use berth_tests::{Case, wait_until};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::pty::openpty;
 
 use crate::running::{Init, Place, places, stderr};
+use crate::terminal;
 
 #[test]
 fn log_lines_are_json_objects_where_stderr_is_no_terminal() {
@@ -31,21 +31,21 @@ fn log_lines_are_json_objects_where_stderr_is_no_terminal() {
 #[test]
 fn log_lines_are_text_on_a_terminal() {
     let case = Case::new();
-    let pty = openpty(None, None).unwrap();
-    let mut init = Init::role(&case, Place::Ordinary, "mx", "ready on=15:0 catch").stderr(pty.slave).start();
+    let (master, slave) = terminal::open();
+    let mut init = Init::role(&case, Place::Ordinary, "mx", "ready on=15:0 catch").stderr(slave).start();
     init.until_said("main catching");
     init.until("ready");
     init.signal(15);
     assert_eq!(init.end(), 0);
-    let text = rest(pty.master);
+    let text = rest(master);
     assert!(text.contains("ready"), "{text}");
     assert!(text.lines().all(|line| !line.starts_with('{')), "{text}");
 }
 
 /// What can be read of a terminal whose other side is closed: the end of it is an error (EIO).
-fn rest(master: OwnedFd) -> String {
+fn rest(mut master: File) -> String {
     let mut bytes = Vec::new();
-    let _ = std::fs::File::from(master).read_to_end(&mut bytes);
+    let _ = master.read_to_end(&mut bytes);
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
@@ -55,10 +55,10 @@ fn the_format_can_be_chosen() {
     let text =
         Init::role(&case, Place::Ordinary, "mx", "ready exit=0").set("BERTH_LOG_FORMAT", "text").output();
     assert!(stderr(&text).contains("INFO") && !stderr(&text).contains('{'), "{}", stderr(&text));
-    let pty = openpty(None, None).unwrap();
+    let (master, slave) = terminal::open();
     let init = Init::role(&case, Place::Ordinary, "mx", "ready exit=0").set("BERTH_LOG_FORMAT", "json");
-    init.stderr(pty.slave).start().end();
-    assert!(rest(pty.master).lines().all(|line| line.starts_with('{')));
+    init.stderr(slave).start().end();
+    assert!(rest(master).lines().all(|line| line.starts_with('{')));
 }
 
 #[test]
