@@ -14,8 +14,15 @@ const APP = join(import.meta.dirname, '..');
 const READY_WITHIN = 10_000;
 const untrusted = { rejectUnauthorized: false };
 
+// Whatever ends this process takes the roles with it.
+const alive = new Set();
+process.on('exit', () => alive.forEach((child) => child.kill('SIGKILL')));
+for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => process.exit(1));
+
 export class Service {
   #processes = new Map();
+  #ended = false;
+  #claims = [];
 
   // `t` ends it. `changes` to the settings, e.g. another POSTBOX_STATE.
   static async make(t, changes = {}) {
@@ -46,10 +53,10 @@ export class Service {
       POSTBOX_STATE: path('data'),
       POSTBOX_LISTEN: '127.0.0.1',
       SQLITE_TMPDIR: path('tmp'),
-      SQLITE_PORT: await freePort(),
-      MX_PORT: await freePort(),
-      SMTP_PORT: await freePort('465'),
-      IMAP_PORT: await freePort('993'),
+      SQLITE_PORT: await freePort('', service.#claims),
+      MX_PORT: await freePort('', service.#claims),
+      SMTP_PORT: await freePort('465', service.#claims),
+      IMAP_PORT: await freePort('993', service.#claims),
       ...changes,
     };
     t.after(() => service.#end());
@@ -71,10 +78,13 @@ export class Service {
   }
 
   run(parameters, options) {
+    if (this.#ended) throw new Error('the service has ended');
     const child = spawn(process.execPath, parameters, { cwd: APP, env: this.settings, ...options });
     Object.assign(child, { log: '', said: [] });
     child.stderr.on('data', (data) => (child.log += data));
     child.on('message', (message) => child.said.push(message));
+    alive.add(child);
+    child.once('exit', () => alive.delete(child));
     this.#processes.set(child, child);
     return child;
   }
@@ -154,6 +164,7 @@ export class Service {
   }
 
   async #end() {
+    this.#ended = true;
     await Promise.all(
       [...this.#processes.values()].map(async (child) => {
         if (child.exitCode !== null || child.signalCode) return;
@@ -161,22 +172,31 @@ export class Service {
         await once(child, 'exit');
       }),
     );
+    for (const claim of this.#claims) claim.close();
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
 
-// A port that is free now, and below those that the system gives to clients.
-export async function freePort(ending = '') {
+// A port that is free now, and below those that the system gives to clients. Few have the right ending, so an abstract
+// socket named after the port keeps the other test files off it, until it is closed or this process ends.
+export async function freePort(ending = '', claims = []) {
   for (;;) {
     const port = ending ? randomInt(10, 31) * 1000 + Number(ending) : randomInt(10_000, 32_000);
     if (!ending && /(465|993|995)$/.test(port)) continue;
-    const server = createServer();
-    const free = await new Promise((resolve) =>
-      server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true)),
-    );
+    const server = await listening({ port, host: '127.0.0.1' });
+    if (!server) continue;
     await new Promise((resolve) => server.close(resolve));
-    if (free) return port;
+    const claim = await listening({ path: `\0postbox-test-${port}` });
+    if (!claim) continue;
+    claims.push(claim);
+    return port;
   }
+}
+
+// The server, or undefined if the address is taken.
+function listening(address) {
+  const server = createServer().unref();
+  return new Promise((resolve) => server.once('error', () => resolve()).listen(address, () => resolve(server)));
 }
 
 // Asks until the answer is neither false nor undefined, and returns it.
