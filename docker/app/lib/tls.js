@@ -1,6 +1,14 @@
 // The service's certificate, and who speaks TLS from the first byte.
 import { readFileSync } from 'node:fs';
+import { TLSSocket } from 'node:tls';
 import { settings } from './settings.js';
+
+// smtp-server asks it of every socket whose handshake failed, and Node 24 dies of a null pointer when that socket has
+// let go of its TLS state already: a client that leaves at the wrong moment would end the role.
+const { getProtocol } = TLSSocket.prototype;
+TLSSocket.prototype.getProtocol = function () {
+  return this.ssl ? getProtocol.call(this) : null;
+};
 
 export function certificate() {
   return {
