@@ -1,4 +1,4 @@
-//! What a contributor runs, one file a command: `cargo xtask up`, `test`, `check`, `generate`, `tools`.
+//! What a contributor runs, one file a command: `cargo xtask up`, `test`, `check`, `generate`, `bench`, `tools`.
 //!
 //! Commands work on the clone that they are called from, whatever the current folder, and keep what they
 //! make in three git-ignored folders: `target` (builds), `.tools` (Node and linters), `.berth` (the service).
@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod check;
 mod generate;
 mod links;
@@ -55,6 +56,12 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Measure start, memory and notification, beside the same programs without berth-init
+    Bench {
+        /// How often each is measured; medians are printed
+        #[arg(long, default_value_t = 5)]
+        runs: usize,
+    },
     /// Get Node, pnpm and the linters into .tools
     Tools,
 }
@@ -73,6 +80,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Test { suites } => Ok(test::run(&suites)),
         Command::Check => Ok(check::run()),
         Command::Generate { check } => generate::run(check).map(|()| ExitCode::SUCCESS),
+        Command::Bench { runs } => bench::run(runs).map(|()| ExitCode::SUCCESS),
         Command::Tools => tools::run().map(|()| ExitCode::SUCCESS),
     }
 }
