@@ -72,6 +72,8 @@ impl Own {
     pub fn read() -> Result<Self, Problem> {
         let own = envy::prefixed("BERTH_");
         let mut given: Vec<_> = environment().filter(|(key, _)| key.starts_with("BERTH_")).collect();
+        // Compose's `${X:-}` passes on an empty value for what was not set.
+        given.retain(|(_, value)| !value.is_empty());
         given.sort();
         own.from_iter::<_, Self>(given.clone()).map_err(|_| {
             let wrong = |pair: (String, String)| {

@@ -163,6 +163,15 @@ fn a_wrong_setting_of_our_own_is_78() {
     }
 }
 
+/// Compose's `${BERTH_GRACE:-}` gives an empty value where none was set; it ended with 78.
+#[test]
+fn an_empty_setting_of_our_own_counts_as_not_given() {
+    let case = Case::new();
+    let role = Init::role(&case, Place::Ordinary, "mx", "ready exit=6");
+    let output = role.set("BERTH_GRACE", "").set("BERTH_RESTART", "").output();
+    assert_eq!(output.status.code(), Some(6));
+}
+
 #[test]
 fn called_by_a_roles_name_it_is_that_role() {
     let case = Case::new();
