@@ -14,13 +14,13 @@ pub fn run(once: bool, rest: &[OsString]) -> Result<ExitCode> {
     let Programs { berth, init, node, app } = programs::build(Packages::Production)?;
     say("berth up");
     let mut up = program(berth);
-    up.arg("up")
-        .args(["--state", ".berth", "--app"])
-        .arg(app)
-        .arg("--node")
-        .arg(node)
-        .arg("--init")
-        .arg(init);
-    up.args(once.then_some("--once")).args(rest);
+    up.arg("up").args(once.then_some("--once"));
+    for (flag, value) in [("--state", ".berth".into()), ("--app", app), ("--node", node), ("--init", init)] {
+        // What was typed wins: berth refuses a flag that is given twice.
+        if !rest.iter().any(|typed| typed.to_string_lossy().split('=').next() == Some(flag)) {
+            up.arg(flag).arg(value);
+        }
+    }
+    up.args(rest);
     Err(up.stdin(Stdio::inherit()).exec()).context("cannot run berth")
 }
