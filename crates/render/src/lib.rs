@@ -3,8 +3,8 @@
 //! Pure functions from roles to text. `cargo xtask generate` writes what [`generated`] returns and
 //! `cargo xtask check` compares it, so that no page says anything about a role that its constant does not.
 //!
-//! Invariants: no I/O; the same roles give the same text, byte for byte; knows no role by name. Linked into `berth`
-//! and xtask only: PID 1 has no use for manuals.
+//! Invariants: no I/O; the same roles give the same text, byte for byte; knows no role by name. Not linked
+//! into PID 1, which has no use for manuals.
 //!
 //! ```
 //! let page = berth_render::roles_page(berth_catalogue::ROLES);
@@ -15,7 +15,7 @@ use berth_catalogue::ROLES;
 
 mod roles;
 
-pub use roles::{roles_json, roles_page};
+pub use roles::roles_page;
 
 /// A file of the repository that is rendered, and never edited by hand.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 use std::fmt::{self, Display, Write};
 use std::time::Duration;
 
-use berth_catalogue::{describe, start_order};
+use berth_catalogue::start_order;
 use berth_role::{Exposure, Need, Port, Readiness, Role, Strength, Tls, Upstream};
 
 const HEAD: &str = "\
@@ -36,12 +36,6 @@ pub fn roles_page(roles: &[&Role]) -> String {
     page += ".\n";
     page.extend(roles.iter().map(|role| section(role)));
     page
-}
-
-/// The roles as machines read them: an array of [`berth_catalogue::RoleDescription`].
-pub fn roles_json(roles: &[&Role]) -> serde_json::Result<String> {
-    let described: Vec<_> = roles.iter().map(|role| describe(role)).collect();
-    serde_json::to_string_pretty(&described)
 }
 
 fn row(role: &Role) -> String {
@@ -195,13 +189,5 @@ mod tests {
         for anchor in links {
             assert!(page.contains(&format!("\n## {anchor}\n")), "#{anchor}");
         }
-    }
-
-    #[test]
-    fn the_json_holds_every_role() {
-        let value: serde_json::Value = serde_json::from_str(&roles_json(ROLES).unwrap()).unwrap();
-        let names: Vec<&str> =
-            value.as_array().unwrap().iter().filter_map(|role| role["name"].as_str()).collect();
-        assert_eq!(names, berth_catalogue::names().collect::<Vec<_>>());
     }
 }
