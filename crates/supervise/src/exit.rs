@@ -34,7 +34,6 @@ impl fmt::Display for Exit {
 }
 
 /// A signal's name, or its number where it has none (the real-time ones).
-#[must_use]
-pub fn signal_name(number: i32) -> String {
+pub(crate) fn signal_name(number: i32) -> String {
     Signal::try_from(number).map_or_else(|_| format!("signal {number}"), |signal| signal.to_string())
 }

@@ -25,8 +25,8 @@ mod run;
 mod signals;
 mod spawn;
 
-pub use exit::{Exit, signal_name};
+pub use exit::Exit;
 pub use inherited::Inherited;
 pub use restart::Budget;
 pub use run::{Charge, Waiting, run};
-pub use spawn::{Program, StartError};
+pub use spawn::Program;

@@ -28,14 +28,13 @@ pub struct Program {
 /// The main process could not be started.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot run {path}")]
-pub struct StartError {
+pub(crate) struct StartError {
     path: String,
     source: io::Error,
 }
 
 impl StartError {
     /// 127 when the file is not there, 126 when it is and cannot be run (POSIX XCU 2.8.2).
-    #[must_use]
     pub fn code(&self) -> u8 {
         if self.source.kind() == io::ErrorKind::NotFound { 127 } else { 126 }
     }
