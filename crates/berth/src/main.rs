@@ -17,6 +17,7 @@ mod restart;
 mod secrets;
 mod service;
 mod status;
+mod stdout;
 mod table;
 mod up;
 mod view;

@@ -1,4 +1,3 @@
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,6 +14,7 @@ use crate::account::{self, Account};
 use crate::arguments::Prove;
 use crate::certificate::AUTHORITY;
 use crate::interrupts::Interrupts;
+use crate::stdout::print;
 use crate::{dkim, open, problem, secrets, table};
 
 /// The ports that a proof goes through, as the world knows them.
@@ -97,7 +97,7 @@ fn through(
 pub fn service(folder: &Folder, wanted: &Wanted) -> anyhow::Result<Service> {
     let domain = wanted.environment.get("WEB_HOST").cloned().context("the settings have no WEB_HOST")?;
     let host = host(wanted);
-    let endpoint = |published| {
+    let endpoint = |published| -> Result<Endpoint, Problem> {
         let port = door(wanted, published).ok_or_else(|| {
             Problem::new(
                 Code::Usage,
@@ -112,7 +112,7 @@ pub fn service(folder: &Folder, wanted: &Wanted) -> anyhow::Result<Service> {
         folder.read(AUTHORITY)?.context("there is no certification authority in the state folder")?;
     let record = folder.read(dkim::RECORD)?;
     Ok(Service {
-        submission: submission.map_err(|problem: Problem| problem)?,
+        submission: submission?,
         mx: mx?,
         imap: imap?,
         roots: Roots::from_pem(authority.as_bytes())?,
@@ -153,10 +153,4 @@ pub fn line(step: &Step) -> String {
 pub fn verdict(proof: &Proof) -> String {
     let said = if proof.passed() { "proven: a mail goes through" } else { "NOT proven" };
     format!("  {said}, in {}\n", table::time(proof.took))
-}
-
-/// Data; whoever closed stdout does not want it.
-pub fn print(text: &str) {
-    let mut stdout = std::io::stdout();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }

@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use berth_engine::{Engine, EngineError, State};
+use berth_engine::{Engine, EngineError, State, Watcher};
 
 use crate::view::View;
 use crate::{open, problem, service, table};
@@ -21,7 +21,6 @@ pub fn run(state: Option<PathBuf>, name: &str) -> anyhow::Result<ExitCode> {
 
 /// Asks for a restart, and waits until another main process is ready.
 fn restart(engine: &dyn Engine, name: &str, view: &mut View) -> Result<(), EngineError> {
-    use berth_engine::Watcher;
     let absent = || EngineError::NotRunning(name.to_owned());
     let look = || Ok::<_, EngineError>(engine.status()?.into_iter().find(|seen| seen.name == name));
     let wanted = engine.wanted()?.unwrap_or_default();

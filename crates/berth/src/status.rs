@@ -7,7 +7,7 @@ use std::time::Duration;
 use berth_engine::{Engine, Local, Seen, State};
 use serde::Serialize;
 
-use crate::prove::print;
+use crate::stdout::print;
 use crate::{arguments, open, problem, table};
 
 const AGAIN: Duration = Duration::from_secs(1);

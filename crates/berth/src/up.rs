@@ -7,10 +7,10 @@ use berth_role::Role;
 
 use crate::account::{self, Account};
 use crate::arguments::Up;
-use crate::prove::{self, print};
 use crate::service::{self, DEFAULT_DOMAIN, Service};
+use crate::stdout::print;
 use crate::view::View;
-use crate::{certificate, dkim, open, places, problem, secrets, table};
+use crate::{certificate, dkim, open, places, problem, prove, secrets, table};
 
 /// POSIX shells' code for what SIGINT ended: the service was not up yet.
 const INTERRUPTED: u8 = 130;
