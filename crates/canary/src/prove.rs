@@ -33,7 +33,8 @@ const TIDY: Kind = Kind { name: "tidy", says: "remove every mail that it made" }
 
 /// Proves that mails go through `service`, into and out of `mailbox`. `told` hears of each step when it is over.
 ///
-/// It takes a second or two where all is well, and at most nine times [`Service::deadline`]. A failed step does not end it: what can still be tried is.
+/// It takes a second or two where all is well, and at most nine times [`Service::deadline`]. A failed step does not
+/// end it: what can still be tried is.
 pub async fn prove(service: &Service, mailbox: &Mailbox, told: &mut (dyn FnMut(&Step) + Send)) -> Proof {
     let began = Instant::now();
     let mut teller = Teller { told, limit: service.deadline, steps: Vec::new() };
