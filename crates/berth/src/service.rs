@@ -51,7 +51,9 @@ pub fn choose(
                 );
             }
             names.insert(role.name);
-            asked.extend(others(role, Strength::Hard).filter(|need| !names.contains(need)).filter_map(find));
+            asked.extend(
+                role.needed_roles(Strength::Hard).filter(|need| !names.contains(need)).filter_map(find),
+            );
         }
     }
     let chosen: Vec<_> = there.into_iter().filter(|role| names.contains(role.name)).collect();
@@ -69,13 +71,6 @@ pub fn known(name: &str) -> anyhow::Result<&'static Role> {
         let problem = Problem::new(Code::Usage, format!("there is no role {name:?}"));
         let meant = nearest(name, berth_catalogue::names()).map(|meant| format!("did you mean {meant}?"));
         meant.into_iter().fold(problem, Problem::hint).into()
-    })
-}
-
-fn others(role: &Role, strength: Strength) -> impl Iterator<Item = &'static str> {
-    role.needs.iter().filter(move |need| need.strength == strength).filter_map(|need| match need.on {
-        Upstream::Role(name) => Some(name),
-        Upstream::Documents(_) | Upstream::KeyValue(_) => None,
     })
 }
 
@@ -121,7 +116,7 @@ impl Service {
         });
         let named = |strength| {
             let running =
-                others(role, strength).filter(|name| self.roles.iter().any(|role| role.name == *name));
+                role.needed_roles(strength).filter(|name| self.roles.iter().any(|role| role.name == *name));
             running.map(ToOwned::to_owned).collect()
         };
         Ok(Instance {

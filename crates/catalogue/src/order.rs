@@ -1,4 +1,4 @@
-use berth_role::{Role, Strength, Upstream};
+use berth_role::{Role, Strength};
 
 /// The roles in the order in which they are started: each after the roles that it needs hard, and otherwise by
 /// kind, equals as they came. A need that is not in the list does not count. Read backwards it is the order of
@@ -18,17 +18,14 @@ pub fn start_order<'a>(roles: &[&'a Role]) -> Vec<&'a Role> {
 
 /// The names of the roles that this one needs hard.
 pub(crate) fn hard_needs(role: &Role) -> impl Iterator<Item = &'static str> {
-    role.needs.iter().filter_map(|need| match need.on {
-        Upstream::Role(name) if need.strength == Strength::Hard => Some(name),
-        _ => None,
-    })
+    role.needed_roles(Strength::Hard)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{ROLES, find};
-    use berth_role::{Kind, Need};
+    use berth_role::{Kind, Need, Upstream};
     use proptest::prelude::*;
 
     const NAMES: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];

@@ -156,11 +156,7 @@ fn hard_needs(
     role: &Role,
     setting: &impl Fn(&str) -> Option<String>,
 ) -> Result<Vec<Need>, berth_role::PortError> {
-    let hard = role.needs.iter().filter(|need| need.strength == Strength::Hard);
-    let roles = hard.filter_map(|need| match need.on {
-        Upstream::Role(name) => find(name),
-        Upstream::Documents(_) | Upstream::KeyValue(_) => None,
-    });
+    let roles = role.needed_roles(Strength::Hard).filter_map(find);
     let needs = roles.filter_map(|needed| Some((needed, needed.ports.first()?)));
     needs
         .map(|(needed, port)| {

@@ -56,6 +56,17 @@ pub struct Role {
     pub stop: Stop,
 }
 
+impl Role {
+    /// The names of the other roles that it needs with this strength.
+    pub fn needed_roles(&self, strength: Strength) -> impl Iterator<Item = &'static str> {
+        let needs = self.needs.iter().filter(move |need| need.strength == strength);
+        needs.filter_map(|need| match need.on {
+            Upstream::Role(name) => Some(name),
+            Upstream::Documents(_) | Upstream::KeyValue(_) => None,
+        })
+    }
+}
+
 /// The part that a role plays. The order of the variants is the order of starting among roles that do not
 /// need each other: mail is never kept waiting by the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
