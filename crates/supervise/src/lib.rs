@@ -11,6 +11,17 @@
 //! Invariants: knows no role by name, reads no settings; owns every `waitpid` of the process, so nothing else
 //! may spawn in it; the program gets the signal mask and dispositions that we were started with; never
 //! `kill(-1)`; signals only descendants, and only through a `/proc` that is ours.
+//!
+//! ```
+//! use std::time::Duration;
+//! use berth_supervise::machine::{Action, Conduct, Event, Machine, Plan};
+//! let plan = Plan { conduct: Conduct::Plain, need_within: Duration::MAX, restart: None };
+//! let (mut machine, first) = Machine::new(&plan, 7);
+//! assert_eq!(first, [Action::AskNeeds]);
+//! assert_eq!(machine.step(&plan, Duration::ZERO, Event::NeedsAnswered), [Action::Start]);
+//! assert_eq!(machine.step(&plan, Duration::ZERO, Event::Started), []);
+//! assert_eq!(machine.deadline(&plan), None); // at rest
+//! ```
 
 #![allow(unsafe_code)] // System calls for which no crate has a safe wrapper that fits; each says why.
 
