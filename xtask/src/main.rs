@@ -1,7 +1,8 @@
 //! What a contributor runs, one file a command: `cargo xtask up`, `test`, `check`, `generate`, `bench`, `tools`.
 //!
 //! Commands work on the clone that they are called from, whatever the current folder, and keep what they
-//! make in three git-ignored folders: `target` (builds), `.tools` (Node and linters), `.berth` (the service).
+//! make in four git-ignored folders: `target` (builds), `.tools` (Node and linters), `.berth` (the service) and
+//! `docker/app/node_modules` (the sample application's packages).
 
 use std::ffi::OsString;
 use std::process::ExitCode;
