@@ -39,9 +39,9 @@ mod connection;
 mod error;
 mod http;
 mod imap;
+mod live;
 mod pop3;
 mod smtp;
-mod tcp;
 mod trust;
 
 pub use error::{Fault, ProbeError};
@@ -173,7 +173,7 @@ impl Client {
     pub async fn live(&self, target: &Target, within: Duration) -> Result<Answer, ProbeError> {
         let started = Instant::now();
         let patience = Patience { step: within, whole: within };
-        let said = tcp::sign_of_life(&self.tls, target, patience).await?;
+        let said = live::sign_of_life(&self.tls, target, patience).await?;
         Ok(Answer { said, took: started.elapsed() })
     }
 
