@@ -13,6 +13,7 @@ mod certificate;
 mod command_line;
 mod health;
 mod list;
+mod locate;
 mod needs;
 mod own;
 mod plain;

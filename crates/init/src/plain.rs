@@ -1,7 +1,7 @@
 //! Any program, after `--`.
 
 use std::error::Error;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use berth_supervise::machine::{Conduct, Plan};
 use berth_supervise::{Budget, Charge, Inherited, Program, Waiting};
 
 use crate::command_line::Times;
+use crate::locate::locate;
 use crate::own::{Own, Restart};
 use crate::serve::serve;
 
@@ -41,24 +42,6 @@ fn program(words: &[OsString]) -> Result<Program, Problem> {
     let folder = std::env::current_dir()
         .map_err(|error| Problem::new(Code::CannotRun, "cannot tell the current folder").because(error))?;
     Ok(Program { path: locate(first)?, arguments: rest.to_vec(), folder })
-}
-
-/// The file of a program. Where the search finds nothing that can be run, a file that is there and cannot be run
-/// is told apart from one that is not there (126 and 127).
-pub fn locate(word: &OsStr) -> Result<std::path::PathBuf, Problem> {
-    which::which(word).map_err(|error| {
-        let name = word.to_string_lossy();
-        if name.contains('/') && std::path::Path::new(word).exists() {
-            return Problem::new(Code::CannotRun, format!("cannot run {name}"))
-                .because(std::io::Error::from_raw_os_error(nix::libc::EACCES));
-        }
-        let cause = if name.contains('/') {
-            std::io::Error::from_raw_os_error(nix::libc::ENOENT).into()
-        } else {
-            anyhow::Error::new(error)
-        };
-        Problem::new(Code::NotFound, format!("cannot find {name}")).because(cause)
-    })
 }
 
 struct Plain {

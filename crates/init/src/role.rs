@@ -18,9 +18,9 @@ use berth_supervise::{Budget, Charge, Inherited, Program, Waiting};
 use tracing::warn;
 
 use crate::certificate;
+use crate::locate::locate;
 use crate::needs;
 use crate::own::{Own, Restart, environment};
-use crate::plain::locate;
 use crate::serve::serve;
 
 /// A need that does not answer for this long is not coming: an operator has to look.
