@@ -1,3 +1,5 @@
+//! The command line of `berth`, as clap reads it and prints it.
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::exit;

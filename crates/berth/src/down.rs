@@ -1,3 +1,5 @@
+//! `berth down`: stops all that runs of an installation.
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 

@@ -1,3 +1,5 @@
+//! Counts how often somebody wants an end: the first stops gracefully, later ones are answered, then obeyed.
+
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

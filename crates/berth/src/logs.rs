@@ -1,3 +1,5 @@
+//! `berth logs`: what the roles wrote, each line with its role's name when there are several.
+
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;

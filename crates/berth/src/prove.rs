@@ -1,3 +1,5 @@
+//! `berth prove`, and the proof at the end of `up`: which mailbox, through which ports, how it is told.
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;

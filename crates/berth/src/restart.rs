@@ -1,3 +1,5 @@
+//! `berth restart`: stops a role's program gracefully and waits until it is ready again.
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread::sleep;

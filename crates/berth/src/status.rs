@@ -1,3 +1,5 @@
+//! `berth status`: how each role is, once or again every second.
+
 use std::io::{IsTerminal, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,3 +1,5 @@
+//! `berth up`: from nothing to a proven mail, then keeping it so until Ctrl-C.
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 

@@ -129,7 +129,9 @@ pub fn stop_waves(instances: &[Instance]) -> Vec<Vec<&str>> {
     waves
 }
 
-/// How often an instance may be started again before it is left alone.
+/// How often an instance may be started again before it is left alone. An init restarts its program by a budget of
+/// its own, with jitter; this one is for inits, which end only when that budget is spent or somebody kills them, so
+/// it looks at a longer time and needs no jitter.
 #[derive(Debug, Default)]
 pub struct Budget {
     ends: Vec<Instant>,
