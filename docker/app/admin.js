@@ -33,6 +33,8 @@ const commands = {
   async remove(accounts, address) {
     const account = accounts.find(address);
     if (!account) throw new Error(`no such account: ${address}`);
+    // First, so that nothing is lost to a retry when it cannot be; and again, for what arrived until mx knew.
+    await removeMailbox(account.id);
     accounts.remove(account.id);
     await removeMailbox(account.id);
     return [account, `removed ${account.address}`];

@@ -31,6 +31,7 @@ struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   cargo xtask up --once    build everything, prove that a mail goes through, stop
+  cargo xtask up -- --port-offset 4000    pass an option on to `berth up`
   cargo xtask test init    run the black-box tests of berth-init alone";
 
 #[derive(Subcommand)]

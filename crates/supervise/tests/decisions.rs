@@ -238,7 +238,7 @@ fn readiness() -> impl Strategy<Value = Readiness> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// TERM to main once per stop; KILL never before the grace, as shortened, is over; never ready while draining;
     /// never two main processes; the exit code is main's or one of our own verdicts; no timer at rest.
