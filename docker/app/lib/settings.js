@@ -32,7 +32,7 @@ function load() {
     console.error(`MISSING CONFIG VALUES: ${missing.join(', ')}`);
     process.exit(1);
   }
-  const fill = (value) => value.replace(/\{\{\s*(\w+)\s*\}\}/g, (_, key) => all[key] ?? '');
+  const fill = (value) => value.replace(/\{\{\{?\s*(\w+)\s*\}?\}\}/g, (_, key) => all[key] ?? '');
   return Object.fromEntries(Object.entries(all).map(([key, value]) => [key, fill(fill(value))]));
 }
 
