@@ -31,6 +31,7 @@ mod exit;
 mod inherited;
 pub mod machine;
 mod reap;
+mod rest;
 mod restart;
 mod run;
 mod signals;

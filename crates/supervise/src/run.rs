@@ -23,6 +23,7 @@ use crate::exit::signal_name;
 use crate::inherited::Inherited;
 use crate::machine::{Action, Conduct, Ending, Event, Machine, Plan, Reason};
 use crate::reap::reap;
+use crate::rest::give_back_code;
 use crate::signals::{Signals, send};
 use crate::spawn::{Bond, Program, start};
 
@@ -197,6 +198,9 @@ impl<C: Charge> Supervisor<'_, C> {
             let before = self.machine.state();
             let actions = self.machine.step(self.plan, self.origin.elapsed(), event);
             self.tell(before);
+            if before != State::Ready && self.machine.state() == State::Ready {
+                give_back_code();
+            }
             if let Some(Action::End(code)) = actions.iter().find(|action| matches!(action, Action::End(_))) {
                 let code = *code;
                 self.act(actions);
