@@ -24,23 +24,23 @@ const options = { json: { type: 'boolean' }, 'password-stdin': { type: 'boolean'
 const commands = {
   async add(accounts, address, { 'password-stdin': given }) {
     if (!ADDRESS.test(address)) throw new Error(`not a mail address: ${address}`);
-    if (accounts.find(address)) throw new Error(`the account exists: ${address}`);
+    if (await accounts.find(address)) throw new Error(`the account exists: ${address}`);
     const password = given ? (await text(process.stdin)).replace(/\r?\n$/, '') : randomBytes(15).toString('base64url');
     if (!password) throw new Error('the password is empty');
     const account = await accounts.add(address, password);
     return [given ? account : { ...account, password }, given ? account.address : `${account.address} ${password}`];
   },
   async remove(accounts, address) {
-    const account = accounts.find(address);
+    const account = await accounts.find(address);
     if (!account) throw new Error(`no such account: ${address}`);
     // First, so that nothing is lost to a retry when it cannot be; and again, for what arrived until mx knew.
     await removeMailbox(account.id);
-    accounts.remove(account.id);
+    await accounts.remove(account.id);
     await removeMailbox(account.id);
     return [account, `removed ${account.address}`];
   },
-  list(accounts) {
-    const all = accounts.all();
+  async list(accounts) {
+    const all = await accounts.all();
     return [all, all.map(({ address }) => address).join('\n')];
   },
 };
@@ -85,7 +85,7 @@ async function main() {
     if (values.json) console.log(JSON.stringify(data));
     else if (plain) console.log(plain);
   } finally {
-    accounts.close();
+    await accounts.close();
   }
 }
 

@@ -60,7 +60,7 @@ async function start() {
   return async () => {
     await close(servers);
     storage.close();
-    accounts.close();
+    await accounts.close();
   };
 }
 

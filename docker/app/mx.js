@@ -23,10 +23,7 @@ async function start() {
     hideENHANCEDSTATUSCODES: false,
     size: bytes('SMTP_MESSAGE_MAX_SIZE'),
     onRcptTo({ address }, session, done) {
-      if (accounts.find(address)) return done();
-      // smtp-server would say 5.1.1 for every 550.
-      if (!accounts.local(address)) return done(reply('550 5.7.1', 'Relaying is denied'));
-      done(reply(550, 'No such mailbox here'));
+      admit(address, accounts).then(() => done(), done);
     },
     onData(stream, session, done) {
       deliver(stream, session, accounts, storage).then((text) => done(null, text), done);
@@ -37,8 +34,15 @@ async function start() {
   return async () => {
     await closeMail(servers);
     storage.close();
-    accounts.close();
+    await accounts.close();
   };
+}
+
+async function admit(address, accounts) {
+  if (await accounts.find(address)) return;
+  // smtp-server would say 5.1.1 for every 550.
+  if (!(await accounts.local(address))) throw reply('550 5.7.1', 'Relaying is denied');
+  throw reply(550, 'No such mailbox here');
 }
 
 // 250 is said only after `sqlite` has all copies on its disk; otherwise 451, and the retry adds what is missing.
@@ -50,7 +54,8 @@ async function deliver(stream, session, accounts, storage) {
   const trace = Buffer.from(`Return-Path: <${sender}>\r\n${received(session, id)}`);
   // A mail with a Message-ID is one mail however often it comes (RFC 5322 3.6.4): a retry is recognised by its bytes.
   const same = has(mail, 'Message-ID') ? mail : id;
-  const recipients = session.envelope.rcptTo.map(({ address }) => accounts.find(address)).filter(Boolean);
+  const found = await Promise.all(session.envelope.rcptTo.map(({ address }) => accounts.find(address)));
+  const recipients = found.filter(Boolean);
   const arrivals = recipients.map(({ id: account }) => ({
     account,
     arrival: digest(sender, account, same).toString('hex'),

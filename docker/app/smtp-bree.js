@@ -23,24 +23,24 @@ async function start() {
   const underWay = new Map();
   let dropped = false;
   let unlock;
+  let released = false;
   let timer;
   let stopped = false;
+  let again = false;
+  let working;
 
-  // Claims what is due, as much as may be under way, and sleeps until the bell, the next due mail or a free place.
-  const work = () => {
-    clearTimeout(timer);
-    if (stopped) return;
-    let pause = POLL;
+  // Claims what is due, as much as may be under way. Returns how long to sleep (ms) if neither the bell rings nor a
+  // place gets free.
+  const round = async () => {
     try {
-      if (!unlock) {
-        unlock = lock(join(settings.POSTBOX_STATE, 'queue'));
-        queue.release();
-      }
+      unlock ??= lock(join(settings.POSTBOX_STATE, 'queue'));
+      if (!released) await queue.release();
+      released = true;
       if (dropped) {
-        queue.release(Date.now() + POLL, [...underWay.values()]);
+        await queue.release(Date.now() + POLL, [...underWay.values()]);
         dropped = false;
       }
-      for (let mail; underWay.size < AT_ONCE && (mail = queue.claim());) {
+      for (let mail; !stopped && underWay.size < AT_ONCE && (mail = await queue.claim());) {
         // The queue could not be told what came of it (a full disk): left alone, it would wait for its lease to end.
         const attempt = sender.attempt(mail).catch((error) => {
           dropped = true;
@@ -49,24 +49,40 @@ async function start() {
         underWay.set(attempt, mail.id);
         attempt.finally(() => underWay.delete(attempt) && work());
       }
-      if (underWay.size < AT_ONCE) pause = Math.max(0, Math.min(POLL, (queue.next() ?? Infinity) - Date.now()));
+      if (underWay.size === AT_ONCE) return POLL;
+      return Math.max(0, Math.min(POLL, ((await queue.next()) ?? Infinity) - Date.now()));
     } catch (error) {
-      if (error instanceof Held) pause = LOCKED;
-      else log('error', 'the queue does not answer', { error });
+      if (error instanceof Held) return LOCKED;
+      log('error', 'the queue does not answer', { error });
+      return POLL;
+    }
+  };
+  // One round at a time: who calls during one gets another after it.
+  const rounds = async () => {
+    clearTimeout(timer);
+    let pause = POLL;
+    while (again && !stopped) {
+      again = false;
+      pause = await round();
     }
     timer = setTimeout(work, pause);
+    working = undefined;
   };
-  const bell = queue.listen(work);
+  const work = () => {
+    again = true;
+    working ??= rounds();
+  };
+  queue.listen(work);
   work();
 
   return async () => {
     stopped = true;
+    await working;
     clearTimeout(timer);
-    bell.close();
     await Promise.all(underWay.keys());
     close();
-    queue.close();
-    accounts.close();
+    await queue.close();
+    await accounts.close();
     unlock?.();
   };
 }

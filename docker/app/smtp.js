@@ -50,8 +50,8 @@ async function start() {
   for (const server of servers) server.on('error', (error) => log('info', 'client failed', { error }));
   return async () => {
     await closeMail(servers);
-    queue.close();
-    accounts.close();
+    await queue.close();
+    await accounts.close();
   };
 }
 
@@ -68,7 +68,7 @@ async function enqueue(stream, session, queue) {
   const raw = Buffer.concat([Buffer.from(received(session, id) + added.join('')), mail]);
   const { mailFrom, rcptTo } = session.envelope;
   try {
-    queue.add(
+    await queue.add(
       id,
       normal(mailFrom.address),
       rcptTo.map(({ address }) => address),

@@ -27,12 +27,13 @@ async function start() {
   const unlock = lock(join(folder, 'mailboxes'));
   const accounts = new Accounts();
   const mailboxes = new Mailboxes(folder);
+  const underWay = new Set();
   const sockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
     maxPayload: bytes('SMTP_MESSAGE_MAX_SIZE') + OVERHEAD,
   });
-  sockets.on('connection', (socket) => serve(socket, mailboxes, accounts));
+  sockets.on('connection', (socket) => serve(socket, mailboxes, accounts, underWay));
 
   const servers = await listen(() => {
     const server = production ? secure(certificate()) : plain();
@@ -48,12 +49,13 @@ async function start() {
     return server;
   }, settings.SQLITE_PORT);
 
-  // Requests are answered in one go each, so none is ever half-way here.
   return async () => {
     const closed = close(servers);
-    for (const client of sockets.clients) client.removeAllListeners('message').close(1001);
+    for (const client of sockets.clients) client.removeAllListeners('message');
+    await Promise.all(underWay);
+    for (const client of sockets.clients) client.close(1001);
     mailboxes.close();
-    accounts.close();
+    await accounts.close();
     unlock();
     setTimeout(() => {
       for (const client of sockets.clients) client.terminate();
@@ -63,12 +65,13 @@ async function start() {
   };
 }
 
-function serve(socket, mailboxes, accounts) {
+function serve(socket, mailboxes, accounts, underWay) {
   const tell = (account, changes) => socket.send(serialize({ account, changes }));
   const methods = {
     // An account that was removed meanwhile takes its mail with it.
-    deliver({ arrivals, raw }) {
-      const known = arrivals.filter(({ account }) => accounts.exists(account));
+    async deliver({ arrivals, raw }) {
+      const exist = await Promise.all(arrivals.map(({ account }) => accounts.exists(account)));
+      const known = arrivals.filter((_, index) => exist[index]);
       mailboxes.deliver(known, raw);
       setImmediate(() => known.forEach(({ account }) => mailboxes.refresh(account)));
     },
@@ -76,18 +79,22 @@ function serve(socket, mailboxes, accounts) {
     logout: ({ account, session }) => mailboxes.logout(account, session),
     remove: ({ account }) => mailboxes.remove(account),
   };
-  socket.on('message', (data) => {
+  const answer = async (data) => {
     const { id, method, ...parameters } = deserialize(data);
     try {
       const { account, password, ...rest } = parameters;
       const result = methods[method]
-        ? methods[method](parameters)
+        ? await methods[method](parameters)
         : mailboxes.call(account, decrypt(password), method, rest);
       socket.send(serialize({ id, result }));
     } catch (error) {
       if (error.name !== 'Refusal') log('error', 'request failed', { method, error });
       socket.send(serialize({ id, error: { message: error.message, code: error.code } }));
     }
+  };
+  socket.on('message', (data) => {
+    const answered = answer(data).finally(() => underWay.delete(answered));
+    underWay.add(answered);
   });
   socket.on('error', () => socket.terminate());
   socket.on('close', () => mailboxes.leave(tell));

@@ -24,20 +24,20 @@ export class Accounts {
     this.store = new Store(join(settings.POSTBOX_STATE, 'accounts.sqlite'), SCHEMA);
   }
 
-  find(address) {
+  async find(address) {
     return this.store.get('SELECT id, address FROM accounts WHERE address = ?', normal(address));
   }
 
-  exists(id) {
+  async exists(id) {
     return Boolean(this.store.get('SELECT 1 FROM accounts WHERE id = ?', id));
   }
 
-  all() {
+  async all() {
     return this.store.all('SELECT id, address, created FROM accounts ORDER BY address');
   }
 
   // Whether mail for the address stays here, whoever the recipient is.
-  local(address) {
+  async local(address) {
     const name = domain(normal(address));
     return (
       name === settings.WEB_HOST ||
@@ -53,7 +53,7 @@ export class Accounts {
     return account;
   }
 
-  remove(id) {
+  async remove(id) {
     this.store.run('DELETE FROM accounts WHERE id = ?', id);
   }
 
@@ -65,7 +65,7 @@ export class Accounts {
     return found && matches ? { id: found.id, address: found.address } : undefined;
   }
 
-  close() {
+  async close() {
     this.store.close();
   }
 }

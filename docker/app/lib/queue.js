@@ -27,31 +27,25 @@ export class Queue {
     return randomBytes(8).toString('hex');
   }
 
-  // Durable when it returns.
-  add(id, sender, recipients, raw) {
-    const now = Date.now();
-    this.store.transaction(() => {
-      this.store.run('INSERT INTO mails VALUES (?, ?, ?, ?)', id, sender, now, raw);
-      for (const address of recipients) {
-        this.store.run('INSERT INTO recipients (mail, address, due) VALUES (?, ?, ?)', id, address, now);
-      }
-    });
+  // Durable when it has resolved.
+  async add(id, sender, recipients, raw) {
+    this.store.transaction(() => this.#insert(id, sender, recipients, raw));
     writeFileSync(this.bell, '\n');
   }
 
-  // Calls back when something was added, by whatever process. Returns the watcher.
+  // Calls back when something was added, by whatever process, until it is closed.
   listen(rung) {
-    return watch(this.bell, rung);
+    this.watcher = watch(this.bell, rung);
   }
 
   // For the only worker: what nobody is at, since a predecessor died or an attempt failed, is free at `time`.
-  release(time = 0, underWay = []) {
+  async release(time = 0, underWay = []) {
     const text = 'UPDATE recipients SET leased = ? WHERE leased > ? AND mail NOT IN (SELECT value FROM json_each(?))';
     this.store.run(text, time, time, JSON.stringify(underWay));
   }
 
   // A mail with those of its recipients that are due, or undefined. Who dies with it loses nothing: the lease ends.
-  claim() {
+  async claim() {
     const now = Date.now();
     return this.store.transaction(() => {
       const due = 'due <= ? AND leased <= ?';
@@ -67,16 +61,16 @@ export class Queue {
   }
 
   // When the next recipient is due (ms since the epoch), or undefined.
-  next() {
+  async next() {
     return this.store.get('SELECT min(max(due, leased)) AS due FROM recipients').due ?? undefined;
   }
 
-  defer({ id }, due) {
+  async defer({ id }, due) {
     this.store.run('UPDATE recipients SET due = ?, leased = 0 WHERE id = ?', due, id);
   }
 
   // Delivered, or given up: then `bounce` takes its place in the same commit.
-  finish(mail, recipients, bounce) {
+  async finish(mail, recipients, bounce) {
     this.store.transaction(() => {
       for (const { id } of recipients) this.store.run('DELETE FROM recipients WHERE id = ?', id);
       this.store.run(
@@ -84,11 +78,21 @@ export class Queue {
         mail.id,
         mail.id,
       );
-      if (bounce) this.add(Queue.id(), '', [mail.sender], bounce);
+      if (bounce) this.#insert(Queue.id(), '', [mail.sender], bounce);
     });
+    if (bounce) writeFileSync(this.bell, '\n');
   }
 
-  close() {
+  #insert(id, sender, recipients, raw) {
+    const now = Date.now();
+    this.store.run('INSERT INTO mails VALUES (?, ?, ?, ?)', id, sender, now, raw);
+    for (const address of recipients) {
+      this.store.run('INSERT INTO recipients (mail, address, due) VALUES (?, ?, ?)', id, address, now);
+    }
+  }
+
+  async close() {
+    this.watcher?.close();
     this.store.close();
   }
 }

@@ -16,9 +16,11 @@ export class Sender {
   }
 
   async attempt(mail) {
-    const groups = Map.groupBy(mail.recipients, ({ address }) =>
-      this.accounts.local(address) ? '' : domain(address).toLowerCase(),
-    );
+    const names = new Map();
+    for (const { address } of mail.recipients) {
+      names.set(address, (await this.accounts.local(address)) ? '' : domain(address).toLowerCase());
+    }
+    const groups = Map.groupBy(mail.recipients, ({ address }) => names.get(address));
     await Promise.all([...groups].map(([name, recipients]) => this.#deliver(mail, recipients, name === '')));
   }
 
@@ -30,9 +32,9 @@ export class Sender {
     const delivered = recipients.filter((recipient) => !failed.has(recipient));
     // A bounce is never bounced (RFC 5321 6.1): it has no sender.
     const report = given.length && mail.sender ? bounce(mail, given) : undefined;
-    this.queue.finish(mail, [...delivered, ...given.map(({ recipient }) => recipient)], report);
+    await this.queue.finish(mail, [...delivered, ...given.map(({ recipient }) => recipient)], report);
     for (const { recipient } of later) {
-      this.queue.defer(recipient, Date.now() + pause(recipient.attempts, own ? OWN : OTHERS));
+      await this.queue.defer(recipient, Date.now() + pause(recipient.attempts, own ? OWN : OTHERS));
     }
     for (const { reason, permanent } of failures) log('info', 'not delivered', { id: mail.id, reason, permanent });
     log('info', 'attempted', { id: mail.id, delivered: delivered.length, later: later.length, given: given.length });
