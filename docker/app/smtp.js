@@ -1,14 +1,14 @@
 // The role `smtp`: takes mail from the users of the service (RFC 6409) and queues it.
-import { randomUUID } from 'node:crypto';
 import { SMTPServer } from 'smtp-server';
 import { Accounts, normal } from './lib/accounts.js';
 import { live } from './lib/life.js';
 import { closeMail, listen } from './lib/listen.js';
 import { log } from './lib/log.js';
 import { Login, TooMany } from './lib/login.js';
-import { date, has, read, received, reply } from './lib/message.js';
+import { read, reply } from './lib/message.js';
 import { Queue } from './lib/queue.js';
 import { bytes, settings } from './lib/settings.js';
+import { submit } from './lib/submit.js';
 import { certificate, implicit } from './lib/tls.js';
 
 await live('smtp', start);
@@ -59,25 +59,8 @@ async function start() {
 async function enqueue(stream, session, queue) {
   const mail = await read(stream);
   if (stream.sizeExceeded) throw reply('552 5.3.4', 'The mail is too big');
-  const id = Queue.id();
-  // RFC 6409 8.2 and 8.3: a submission server may add what the client left out.
-  const added = [
-    has(mail, 'Date') ? '' : `Date: ${date()}\r\n`,
-    has(mail, 'Message-ID') ? '' : `Message-ID: <${randomUUID()}@${settings.WEB_HOST}>\r\n`,
-  ];
-  const raw = Buffer.concat([Buffer.from(received(session, id) + added.join('')), mail]);
-  const { mailFrom, rcptTo } = session.envelope;
-  try {
-    await queue.add(
-      id,
-      normal(mailFrom.address),
-      rcptTo.map(({ address }) => address),
-      raw,
-    );
-  } catch (error) {
-    log('error', 'not queued', { id, error });
+  const id = await submit(queue, session, mail).catch(() => {
     throw reply(451, 'The mail cannot be queued now, try again later');
-  }
-  log('info', 'queued', { id, size: raw.length, recipients: rcptTo.length });
+  });
   return `Queued as ${id}`;
 }

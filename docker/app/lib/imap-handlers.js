@@ -30,7 +30,7 @@ export function handle(server, ask) {
     },
     async onStatus(path, session) {
       const { messages, unseen, uidnext, uidvalidity, modseq } = await ask(session, 'status', { path });
-      return { messages, unseen: unseen ?? 0, uidNext: uidnext, uidValidity: uidvalidity, highestModseq: modseq };
+      return { messages, unseen, uidNext: uidnext, uidValidity: uidvalidity, highestModseq: modseq };
     },
     async onAppend(name, flags, date, raw, session) {
       // imap-core leaves the bytes of a UTF-8 name as they are, here alone.

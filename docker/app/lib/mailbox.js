@@ -81,8 +81,10 @@ export class Mailbox extends Store {
     }
   }
 
-  folders() {
-    return this.all('SELECT id, path, special, subscribed FROM folders ORDER BY path');
+  // `counted` asks for the numbers of mails as well.
+  folders({ counted }) {
+    const folders = this.all('SELECT id, path, special, subscribed FROM folders ORDER BY path');
+    return counted ? folders.map((folder) => ({ ...folder, ...this.#counts(folder) })) : folders;
   }
 
   // Makes the folders above as well (RFC 9051 6.3.4).
@@ -135,9 +137,7 @@ export class Mailbox extends Store {
 
   status({ path }) {
     const folder = this.#folder(path);
-    const unseen = `SELECT count(*) AS messages, sum(NOT EXISTS (SELECT 1 FROM json_each(flags) WHERE value = '\\Seen')) AS unseen
-      FROM messages WHERE folder = ?`;
-    return { ...folder, ...this.get(unseen, folder.id) };
+    return { ...folder, ...this.#counts(folder) };
   }
 
   append({ path, flags, date, raw }) {
@@ -231,6 +231,11 @@ export class Mailbox extends Store {
     const uidvalidity = Math.floor(Date.now() / 1000);
     return this.run('INSERT INTO folders (path, special, uidvalidity) VALUES (?, ?, ?)', path, special, uidvalidity)
       .lastInsertRowid;
+  }
+
+  #counts({ id }) {
+    const unseen = "coalesce(sum(NOT EXISTS (SELECT 1 FROM json_each(flags) WHERE value = '\\Seen')), 0)";
+    return this.get(`SELECT count(*) AS messages, ${unseen} AS unseen FROM messages WHERE folder = ?`, id);
   }
 
   #messages(folder, uids) {
