@@ -1,5 +1,6 @@
 // The life of a role's process: start, say `ready`, drain when asked, end. The contract is the application's:
 // TERM, INT, HUP and the message "shutdown" drain once each; a second signal of a kind has its default action.
+import { loaded } from './frugal.js';
 import { log } from './log.js';
 
 // `start` returns the function that closes what it opened. `within` (ms) is how long closing may take: 5 s as
@@ -14,6 +15,7 @@ export async function live(role, start, { within = 5000, ready = true } = {}) {
     log('fatal', 'cannot start', { role, error, address: error.address, port: error.port });
     process.exit(1);
   }
+  loaded();
   let stopping = false;
   const stop = async (reason) => {
     if (stopping) return;
