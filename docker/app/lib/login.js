@@ -6,14 +6,27 @@ export class TooMany extends Error {}
 
 export class Login {
   #failures = new Map();
+  #underWay = new Map();
 
   constructor(accounts) {
     this.accounts = accounts;
   }
 
-  // The account, undefined for wrong credentials; throws TooMany after LIMIT failures within WINDOW.
+  // The account, undefined for wrong credentials; throws TooMany after LIMIT failures within WINDOW. An HTTP client
+  // logs in with each of the requests that it makes at once: the same credentials are one attempt.
   async check(address, password, client) {
     const who = `${address.toLowerCase()} ${client}`;
+    const attempt = `${who} ${password}`;
+    if (!this.#underWay.has(attempt)) {
+      this.#underWay.set(
+        attempt,
+        this.#attempt(who, address, password).finally(() => this.#underWay.delete(attempt)),
+      );
+    }
+    return this.#underWay.get(attempt);
+  }
+
+  async #attempt(who, address, password) {
     const now = Date.now();
     for (const [key, { since }] of this.#failures) if (now - since > WINDOW) this.#failures.delete(key);
     const failures = this.#failures.get(who) ?? { since: now, count: 0 };

@@ -86,8 +86,8 @@ test('guessing passwords is stopped, for this address and client only', async (t
   await assert.rejects(guess(joe), refused(454, 'Too many'));
   await guess(ann);
   await Promise.all(
-    Array.from({ length: 10 }, () =>
-      assert.rejects(service.imap({ ...joe, pass: 'wrong' }), { authenticationFailed: true }),
+    Array.from({ length: 10 }, (_, number) =>
+      assert.rejects(service.imap({ ...joe, pass: `guess ${number}` }), { authenticationFailed: true }),
     ),
   );
   await assert.rejects(service.imap(joe), ({ response }) => /Too many/.test(response));
