@@ -10,7 +10,7 @@ use berth_catalogue::{ROLES, find, start_order};
 use berth_control::PortTls;
 use berth_engine::{Folder, Instance, Port, Wanted};
 use berth_report::{Code, Problem, nearest};
-use berth_role::{Exposure, Readiness, Role, Strength, Tls, TlsMode, Upstream};
+use berth_role::{Exposure, Readiness, Role, Strength, Tls, Upstream};
 use berth_settings::Settings;
 
 use crate::certificate::{AUTHORITY, CHAIN, PRIVATE};
@@ -104,15 +104,7 @@ impl Service {
     fn instance(&self, role: &Role, settings: &Settings) -> anyhow::Result<Instance> {
         let setting = |key: &str| settings.get(key).map(ToOwned::to_owned);
         let ports = role.ports.iter().map(|port| {
-            let listening = port.resolve(&setting)?;
-            let tls = match listening.tls {
-                TlsMode::None => PortTls::None,
-                TlsMode::StartTls => PortTls::Starttls,
-                TlsMode::Implicit => PortTls::Implicit,
-            };
-            let listening =
-                berth_control::Port { name: listening.name.to_owned(), number: listening.number, tls };
-            Ok(Port { published: port.published, listening })
+            Ok(Port { published: port.published, listening: port.resolve(&setting)?.into() })
         });
         let named = |strength| {
             let running =
@@ -162,9 +154,9 @@ impl Service {
                 }
             }
             if let Some(certificate) = role.certificate {
-                set(certificate, &path(CHAIN));
-                set(&certificate.replace("_CERT_", "_KEY_"), &path(PRIVATE));
-                set(&certificate.replace("_CERT_", "_CA_"), &path(AUTHORITY));
+                set(certificate.chain, &path(CHAIN));
+                set(certificate.key, &path(PRIVATE));
+                set(certificate.authority, &path(AUTHORITY));
             }
             for port in role.ports {
                 let number = high_number(port).checked_add(self.offset).with_context(|| {

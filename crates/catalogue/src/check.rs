@@ -167,6 +167,7 @@ mod tests {
         readiness: Readiness::Message,
         ready_within: Duration::from_secs(1),
         certificate: None,
+        reads: &[],
         health: &[],
         stop: Stop { drain: Duration::from_secs(1), grace: Duration::from_secs(2), normal: &[0] },
     };

@@ -1,4 +1,4 @@
-use berth_role::{Readiness, Role, Strength, Tls, Upstream};
+use berth_role::{Certificate, Readiness, Role, Strength, Tls, Upstream};
 use serde::Serialize;
 
 /// A role as machines read it: `berth-init roles --json`.
@@ -22,12 +22,25 @@ pub struct RoleDescription {
     pub readiness: ReadinessDescription,
     /// How long it may take to get ready.
     pub ready_within_seconds: u64,
-    /// The setting that names the file of its certificate.
-    pub certificate: Option<&'static str>,
+    /// The settings that name the files of its certificate.
+    pub certificate: Option<CertificateDescription>,
+    /// The settings that few roles read, and it does.
+    pub reads: &'static [&'static str],
     /// What is asked of it, in words.
     pub health: Vec<String>,
     /// How it is stopped.
     pub stop: StopDescription,
+}
+
+/// The settings that name the files of a certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CertificateDescription {
+    /// The certificate, and those between it and the authority.
+    pub chain: &'static str,
+    /// Its private key.
+    pub key: &'static str,
+    /// The authority's certificates.
+    pub authority: &'static str,
 }
 
 /// A port of a role.
@@ -138,7 +151,12 @@ pub fn describe(role: &Role) -> RoleDescription {
             Readiness::AliveFor(time) => ReadinessDescription::AliveFor { seconds: time.as_secs() },
         },
         ready_within_seconds: role.ready_within.as_secs(),
-        certificate: role.certificate,
+        certificate: role.certificate.map(|Certificate { chain, key, authority }| CertificateDescription {
+            chain,
+            key,
+            authority,
+        }),
+        reads: role.reads,
         health: role.health.iter().map(ToString::to_string).collect(),
         stop: StopDescription {
             drain_seconds: role.stop.drain.as_secs(),

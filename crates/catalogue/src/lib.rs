@@ -23,8 +23,8 @@ mod order;
 
 pub use check::{CatalogueError, check};
 pub use describe::{
-    NeedDescription, NeedOn, PortDescription, ReadinessDescription, RoleDescription, StopDescription,
-    TlsRule, describe,
+    CertificateDescription, NeedDescription, NeedOn, PortDescription, ReadinessDescription, RoleDescription,
+    StopDescription, TlsRule, describe,
 };
 pub use order::start_order;
 

@@ -5,7 +5,8 @@
 //! containers that share the host's network share its abstract names; elsewhere it is a file.
 //!
 //! Invariants: only our own user and root are answered (the listener looks at the peer's credentials);
-//! asking is blocking and bounded, so that a health probe needs no runtime; nothing here knows what a role is.
+//! asking is blocking and bounded, so that a health probe needs no runtime; of a role it knows only how TLS
+//! is spoken on a port.
 //!
 //! ```
 //! use berth_control::Request;
@@ -20,6 +21,7 @@ use std::os::unix::net::{SocketAddr, UnixStream};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use berth_role::{Listening, TlsMode};
 use serde::{Deserialize, Serialize};
 
 mod listener;
@@ -157,6 +159,32 @@ pub enum PortTls {
     Starttls,
     /// From the first byte.
     Implicit,
+}
+
+impl From<TlsMode> for PortTls {
+    fn from(mode: TlsMode) -> Self {
+        match mode {
+            TlsMode::None => Self::None,
+            TlsMode::StartTls => Self::Starttls,
+            TlsMode::Implicit => Self::Implicit,
+        }
+    }
+}
+
+impl From<PortTls> for TlsMode {
+    fn from(tls: PortTls) -> Self {
+        match tls {
+            PortTls::None => Self::None,
+            PortTls::Starttls => Self::StartTls,
+            PortTls::Implicit => Self::Implicit,
+        }
+    }
+}
+
+impl From<Listening> for Port {
+    fn from(Listening { name, number, tls }: Listening) -> Self {
+        Self { name: name.to_owned(), number, tls: tls.into() }
+    }
 }
 
 /// Where an init listens for requests.

@@ -13,11 +13,10 @@ use rustls::sign::CertifiedKey;
 /// The file of the role's certificate, once it is sure that it can be read and that the key belongs to it: the
 /// application reads both once, at its start, and ends when it cannot. Nothing when the role serves none.
 pub fn checked(role: &Role, settings: &Settings, folder: &Path) -> Result<Option<PathBuf>, Problem> {
-    let Some(setting) = role.certificate else { return Ok(None) };
+    let Some(files) = role.certificate else { return Ok(None) };
     let file =
         |setting: &str| settings.get(setting).filter(|path| !path.is_empty()).map(|path| folder.join(path));
-    // The application names the two alike: WEB_SSL_CERT_PATH and WEB_SSL_KEY_PATH.
-    let (Some(chain), Some(key)) = (file(setting), file(&setting.replace("_CERT_", "_KEY_"))) else {
+    let (Some(chain), Some(key)) = (file(files.chain), file(files.key)) else {
         return Ok(None);
     };
     let refused = |what: &str, path: &Path| {
@@ -25,7 +24,10 @@ pub fn checked(role: &Role, settings: &Settings, folder: &Path) -> Result<Option
             Code::Settings,
             format!("cannot use the TLS {what} of role {}: {}", role.name, path.display()),
         )
-        .hint(format!("it is named by {setting} and its like; the role's user has to be able to read it"))
+        .hint(format!(
+            "it is named by {} or {}; the role's user has to be able to read it",
+            files.chain, files.key
+        ))
     };
     let certificates = CertificateDer::pem_file_iter(&chain)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use berth_catalogue::find;
-use berth_control::{Need, Port, PortTls};
+use berth_control::{Need, Port};
 use berth_probe::{Client, Patience, ProbeError, Target};
-use berth_role::{Check, TlsMode};
+use berth_role::Check;
 use berth_supervise::Waiting;
 use tokio::time::sleep;
 use tracing::info;
@@ -62,10 +62,5 @@ pub async fn ask(client: &Client, need: &Need) -> Result<(), ProbeError> {
 
 /// A port as a probe takes it.
 pub fn target(host: &str, port: &Port) -> Target {
-    let tls = match port.tls {
-        PortTls::None => TlsMode::None,
-        PortTls::Starttls => TlsMode::StartTls,
-        PortTls::Implicit => TlsMode::Implicit,
-    };
-    Target::new(host, port.number, tls)
+    Target::new(host, port.number, port.tls.into())
 }

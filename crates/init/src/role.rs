@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use berth_catalogue::{find, names};
-use berth_control::{Need, Port, PortTls, Status};
+use berth_control::{Need, Port, Status};
 use berth_report::{Code, Problem, nearest};
-use berth_role::{Listening, Role, Stop, Strength, TlsMode, Upstream};
+use berth_role::{Listening, Role, Stop, Strength, Upstream};
 use berth_settings::Settings;
 use berth_supervise::machine::{Conduct, Plan};
 use berth_supervise::{Budget, Charge, Inherited, Program, Waiting};
@@ -164,19 +164,10 @@ fn hard_needs(
             Ok(Need {
                 role: needed.name.to_owned(),
                 host: host.unwrap_or_else(|| needs::HERE.to_owned()),
-                port: told(&port.resolve(setting)?),
+                port: port.resolve(setting)?.into(),
             })
         })
         .collect()
-}
-
-fn told(listening: &Listening) -> Port {
-    let tls = match listening.tls {
-        TlsMode::None => PortTls::None,
-        TlsMode::StartTls => PortTls::Starttls,
-        TlsMode::Implicit => PortTls::Implicit,
-    };
-    Port { name: listening.name.to_owned(), number: listening.number, tls }
 }
 
 impl Charge for RoleCharge {
@@ -204,7 +195,7 @@ impl Charge for RoleCharge {
 
     fn describe(&self, status: &mut Status) {
         status.role = Some(self.role.name.to_owned());
-        status.ports = self.known.ports.iter().map(told).collect();
+        status.ports = self.known.ports.iter().copied().map(Port::from).collect();
         status.certificate.clone_from(&self.known.certificate);
         status.needs.clone_from(&self.known.needs);
     }

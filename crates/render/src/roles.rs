@@ -80,8 +80,8 @@ fn section(role: &Role) -> String {
         none if none.is_empty() => item("Healthy", &"when it runs and its needs answer"),
         checks => item("Healthy", &format_args!("{checks}; and its needs answer")),
     }
-    if let Some(setting) = role.certificate {
-        item("Certificate", &format_args!("the file that `{setting}` names"));
+    if let Some(files) = role.certificate {
+        item("Certificate", &format_args!("the files that `{}` and `{}` name", files.chain, files.key));
     }
     let (drain, grace) = (seconds(role.stop.drain), seconds(role.stop.grace));
     let normal = list(role.stop.normal.iter().map(ToString::to_string), ", ");
@@ -173,7 +173,7 @@ mod tests {
              - Needs: [sqlite](#sqlite)\n\
              - Ready: when it says so, within 120 s\n\
              - Healthy: IMAP greeting, certificate; and its needs answer\n\
-             - Certificate: the file that `WEB_SSL_CERT_PATH` names\n\
+             - Certificate: the files that `WEB_SSL_CERT_PATH` and `WEB_SSL_KEY_PATH` name\n\
              - Stop: TERM, to what it has started after 5 s, KILL after 15 s; normal exit codes 0, 1, 130, 143\n"
         );
     }

@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use berth_role::{Check, Exposure, Kind, Need, Port, Readiness, Role, Stop, Tls, Upstream};
+use berth_role::{Certificate, Check, Exposure, Kind, Need, Port, Readiness, Role, Stop, Tls, Upstream};
 
 /// The same for programs.
 pub const ROLE: Role = Role {
@@ -33,7 +33,12 @@ pub const ROLE: Role = Role {
     ],
     readiness: Readiness::Message,
     ready_within: Duration::from_mins(2),
-    certificate: Some("API_SSL_CERT_PATH"),
+    certificate: Some(Certificate {
+        chain: "API_SSL_CERT_PATH",
+        key: "API_SSL_KEY_PATH",
+        authority: "API_SSL_CA_PATH",
+    }),
+    reads: &["API_SECRETS", "TXT_ENCRYPTION_KEY", "WEBHOOK_SIGNATURE_KEY", "TRUST_PROXY"],
     health: &[Check::Http { path: "/v1/test", statuses: &[200] }],
     stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
 };

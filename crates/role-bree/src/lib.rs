@@ -29,6 +29,7 @@ pub const ROLE: Role = Role {
     // Twice the 110 s that its first wave of jobs was measured to keep two cores busy.
     ready_within: Duration::from_mins(4),
     certificate: None,
+    reads: &["API_SECRETS", "SMTP_EXCHANGE_DOMAINS", "SQLITE_STORAGE_PATH"],
     health: &[],
     // 41 s is the longest end that was measured, with its start under way.
     stop: Stop { drain: Duration::from_secs(45), grace: Duration::from_mins(1), normal: &[0, 1, 130, 143] },

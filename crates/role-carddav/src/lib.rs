@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use berth_role::{Check, Exposure, Kind, Need, Port, Readiness, Role, Stop, Tls, Upstream};
+use berth_role::{Certificate, Check, Exposure, Kind, Need, Port, Readiness, Role, Stop, Tls, Upstream};
 
 /// Address books.
 pub const ROLE: Role = Role {
@@ -34,7 +34,12 @@ pub const ROLE: Role = Role {
     ],
     readiness: Readiness::Message,
     ready_within: Duration::from_mins(2),
-    certificate: Some("CARDDAV_SSL_CERT_PATH"),
+    certificate: Some(Certificate {
+        chain: "CARDDAV_SSL_CERT_PATH",
+        key: "CARDDAV_SSL_KEY_PATH",
+        authority: "CARDDAV_SSL_CA_PATH",
+    }),
+    reads: &["API_SECRETS"],
     health: &[Check::DavUnauthorized],
     stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
 };

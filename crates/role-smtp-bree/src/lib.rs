@@ -27,6 +27,7 @@ pub const ROLE: Role = Role {
     readiness: Readiness::AliveFor(Duration::from_secs(5)),
     ready_within: Duration::from_mins(2),
     certificate: None,
+    reads: &["SRS_SECRET", "SEND_EMAIL", "POSTBOX_MX_HOST"],
     health: &[],
     stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
 };

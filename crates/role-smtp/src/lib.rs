@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use berth_role::{Check, Exposure, Kind, Need, Port, Readiness, Role, Stop, Tls, Upstream};
+use berth_role::{Certificate, Check, Exposure, Kind, Need, Port, Readiness, Role, Stop, Tls, Upstream};
 
 /// Submission of mail by users.
 pub const ROLE: Role = Role {
@@ -31,7 +31,12 @@ pub const ROLE: Role = Role {
     needs: &[Need::hard(Upstream::Documents("MONGO_URI")), Need::hard(Upstream::KeyValue("BREE_REDIS_"))],
     readiness: Readiness::Message,
     ready_within: Duration::from_mins(2),
-    certificate: Some("WEB_SSL_CERT_PATH"),
+    certificate: Some(Certificate {
+        chain: "WEB_SSL_CERT_PATH",
+        key: "WEB_SSL_KEY_PATH",
+        authority: "WEB_SSL_CA_PATH",
+    }),
+    reads: &["SMTP_MESSAGE_MAX_SIZE", "MAX_RECIPIENTS"],
     health: &[Check::Smtp, Check::Certificate],
     stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
 };

@@ -28,6 +28,7 @@ pub const ROLE: Role = Role {
     readiness: Readiness::AliveFor(Duration::from_secs(5)),
     ready_within: Duration::from_mins(2),
     certificate: None,
+    reads: &["API_SECRETS", "SQLITE_STORAGE_PATH"],
     health: &[],
     stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
 };

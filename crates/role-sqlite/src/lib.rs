@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use berth_role::{Check, Exposure, Kind, Need, Port, Readiness, Role, Stop, Tls, Upstream};
+use berth_role::{Certificate, Check, Exposure, Kind, Need, Port, Readiness, Role, Stop, Tls, Upstream};
 
 /// The keeper of the mailboxes.
 pub const ROLE: Role = Role {
@@ -31,7 +31,12 @@ pub const ROLE: Role = Role {
     needs: &[Need::hard(Upstream::Documents("MONGO_URI")), Need::hard(Upstream::KeyValue("IMAP_REDIS_"))],
     readiness: Readiness::Message,
     ready_within: Duration::from_mins(2),
-    certificate: Some("WEB_SSL_CERT_PATH"),
+    certificate: Some(Certificate {
+        chain: "WEB_SSL_CERT_PATH",
+        key: "WEB_SSL_KEY_PATH",
+        authority: "WEB_SSL_CA_PATH",
+    }),
+    reads: &["API_SECRETS", "SQLITE_STORAGE_PATH", "SQLITE_TMPDIR"],
     health: &[Check::WebSocketUnauthorized, Check::Certificate],
     // 60 s is the application's own limit; the rest is for what it leaves behind.
     stop: Stop { drain: Duration::from_mins(1), grace: Duration::from_secs(75), normal: &[0, 1, 130, 143] },

@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use berth_role::{Check, Exposure, Kind, Need, Port, Readiness, Role, Stop, Tls, Upstream};
+use berth_role::{Certificate, Check, Exposure, Kind, Need, Port, Readiness, Role, Stop, Tls, Upstream};
 
 /// Pages for people.
 pub const ROLE: Role = Role {
@@ -35,7 +35,20 @@ pub const ROLE: Role = Role {
     ],
     readiness: Readiness::Message,
     ready_within: Duration::from_mins(2),
-    certificate: Some("WEB_SSL_CERT_PATH"),
+    certificate: Some(Certificate {
+        chain: "WEB_SSL_CERT_PATH",
+        key: "WEB_SSL_KEY_PATH",
+        authority: "WEB_SSL_CA_PATH",
+    }),
+    reads: &[
+        "AUTH_BASIC_ENABLED",
+        "AUTH_BASIC_USERNAME",
+        "AUTH_BASIC_PASSWORD",
+        "TXT_ENCRYPTION_KEY",
+        "SMTP_EXCHANGE_DOMAINS",
+        "TRUST_PROXY",
+        "API_SECRETS",
+    ],
     health: &[Check::Http { path: "/", statuses: &[200, 301, 302, 303, 307, 308] }],
     stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
 };

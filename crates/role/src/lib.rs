@@ -23,6 +23,7 @@ use std::fmt;
 use std::time::Duration;
 
 mod port;
+mod settings;
 
 pub use port::{Exposure, Listening, Port, PortError, Tls, TlsMode};
 
@@ -48,8 +49,10 @@ pub struct Role {
     pub readiness: Readiness,
     /// How long it may take to get ready, from the moment it was started.
     pub ready_within: Duration,
-    /// The setting that names the file of the certificate it serves, if it serves one.
-    pub certificate: Option<&'static str>,
+    /// The settings that name the files of the certificate it serves, if it serves one.
+    pub certificate: Option<Certificate>,
+    /// The settings that few roles read, and this one does; not those that its other fields name.
+    pub reads: &'static [&'static str],
     /// What is asked of it to know whether it is good for clients, in this order.
     pub health: &'static [Check],
     /// How it is stopped.
@@ -65,6 +68,17 @@ impl Role {
             Upstream::Documents(_) | Upstream::KeyValue(_) => None,
         })
     }
+}
+
+/// The settings that name the files of a certificate, all three PEM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Certificate {
+    /// The certificate itself, and those between it and the authority.
+    pub chain: &'static str,
+    /// Its private key.
+    pub key: &'static str,
+    /// The authority's certificates.
+    pub authority: &'static str,
 }
 
 /// The part that a role plays. The order of the variants is the order of starting among roles that do not
