@@ -18,6 +18,7 @@ const METHODS = new Set([
   'status',
   'append',
   'store',
+  'discard',
   'expunge',
   'copy',
   'move',
