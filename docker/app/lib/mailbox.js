@@ -187,6 +187,11 @@ export class Mailbox extends Store {
     });
   }
 
+  // Whatever flags they carry.
+  discard({ folder, uids, session }) {
+    return this.#atomic(() => this.#messages(folder, uids).map(({ uid }) => this.#remove(folder, uid, session)));
+  }
+
   copy({ folder, uids, to }) {
     return this.#atomic(() => {
       const target = this.#find(to) ?? refuse('TRYCREATE');
