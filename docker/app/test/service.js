@@ -12,6 +12,7 @@ import { createTransport } from 'nodemailer';
 
 const APP = join(import.meta.dirname, '..');
 const READY_WITHIN = 10_000;
+const SILENT = new Set(['smtp-bree', 'sqlite-bree']); // they never send `ready`
 const untrusted = { rejectUnauthorized: false };
 
 // Whatever ends this process takes the roles with it.
@@ -57,6 +58,7 @@ export class Service {
       MX_PORT: await freePort('', service.#claims),
       SMTP_PORT: await freePort('465', service.#claims),
       IMAP_PORT: await freePort('993', service.#claims),
+      POP3_PORT: await freePort('995', service.#claims),
       ...changes,
     };
     t.after(() => service.#end());
@@ -71,7 +73,7 @@ export class Service {
         this.#processes.set(role, child);
         await within(READY_WITHIN, `${role} is ready`, async () => {
           if (child.exitCode !== null || child.signalCode) throw new Error(`${role} ended: ${child.log}`);
-          return role === 'smtp-bree' ? child.log.includes('"ready"') : child.said.includes('ready');
+          return SILENT.has(role) ? child.log.includes('"ready"') : child.said.includes('ready');
         });
       }),
     );
