@@ -2,6 +2,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Arrivals } from './arrivals.js';
+import { Collections, METHODS as COLLECTIONS } from './collections.js';
 import { log } from './log.js';
 import { Mailbox, Refusal } from './mailbox.js';
 import { search } from './search.js';
@@ -65,6 +66,7 @@ export class Mailboxes {
   call(account, password, method, parameters) {
     const entry = this.#unlock(account, password);
     if (method === 'search') return search(entry.mailbox, parameters);
+    if (COLLECTIONS.has(method)) return (entry.collections ??= new Collections(entry.mailbox))[method](parameters);
     if (!METHODS.has(method)) throw new Error(`unknown method ${method}`);
     try {
       return entry.mailbox[method](parameters);
