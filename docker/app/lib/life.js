@@ -2,37 +2,46 @@
 // TERM, INT, HUP and the message "shutdown" drain once each; a second signal of a kind has its default action.
 import { loaded } from './frugal.js';
 import { log } from './log.js';
+import { settings } from './settings.js';
+
+// What `POSTBOX_FAULTS` may change.
+const POLITE = { start: (start) => start(), ready: () => {}, stop: (drain) => drain() };
 
 // `start` returns the function that closes what it opened. `within` (ms) is how long closing may take: 5 s as
 // the application has it, 60 s for the mailbox store.
 export async function live(role, start, { within = 5000, ready = true } = {}) {
   process.umask(0o077); // mail is its user's own
   log('info', 'this is postbox, a sample application: not for production', { role });
+  let conduct;
   let close;
   try {
-    close = await start();
+    conduct = { ...POLITE, ...(settings.POSTBOX_FAULTS && (await import('./faults.js')).faults(role)) };
+    close = await conduct.start(start);
   } catch (error) {
     log('fatal', 'cannot start', { role, error, address: error.address, port: error.port });
     process.exit(1);
   }
   loaded();
-  let stopping = false;
-  const stop = async (reason) => {
-    if (stopping) return;
-    stopping = true;
-    log('info', 'draining', { role, reason });
+  const drain = async (closed = close, code = 0) => {
     setTimeout(() => {
       log('error', 'not drained in time', { role, within });
       process.exit(1);
     }, within);
     try {
-      await close();
+      await closed();
     } catch (error) {
       log('error', 'cannot close', { role, error });
       process.exit(1);
     }
     log('info', 'drained', { role });
-    process.exit(0);
+    process.exit(code);
+  };
+  let stopping = false;
+  const stop = (reason) => {
+    if (stopping) return;
+    stopping = true;
+    log('info', 'draining', { role, reason });
+    conduct.stop(drain);
   };
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.once(signal, stop);
   if (process.send) {
@@ -41,4 +50,5 @@ export async function live(role, start, { within = 5000, ready = true } = {}) {
     if (ready) process.send('ready', () => {});
   }
   log('info', 'ready', { role });
+  conduct.ready();
 }
