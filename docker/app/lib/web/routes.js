@@ -1,0 +1,243 @@
+// The pages of the role `web`: what each address answers, and what all answers have in common.
+import { getConnInfo } from '@hono/node-server/conninfo';
+import { Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import { csrf } from 'hono/csrf';
+import { html } from 'hono/html';
+import { secureHeaders } from 'hono/secure-headers';
+import { log } from '../log.js';
+import { TooMany } from '../login.js';
+import { Fixed, Invalid, NotFound, TooBig, WrongPassword } from '../person-errors.js';
+import { bytes } from '../settings.js';
+import { Away } from '../storage.js';
+import { begin, composePage, message, written } from './compose.js';
+import { folderPage } from './folder.js';
+import { messagePage } from './message.js';
+import { ICON, STYLE, label, link, page, say } from './page.js';
+import * as session from './session.js';
+import { signInPage } from './sign-in.js';
+import { frame, policy } from './untrusted.js';
+
+const FORM = 64 * 1024; // bytes of a form without files
+const AGAIN = 60; // s after which a failed login may be tried again
+const SOON = 10; // s after which a store that is away may be back
+const INSIDE = /^\/(mail|compose)([/?]|$)/; // where a sign-in may lead
+const POLICY = {
+  defaultSrc: ["'none'"],
+  styleSrc: ["'self'"],
+  imgSrc: ["'self'"],
+  frameSrc: ["'self'"],
+  formAction: ["'self'"],
+  baseUri: ["'none'"],
+  frameAncestors: ["'none'"],
+};
+
+export function webmail(people) {
+  const app = new Hono();
+  // Strict-Transport-Security is for whoever owns the name: the front.
+  app.use(
+    secureHeaders({ contentSecurityPolicy: POLICY, xFrameOptions: 'DENY', strictTransportSecurity: false, overwrite: false }),
+  );
+  app.use(async (context, next) => {
+    context.header('Cache-Control', 'no-store');
+    await next();
+  });
+  // Behind a front the scheme is another one, so names are compared.
+  app.use(csrf({ origin: (origin, context) => URL.parse(origin)?.host === context.req.header('host') }));
+  app.use(async (context, next) => {
+    const big = context.req.path === '/compose';
+    return bodyLimit({ maxSize: big ? bytes('SMTP_MESSAGE_MAX_SIZE') + FORM : FORM })(context, next);
+  });
+
+  app.get('/style.css', (context) => fixed(context, 'text/css; charset=utf-8', STYLE));
+  app.get('/icon.svg', (context) => fixed(context, 'image/svg+xml', ICON));
+  app.get('/', (context) => context.redirect(session.current(context) ? '/mail' : '/sign-in', 303));
+  app.get('/mail', (context) => context.redirect('/mail/INBOX', 303));
+  app.get('/sign-in', (context) => signInPage(context, { next: context.req.query('next') }));
+
+  app.post('/sign-in', async (context) => {
+    const { address = '', password = '', next = '' } = await context.req.parseBody();
+    try {
+      await people.signIn(address, password, client(context));
+    } catch (error) {
+      if (!(error instanceof WrongPassword || error instanceof TooMany)) throw error;
+      if (error instanceof TooMany) context.header('Retry-After', String(AGAIN));
+      context.status(error instanceof TooMany ? 429 : 401);
+      return signInPage(context, { address, next, problem: error.message });
+    }
+    session.keep(context, { address, password });
+    return context.redirect(INSIDE.test(next) ? next : '/mail', 303);
+  });
+
+  app.post('/sign-out', (context) => {
+    session.end(context);
+    say(context, 'signed-out');
+    return context.redirect('/sign-in', 303);
+  });
+
+  app.post('/compose', async (context) => {
+    const form = await context.req.parseBody({ all: true });
+    const mail = written(form);
+    const person = await signedIn(people, context);
+    try {
+      if (!person) throw new Expired();
+      if (form.action === 'save') {
+        const { folder, uid } = await person.save(await message(mail));
+        say(context, 'saved');
+        return context.redirect(`/compose?${new URLSearchParams({ how: 'draft', folder, uid })}`, 303);
+      }
+      const { sent } = await person.send(await message(mail));
+      say(context, sent ? 'sent' : 'sent-uncopied');
+      return context.redirect(mail.how === 'reply' || mail.how === 'all' ? link(mail.folder) : '/mail', 303);
+    } catch (error) {
+      // What somebody wrote is not lost to whatever went wrong.
+      context.status(status(context, error));
+      const folders = await person?.folders().catch(() => []);
+      return composePage(context, { person, folders }, mail, error);
+    }
+  });
+
+  // All below is for those who are signed in.
+  app.use(async (context, next) => {
+    const person = await signedIn(people, context);
+    if (!person) return context.redirect(`/sign-in?${new URLSearchParams({ next: wanted(context) })}`, 303);
+    context.set('person', person);
+    await next();
+  });
+
+  app.get('/compose', async (context) => {
+    const { person } = context.var;
+    const [mail, folders] = [await begin(person, context.req.query()), await person.folders()];
+    return composePage(context, { person, folders }, mail);
+  });
+
+  app.get('/mail/:folder', async (context) => {
+    const { person } = context.var;
+    const folder = context.req.param('folder');
+    const { q: query = '', page: number } = context.req.query();
+    const found = await person.page(folder, { query, page: Math.max(1, parseInt(number, 10) || 1) });
+    return folderPage(context, { person, folders: await person.folders(), folder: found.folder, query, found });
+  });
+
+  app.post('/mail/:folder', async (context) => {
+    const { person } = context.var;
+    const folder = context.req.param('folder');
+    const { uid = [], action, to } = await context.req.parseBody({ all: true });
+    const uids = [uid].flat().map(Number);
+    if (uids.length) say(context, await act(person, folder, uids, action, to));
+    return context.redirect(link(folder), 303);
+  });
+
+  app.get('/mail/:folder/:uid{[0-9]+}', async (context) => {
+    const { person } = context.var;
+    const [folder, uid] = place(context);
+    const { view, remote } = context.req.query();
+    const mail = await person.read(folder, uid);
+    if (!mail.seen) await person.mark(folder, uid, { seen: true });
+    const folders = await person.folders();
+    return messagePage(context, { person, folders, folder, uid, mail, view, remote: remote === 'yes' });
+  });
+
+  app.get('/mail/:folder/:uid{[0-9]+}/html', async (context) => {
+    const document = await frame(await context.var.person.source(...place(context)));
+    context.header('Content-Security-Policy', policy(context.req.query('remote') === 'yes'));
+    context.header('X-Frame-Options', 'SAMEORIGIN');
+    return context.html(document);
+  });
+
+  app.get('/mail/:folder/:uid{[0-9]+}/source', async (context) => {
+    const [folder, uid] = place(context);
+    return file(context, `${label(folder)} ${uid}.eml`, 'message/rfc822', await context.var.person.source(folder, uid));
+  });
+
+  app.get('/mail/:folder/:uid{[0-9]+}/attachments/:index{[0-9]+}', async (context) => {
+    const index = Number(context.req.param('index'));
+    const { name, type, content } = await context.var.person.attachment(...place(context), index);
+    return file(context, name, type, content);
+  });
+
+  app.notFound((context) => sorry(context, new NotFound('There is no such page')));
+  app.onError((error, context) => {
+    if (error instanceof WrongPassword) {
+      session.end(context);
+      return context.redirect('/sign-in', 303);
+    }
+    return sorry(context, error);
+  });
+  return app;
+}
+
+class Expired extends Error {
+  constructor() {
+    super('You were signed out meanwhile. Sign in in another tab, then send this once more.');
+  }
+}
+
+// The one who is signed in, whose session goes on.
+async function signedIn(people, context) {
+  const found = session.current(context);
+  if (!found) return undefined;
+  const person = await people.signIn(found.address, found.password, client(context));
+  session.keep(context, found);
+  return person;
+}
+
+const client = (context) => getConnInfo(context).remote.address;
+const place = (context) => [context.req.param('folder'), Number(context.req.param('uid'))];
+
+// Where to go on after signing in.
+function wanted({ req }) {
+  const { pathname, search } = new URL(req.url);
+  return req.method === 'GET' ? pathname + search : pathname;
+}
+
+// Does it and returns the notice.
+async function act(person, folder, uids, action, to) {
+  if (action === 'move') return (await person.move(folder, uids, to)) && 'moved';
+  if (action === 'delete') return (await person.remove(folder, uids)).length ? 'trashed' : 'deleted';
+  await person.mark(folder, uids, { seen: action === 'seen' });
+  return action === 'seen' ? 'seen' : 'unseen';
+}
+
+const STATUSES = [
+  [Expired, 401],
+  [NotFound, 404],
+  [Fixed, 409],
+  [TooBig, 413],
+  [Invalid, 422],
+  [TooMany, 429],
+  [Away, 503],
+];
+
+function status(context, error) {
+  const [, code] = STATUSES.find(([kind]) => error instanceof kind) ?? [null, error.status ?? 500];
+  if (code === 503) context.header('Retry-After', String(SOON));
+  if (code === 429) context.header('Retry-After', String(AGAIN));
+  if (code >= 500) log('error', 'not answered', { path: context.req.path, error });
+  return code;
+}
+
+function sorry(context, error) {
+  const code = status(context, error);
+  context.status(code);
+  const [title, text] = {
+    403: ['Not allowed', 'This form was not sent from a page of this site.'],
+    413: ['Too big', 'What you sent is more than this server takes. Go back: your text is still there.'],
+    500: ['Something went wrong', 'It was written to the log of this server. Nothing was changed by halves.'],
+    503: ['Not there right now', 'Your mailbox does not answer. Nothing is lost: try again in a moment.'],
+  }[code] ?? [error.message, undefined];
+  return page(context, { title }, html`<div class="sorry"><h1>${title}</h1><p>${text}</p><p><a href="/">Back to your mail</a></p></div>`);
+}
+
+function fixed(context, type, content) {
+  return context.body(content, 200, { 'Content-Type': type, 'Cache-Control': 'public, max-age=31536000, immutable' });
+}
+
+// As a file, whatever it says that it is: nothing in it is shown, or run, as a page of this site.
+function file(context, name, type, content) {
+  return context.body(content, 200, {
+    'Content-Type': /^[\w.+-]+\/[\w.+-]+$/.test(type) ? type : 'application/octet-stream',
+    'Content-Disposition': `attachment; filename*=UTF-8''${encodeURIComponent(name)}`,
+    'Content-Security-Policy': "default-src 'none'; sandbox",
+  });
+}
