@@ -1,7 +1,7 @@
 // Why something that a person asked for cannot be. `message` is for the person.
 export class WrongPassword extends Error {
-  constructor() {
-    super('Wrong address or password');
+  constructor(message = 'Wrong address or password') {
+    super(message);
   }
 }
 

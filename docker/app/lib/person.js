@@ -55,6 +55,12 @@ class Person {
       .sort((a, b) => ORDER.indexOf(a.special) - ORDER.indexOf(b.special));
   }
 
+  async folder(path) {
+    const found = (await this.folders()).find((folder) => folder.path === normal(path));
+    if (!found) throw new NotFound(NO_FOLDER);
+    return found;
+  }
+
   async createFolder(path) {
     await this.#ask('createFolder', { path: checked('path', path) });
   }
@@ -81,12 +87,18 @@ class Person {
       total: uids.length,
       page,
       pages: Math.max(1, Math.ceil(uids.length / size)),
-      messages: rows.reverse().map(summary),
+      messages: rows.reverse().map((row) => ({ folder: normal(path), ...summary(row) })),
     };
   }
 
+  // What `page` says of one mail.
+  async summary(path, uid) {
+    const { rows } = await this.#find(path, uid, { described: true });
+    return { folder: normal(path), ...summary(rows[0]) };
+  }
+
   async read(path, uid) {
-    return read(await this.#source(path, uid));
+    return { folder: normal(path), ...(await read(await this.#source(path, uid))) };
   }
 
   async source(path, uid) {
@@ -118,11 +130,14 @@ class Person {
     return (await this.#ask('move', { folder, uids, to: target.path })).destinationUid;
   }
 
-  // Into the folder for it, and from there for good.
-  async remove(path, uid) {
-    if (use(await this.#folder(path)) !== 'trash') return this.move(path, uid, await this.#special('trash'));
-    await this.#expunge(path, uid);
-    return [];
+  // Into the folder for it, and from there, or `forever`, for good. Returns the places of what is left of them.
+  async remove(path, uid, { forever = false } = {}) {
+    if (forever || use(await this.#folder(path)) === 'trash') {
+      await this.#expunge(path, uid);
+      return [];
+    }
+    const folder = await this.#special('trash');
+    return (await this.move(path, uid, folder)).map((moved) => ({ folder, uid: moved }));
   }
 
   // What the writer of a reply starts with, and a forwarded mail; `send` and `save` take it.
@@ -216,16 +231,16 @@ class Person {
   }
 
   // Those of the mails that are there.
-  async #find(path, uid, { raw } = {}) {
+  async #find(path, uid, wanted) {
     const { id: folder } = await this.#folder(path);
-    const rows = await this.#ask('fetch', { folder, uids: [uid].flat(), raw });
+    const rows = await this.#ask('fetch', { folder, uids: [uid].flat(), ...wanted });
     if (!rows.length) throw new NotFound('There is no such mail');
     return { folder, rows, uids: rows.map((row) => row.uid) };
   }
 
   async #folder(path) {
     const found = (await this.#ask('folders')).find((folder) => folder.path === normal(path));
-    if (!found) throw new NotFound('There is no such folder');
+    if (!found) throw new NotFound(NO_FOLDER);
     return found;
   }
 
@@ -242,10 +257,11 @@ class Person {
   }
 }
 
+const NO_FOLDER = 'There is no such folder';
 const BUSY = 'The mailbox does not answer now, try again later';
 const ANSWERS = {
   AUTHENTICATIONFAILED: () => new WrongPassword(),
-  NONEXISTENT: () => new NotFound('There is no such folder'),
+  NONEXISTENT: () => new NotFound(NO_FOLDER),
   ALREADYEXISTS: () => new Taken('There is a folder of this name'),
   CANNOT: () => new Fixed('This folder cannot be deleted'),
 };
@@ -256,7 +272,7 @@ const use = ({ path, special }) => (path === 'INBOX' ? 'inbox' : (special?.slice
 const normal = (path) => (path.toUpperCase() === 'INBOX' ? 'INBOX' : path);
 
 function checked(field, path) {
-  if (!NAME.test(path) || path.length > LONGEST) {
+  if (!NAME.test(path) || path.length > LONGEST || !path.isWellFormed()) {
     throw new Invalid(field, `Not a name for a folder: 1-${LONGEST} characters, / between folders, none of * and %`);
   }
   return normal(path);
