@@ -28,8 +28,7 @@ pub(crate) async fn speak(connection: &mut Connection<'_>) -> Result<String, Pro
         TlsMode::None => return Ok("no TLS on this port".to_owned()),
         TlsMode::Implicit => {}
         TlsMode::StartTls => {
-            connection.begin("greeting");
-            match connection.peek().await? {
+            match connection.greeting().await? {
                 b'2' | b'4' | b'5' => smtp::speak(connection).await?,
                 b'*' => imap::speak(connection).await?,
                 b'+' | b'-' => pop3::speak(connection).await?,

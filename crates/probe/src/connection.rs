@@ -6,7 +6,7 @@ use std::time::Duration;
 use berth_role::TlsMode;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy, sink};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -21,7 +21,7 @@ pub(crate) const LONGEST: usize = 8 * 1024;
 /// The most of it that an error repeats.
 const SHOWN: usize = 120;
 
-/// How long a goodbye may take, and how much is read during it; both are good for what was on its way.
+/// How long each half of a goodbye may take, and how much is read during it; both are good for what was on its way.
 const GOODBYE: (Duration, u64) = (Duration::from_secs(1), 64 * 1024);
 
 trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -37,14 +37,19 @@ pub(crate) struct Connection<'a> {
     end: Instant,
     step: &'static str,
     begun: Instant,
-    /// What was read in this step.
+    /// How much was read in this step.
     count: usize,
+    /// The beginning of it, for an error to repeat.
     shown: Vec<u8>,
+    /// A secret was sent in this step, which an answer may repeat.
+    confided: bool,
     /// What was read and not yet looked at.
     unread: Vec<u8>,
-    /// Absent only during a handshake and after one that failed.
+    /// Absent only during a handshake, and after one that was given up.
     stream: Option<Box<dyn Io>>,
     secured: Option<(&'static str, Chain)>,
+    /// How one takes leave of this service, once it was heard to be one that wants to be told.
+    goodbye: Option<&'static str>,
     /// The service was told that this is all, and hangs up when it has answered.
     pub(crate) parted: bool,
 }
@@ -66,15 +71,21 @@ impl<'a> Connection<'a> {
             begun,
             count: 0,
             shown: Vec::new(),
+            confided: false,
             unread: Vec::new(),
             stream: None,
             secured: None,
+            goodbye: None,
             parted: false,
         };
-        let stream = connection.in_time(TcpStream::connect((target.host.as_str(), target.port))).await?;
+        let connecting = TcpStream::connect((target.host.as_str(), target.port));
+        let stream = connection.in_time(connecting).await?;
         connection.stream = Some(Box::new(stream.map_err(|error| connection.fail(Fault::Connect(error)))?));
-        if target.tls == TlsMode::Implicit {
-            connection.secure().await?;
+        if target.tls == TlsMode::Implicit
+            && let Err(error) = connection.secure().await
+        {
+            connection.close().await;
+            return Err(error);
         }
         Ok(connection)
     }
@@ -85,19 +96,46 @@ impl<'a> Connection<'a> {
         self.begun = Instant::now();
         self.count = 0;
         self.shown.clear();
+        self.confided = false;
+    }
+
+    /// Begins with what the service says unasked. Its first byte tells the protocol, and so the goodbye.
+    pub(crate) async fn greeting(&mut self) -> Result<u8, ProbeError> {
+        self.begin("greeting");
+        let first = self.peek().await?;
+        self.goodbye = match first {
+            b'*' => Some("a0 LOGOUT\r\n"),
+            b'2' | b'4' | b'5' | b'+' | b'-' => Some("QUIT\r\n"),
+            _ => None,
+        };
+        Ok(first)
     }
 
     /// Begins a step by sending a command.
     pub(crate) async fn say(&mut self, step: &'static str, command: &str) -> Result<(), ProbeError> {
+        self.send(step, format!("{command}\r\n").as_bytes()).await
+    }
+
+    /// Begins a step by sending a message.
+    pub(crate) async fn send(&mut self, step: &'static str, message: &[u8]) -> Result<(), ProbeError> {
         self.begin(step);
-        let Some(mut stream) = self.stream.take() else { return Err(self.fail(Fault::Closed)) };
+        let deadline = self.deadline();
+        let Some(stream) = self.stream.as_mut() else { return Err(self.fail(Fault::Closed)) };
         let sent = async {
-            stream.write_all(command.as_bytes()).await?;
-            stream.write_all(b"\r\n").await?;
+            stream.write_all(message).await?;
             stream.flush().await
         };
-        self.in_time(sent).await?.map_err(|error| self.fail(Fault::Broke(error)))?;
-        self.stream = Some(stream);
+        match timeout_at(deadline, sent).await {
+            Err(_) => Err(self.fail(Fault::Deadline)),
+            Ok(sent) => sent.map_err(|error| self.fail(Fault::Broke(error))),
+        }
+    }
+
+    /// Begins a step by sending a secret. A server that echoes what it does not understand must not get it into a
+    /// log by way of an error, so that of the answer only a word that looks like a code is shown.
+    pub(crate) async fn confide(&mut self, step: &'static str, message: &[u8]) -> Result<(), ProbeError> {
+        self.send(step, message).await?;
+        self.confided = true;
         Ok(())
     }
 
@@ -120,20 +158,28 @@ impl<'a> Connection<'a> {
         Ok(self.unread[0])
     }
 
+    /// So many of the next bytes.
+    pub(crate) async fn bytes(&mut self, count: usize) -> Result<Vec<u8>, ProbeError> {
+        while self.unread.len() < count {
+            self.read().await?;
+        }
+        Ok(self.unread.drain(..count).collect())
+    }
+
     async fn read(&mut self) -> Result<(), ProbeError> {
         if self.count >= LONGEST {
             return Err(self.fail(Fault::Endless));
         }
-        let Some(mut stream) = self.stream.take() else { return Err(self.fail(Fault::Closed)) };
+        let deadline = self.deadline();
+        let Some(stream) = self.stream.as_mut() else { return Err(self.fail(Fault::Closed)) };
         let mut bytes = [0; 1024];
-        let count = self.in_time(stream.read(&mut bytes)).await?;
-        self.stream = Some(stream);
-        match count {
-            Ok(0) => Err(self.fail(Fault::Closed)),
+        match timeout_at(deadline, stream.read(&mut bytes)).await {
+            Err(_) => Err(self.fail(Fault::Deadline)),
+            Ok(Ok(0)) => Err(self.fail(Fault::Closed)),
             // Node's TLS servers hang up without close_notify; for a reader both are an end.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(self.fail(Fault::Closed)),
-            Err(error) => Err(self.fail(Fault::Broke(error))),
-            Ok(count) => {
+            Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Err(self.fail(Fault::Closed)),
+            Ok(Err(error)) => Err(self.fail(Fault::Broke(error))),
+            Ok(Ok(count)) => {
                 self.count += count;
                 self.unread.extend_from_slice(&bytes[..count]);
                 self.shown.extend_from_slice(&bytes[..count.min(SHOWN - self.shown.len())]);
@@ -142,31 +188,42 @@ impl<'a> Connection<'a> {
         }
     }
 
+    /// Has an error of this step repeat this in place of what was read, which is for machines.
+    pub(crate) fn show(&mut self, text: &str) {
+        self.shown = text.bytes().take(SHOWN).collect();
+    }
+
     /// Speaks TLS from here on, and keeps the certificates that were served.
     pub(crate) async fn secure(&mut self) -> Result<(), ProbeError> {
         self.begin("TLS handshake");
+        // Whatever was agreed in plain text ends here, the goodbye too, until there is a handshake.
+        let goodbye = self.goodbye.take();
         if !self.unread.is_empty() {
             return Err(self.fail(Fault::Injected));
         }
         let name = ServerName::try_from(self.target.server_name.clone())
             .map_err(|_| self.fail(Fault::ServerName(self.target.server_name.clone())))?;
+        let deadline = self.deadline();
         let Some(stream) = self.stream.take() else { return Err(self.fail(Fault::Closed)) };
-        let stream =
-            match self.in_time(TlsConnector::from(Arc::clone(self.tls)).connect(name, stream)).await? {
-                Ok(stream) => stream,
-                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                    return Err(self.fail(Fault::NotTls(error)));
-                }
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    return Err(self.fail(Fault::Closed));
-                }
-                Err(error) => return Err(self.fail(Fault::Broke(error))),
-            };
+        let handshake = TlsConnector::from(Arc::clone(self.tls)).connect(name, stream).into_fallible();
+        let stream = match timeout_at(deadline, handshake).await {
+            Err(_) => return Err(self.fail(Fault::Deadline)),
+            Ok(Err((error, stream))) => {
+                self.stream = Some(stream);
+                return Err(self.fail(match error.kind() {
+                    io::ErrorKind::InvalidData => Fault::NotTls(error),
+                    io::ErrorKind::UnexpectedEof => Fault::Closed,
+                    _ => Fault::Broke(error),
+                }));
+            }
+            Ok(Ok(stream)) => stream,
+        };
         let session = stream.get_ref().1;
         let version = session.protocol_version().and_then(|version| version.as_str());
         let chain = session.peer_certificates().unwrap_or_default().to_vec();
         self.secured = Some((version.unwrap_or("TLS"), chain));
         self.stream = Some(Box::new(stream));
+        self.goodbye = goodbye;
         Ok(())
     }
 
@@ -186,34 +243,53 @@ impl<'a> Connection<'a> {
         self.version().map_or_else(|| said.clone(), |version| format!("{said} ({version})"))
     }
 
-    /// Ends the conversation without breaking it. A service that was told goodbye hangs up itself; else we do, and
-    /// take what is still on its way, because closing with bytes unread resets the connection (RFC 1122 section
-    /// 4.2.2.13), which services log as an error.
+    /// Ends the conversation without breaking it, whatever came of it. A service that was told goodbye hangs up itself;
+    /// else we do, and take what is still on its way, because closing with bytes unread resets the connection
+    /// (RFC 1122 section 4.2.2.13), which services log as an error.
     pub(crate) async fn close(mut self) -> Option<Chain> {
         if let Some(stream) = self.stream.as_mut() {
-            let goodbye = async {
-                if self.parted {
-                    copy(&mut stream.take(GOODBYE.1), &mut sink()).await?;
+            // It is over either way; the answer has been given.
+            let _ = timeout(GOODBYE.0, async {
+                if !self.parted {
+                    let Some(word) = self.goodbye else { return Ok(0) };
+                    stream.write_all(word.as_bytes()).await?;
+                    stream.flush().await?;
                 }
+                copy(&mut stream.take(GOODBYE.1), &mut sink()).await
+            })
+            .await;
+            let _ = timeout(GOODBYE.0, async {
                 stream.shutdown().await?;
                 copy(&mut stream.take(GOODBYE.1), &mut sink()).await
-            };
-            // It is over either way; the answer has been given.
-            let _ = timeout_at(self.end.min(Instant::now() + GOODBYE.0), goodbye).await;
+            })
+            .await;
         }
         self.secured.map(|(_, chain)| chain)
     }
 
-    /// Runs until the step's deadline or the check's, whichever comes first.
+    /// The step's deadline or the check's, whichever comes first.
+    fn deadline(&self) -> Instant {
+        self.end.min(self.begun + self.patience.step)
+    }
+
     async fn in_time<T>(&self, work: impl Future<Output = T>) -> Result<T, ProbeError> {
-        let deadline = self.end.min(self.begun + self.patience.step);
-        timeout_at(deadline, work).await.map_err(|_| self.fail(Fault::Deadline))
+        timeout_at(self.deadline(), work).await.map_err(|_| self.fail(Fault::Deadline))
     }
 
     /// The error that the present step ends in.
     pub(crate) fn fail(&self, fault: Fault) -> ProbeError {
         let error = ProbeError::new(self.target, self.step, fault);
-        ProbeError { after: self.begun.elapsed(), read: printable(&self.shown), ..error }
+        let shown = if self.confided { code(&self.shown) } else { &self.shown };
+        ProbeError { after: self.begun.elapsed(), read: printable(shown), ..error }
+    }
+}
+
+/// The code that an answer of Redis begins with, `-WRONGPASS` say, and nothing of an answer that has none.
+fn code(answer: &[u8]) -> &[u8] {
+    let end = answer.iter().position(u8::is_ascii_whitespace).unwrap_or(answer.len());
+    match &answer[..end] {
+        code @ [b'-', word @ ..] if word.iter().all(u8::is_ascii_uppercase) => code,
+        _ => &[],
     }
 }
 

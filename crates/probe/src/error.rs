@@ -58,6 +58,12 @@ pub enum Fault {
     /// section 4.2).
     #[error("plain text between STARTTLS and the handshake")]
     Injected,
+    /// The service wants other credentials, or any.
+    #[error("the credentials are refused")]
+    Refused,
+    /// It answers and cannot be written: a secondary, or one without a set.
+    #[error("no host of the list is a primary")]
+    NotPrimary,
     /// This client cannot ask that.
     #[error("this client cannot {0}")]
     Unsupported(&'static str),

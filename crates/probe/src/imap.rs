@@ -5,7 +5,7 @@ use crate::{Fault, ProbeError};
 
 /// Greeting, CAPABILITY, STARTTLS where it is expected and offered, LOGOUT (RFC 9051 section 6.1).
 pub(crate) async fn speak(connection: &mut Connection<'_>) -> Result<String, ProbeError> {
-    connection.begin("greeting");
+    connection.greeting().await?;
     let greeting = connection.line().await?;
     if !starts_with(&greeting, "* OK ") {
         return Err(connection.fail(Fault::Wrong("* OK".to_owned())));
@@ -16,34 +16,40 @@ pub(crate) async fn speak(connection: &mut Connection<'_>) -> Result<String, Pro
         connection.secure().await?;
         command(connection, "CAPABILITY", "a3").await?;
     }
-    command(connection, "LOGOUT", "a4").await?;
+    connection.say("LOGOUT", "a4 LOGOUT").await?;
     connection.parted = true;
+    answer(connection, "a4").await?;
     Ok(connection.summary(&greeting))
 }
 
-/// Sends a command and takes its untagged answers, up to its own OK.
+/// Sends a command and takes its answer; that to CAPABILITY is to name a revision of IMAP.
 async fn command(
     connection: &mut Connection<'_>,
     name: &'static str,
     tag: &str,
 ) -> Result<Vec<String>, ProbeError> {
     connection.say(name, &format!("{tag} {name}")).await?;
+    let untagged = answer(connection, tag).await?;
+    let is_imap = || has(&untagged, "IMAP4rev1") || has(&untagged, "IMAP4rev2");
+    if name == "CAPABILITY" && !is_imap() {
+        return Err(connection.fail(Fault::Wrong("IMAP4rev1 or IMAP4rev2".to_owned())));
+    }
+    Ok(untagged)
+}
+
+/// The untagged lines up to the OK of this tag.
+async fn answer(connection: &mut Connection<'_>, tag: &str) -> Result<Vec<String>, ProbeError> {
     let mut untagged = Vec::new();
     loop {
         let line = connection.line().await?;
         if starts_with(&line, &format!("{tag} OK")) {
-            break;
+            return Ok(untagged);
         }
         if !line.starts_with("* ") {
             return Err(connection.fail(Fault::Wrong(format!("{tag} OK"))));
         }
         untagged.push(line);
     }
-    let is_imap = || has(&untagged, "IMAP4rev1") || has(&untagged, "IMAP4rev2");
-    if name == "CAPABILITY" && !is_imap() {
-        return Err(connection.fail(Fault::Wrong("IMAP4rev1 or IMAP4rev2".to_owned())));
-    }
-    Ok(untagged)
 }
 
 fn has(untagged: &[String], capability: &str) -> bool {

@@ -2,14 +2,17 @@
 //!
 //! A [`Client`] puts a [`Check`] to a [`Target`]: it connects, speaks TLS as the target does, waits for the right
 //! answer to each step, and says goodbye (QUIT, LOGOUT, close_notify), so that the service's log stays free of
-//! broken sessions. An error says which step failed, how, after how long, and what had been read.
+//! broken sessions; a check that fails does so too, once it was greeted. An error says which step failed, how, after
+//! how long, and what had been read. The stores behind the service are asked as well: [`Documents`], [`KeyValue`].
 //!
 //! Invariants:
-//! - Every step has a deadline and so has the whole; at most 8 KiB are read in a step. Nothing waits for ever,
-//!   and no timer is left behind.
+//! - Every step has a deadline and so has the whole; a goodbye may take 2 s more. At most 8 KiB are read in a step.
+//!   Nothing waits for ever, and no timer is left behind.
 //! - It asks whether a service answers, not whether it can be trusted: any certificate is accepted in a handshake.
 //!   [`Check::Certificate`] is the one that judges it.
-//! - Nothing that it sends is a secret. It knows no role, and brings no cryptography: the caller passes a provider.
+//! - A service is sent no secret; a store is, to log in, and no error repeats it. A document store is proven the
+//!   password, not told it.
+//! - It knows no role, and brings no cryptography: the caller passes a provider, which serves SCRAM too.
 //! - A target given by address is reached without a resolver.
 //!
 //! ```no_run
@@ -34,17 +37,24 @@ use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::client::Resumption;
 use tokio_rustls::rustls::crypto::CryptoProvider;
 
+mod bson;
 mod certificate;
 mod connection;
 mod error;
 mod http;
 mod imap;
 mod live;
+mod mongodb;
+mod mongodb_uri;
 mod pop3;
+mod redis;
+mod scram;
 mod smtp;
 mod trust;
 
 pub use error::{Fault, ProbeError};
+pub use mongodb_uri::{Documents, Login, UriError};
+pub use redis::KeyValue;
 
 use connection::Connection;
 
@@ -177,6 +187,58 @@ impl Client {
         Ok(Answer { said, took: started.elapsed() })
     }
 
+    /// Asks a document store whether it can be written: one host of its list after the other, until one can.
+    pub async fn hello(&self, store: &Documents, patience: &Patience) -> Result<Answer, ProbeError> {
+        self.first_good(store, patience, None).await
+    }
+
+    /// The same, and logs in there, if the store has a login.
+    pub async fn log_in(&self, store: &Documents, patience: &Patience) -> Result<Answer, ProbeError> {
+        self.first_good(store, patience, store.login.as_ref()).await
+    }
+
+    /// Logs in to a key-value store, if it has a password, and asks for a sign of life.
+    pub async fn ping(&self, store: &KeyValue, patience: &Patience) -> Result<Answer, ProbeError> {
+        let started = Instant::now();
+        let mut connection = Connection::open(&self.tls, &store.target, *patience).await?;
+        let said = redis::speak(&mut connection, store).await;
+        connection.close().await;
+        Ok(Answer { said: said?, took: started.elapsed() })
+    }
+
+    /// The answer of the first host that gives a good one; else the error that tells most.
+    async fn first_good(
+        &self,
+        store: &Documents,
+        patience: &Patience,
+        login: Option<&Login>,
+    ) -> Result<Answer, ProbeError> {
+        let started = Instant::now();
+        let mut worst: Option<ProbeError> = None;
+        for host in &store.hosts {
+            let left = patience.whole.saturating_sub(started.elapsed());
+            let patience = Patience { whole: left, ..*patience };
+            let said = match Connection::open(&self.tls, host, patience).await {
+                Ok(mut connection) => {
+                    let provider = self.tls.crypto_provider();
+                    let said = mongodb::speak(&mut connection, provider, store.direct, login).await;
+                    connection.close().await;
+                    said
+                }
+                Err(error) => Err(error),
+            };
+            match said {
+                Ok(said) => return Ok(Answer { said, took: started.elapsed() }),
+                // One that is not there says less than one that refuses.
+                Err(error) if worst.as_ref().is_none_or(|worst| matches!(worst.fault, Fault::Connect(_))) => {
+                    worst = Some(error);
+                }
+                Err(_) => {}
+            }
+        }
+        Err(worst.expect("a URI without hosts is refused"))
+    }
+
     async fn ask(
         &self,
         check: Check,
@@ -190,9 +252,9 @@ impl Client {
                 .map_err(|fault| ProbeError::new(target, "certificate", fault))?
         } else {
             let mut connection = Connection::open(&self.tls, target, *patience).await?;
-            let said = speak(check, &mut connection).await?;
+            let said = speak(check, &mut connection).await;
             *served = connection.close().await;
-            said
+            said?
         };
         Ok(Answer { said, took: started.elapsed() })
     }

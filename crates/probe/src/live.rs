@@ -17,23 +17,20 @@ pub(crate) async fn sign_of_life(
         Err(ProbeError { fault: Fault::NotTls(_), .. }) => return Ok("answers, though not in TLS".to_owned()),
         opened => opened?,
     };
-    let said = match target.tls {
-        TlsMode::Implicit => connection.summary("handshake"),
-        TlsMode::StartTls => {
-            connection.begin("greeting");
-            let goodbye = if connection.peek().await? == b'*' { "a1 LOGOUT" } else { "QUIT" };
-            // The sign of life is given; whether the goodbye arrives is of no interest.
-            let _ = connection.say("goodbye", goodbye).await;
-            "greets".to_owned()
-        }
+    let said = wait(&mut connection).await;
+    connection.close().await;
+    said
+}
+
+async fn wait(connection: &mut Connection<'_>) -> Result<String, ProbeError> {
+    match connection.target.tls {
+        TlsMode::Implicit => Ok(connection.summary("handshake")),
+        TlsMode::StartTls => connection.greeting().await.map(|_| "greets".to_owned()),
         // An upgrade, because a WebSocket server may leave a plain request without any answer.
         TlsMode::None => {
-            let head = http::head(&connection, "GET", "/", http::UPGRADE);
+            let head = http::head(connection, "GET", "/", http::UPGRADE);
             connection.say("GET", &head).await?;
-            connection.peek().await?;
-            "answers".to_owned()
+            connection.peek().await.map(|_| "answers".to_owned())
         }
-    };
-    connection.close().await;
-    Ok(said)
+    }
 }

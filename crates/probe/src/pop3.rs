@@ -5,7 +5,7 @@ use crate::{Fault, ProbeError};
 
 /// Greeting, CAPA, STLS where it is expected and offered, QUIT (RFC 1939, RFC 2449, RFC 2595 section 4).
 pub(crate) async fn speak(connection: &mut Connection<'_>) -> Result<String, ProbeError> {
-    connection.begin("greeting");
+    connection.greeting().await?;
     let greeting = answer(connection).await?;
     connection.say("CAPA", "CAPA").await?;
     let capabilities = capabilities(connection).await?;
@@ -16,8 +16,8 @@ pub(crate) async fn speak(connection: &mut Connection<'_>) -> Result<String, Pro
         connection.secure().await?;
     }
     connection.say("QUIT", "QUIT").await?;
-    answer(connection).await?;
     connection.parted = true;
+    answer(connection).await?;
     Ok(connection.summary(&greeting))
 }
 

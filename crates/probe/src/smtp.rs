@@ -8,7 +8,7 @@ const EHLO: &str = "EHLO [127.0.0.1]";
 
 /// Greeting, EHLO, STARTTLS where it is expected and offered, QUIT.
 pub(crate) async fn speak(connection: &mut Connection<'_>) -> Result<String, ProbeError> {
-    connection.begin("greeting");
+    connection.greeting().await?;
     let greeting = reply(connection, "220").await?.swap_remove(0);
     connection.say("EHLO", EHLO).await?;
     let extensions = reply(connection, "250").await?;
@@ -22,8 +22,8 @@ pub(crate) async fn speak(connection: &mut Connection<'_>) -> Result<String, Pro
         reply(connection, "250").await?;
     }
     connection.say("QUIT", "QUIT").await?;
-    reply(connection, "221").await?;
     connection.parted = true;
+    reply(connection, "221").await?;
     Ok(connection.summary(&greeting))
 }
 

@@ -25,7 +25,7 @@ async fn a_421_is_a_sign_of_life() {
 
 #[tokio::test]
 async fn a_greeting_is_answered_with_a_goodbye_in_its_own_tongue() {
-    lives(&[Say("* OK hi\n"), Hear("a1 LOGOUT"), Say("* BYE\na1 OK\n")], StartTls).await;
+    lives(&[Say("* OK hi\n"), Hear("a0 LOGOUT"), Say("* BYE\na0 OK\n")], StartTls).await;
     lives(&[Say("+OK hi\n"), Hear("QUIT"), Say("+OK\n")], StartTls).await;
 }
 
