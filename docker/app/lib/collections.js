@@ -63,22 +63,23 @@ export class Collections {
     this.store.run('DELETE FROM collections WHERE id = ?', this.#collection(kind, collection).id);
   }
 
-  // Those with one of `names`, else those that may reach into `range`, else all; without `data` unless `whole`.
+  // Those with one of `names` and that may reach into `range`, if these are given; with `data` if `whole`.
   objects({ kind, collection, names, range: [from, to] = [null, null], whole }) {
     const { id } = this.#collection(kind, collection);
-    const columns = `name, etag, modified, length(CAST(data AS BLOB)) AS size${whole ? ', data' : ''}`;
     const named = names ? 'AND name IN (SELECT value FROM json_each(@names))' : '';
-    const reaching = 'AND (first IS NULL OR @to IS NULL OR first < @to) AND (last IS NULL OR @from IS NULL OR last > @from)';
-    const text = `SELECT ${columns} FROM objects WHERE collection = @id ${named} ${reaching} ORDER BY name`;
+    const reaching =
+      'AND (first IS NULL OR @to IS NULL OR first < @to) AND (last IS NULL OR @from IS NULL OR last > @from)';
+    const text = `SELECT ${columns(whole)} FROM objects WHERE collection = @id ${named} ${reaching} ORDER BY name`;
     return this.store.all(text, { id, from, to, ...(names && { names: JSON.stringify(names) }) });
   }
 
-  // What is new, changed or gone since a revision, oldest first; `revision` is where the answer ends.
-  changes({ kind, collection, id, since, limit }) {
+  // What is new, changed or gone (without etag) since a revision, oldest first; `revision` is where the answer ends.
+  changes({ kind, collection, id, since, limit, whole }) {
     const found = this.#collection(kind, collection);
     if ((id ?? found.id) !== found.id || since > found.revision) throw new Refusal('UNKNOWNREVISION');
-    const text = `SELECT name, etag, revision FROM objects WHERE collection = @id AND revision > @since
-      UNION ALL SELECT name, NULL, revision FROM removed WHERE collection = @id AND revision > @since AND @since > 0
+    const nothing = `NULL, NULL, NULL${whole ? ', NULL' : ''}`;
+    const text = `SELECT revision, ${columns(whole)} FROM objects WHERE collection = @id AND revision > @since UNION ALL
+      SELECT revision, name, ${nothing} FROM removed WHERE collection = @id AND revision > @since AND @since > 0
       ORDER BY revision LIMIT @limit`;
     const changed = this.store.all(text, { id: found.id, since, limit: limit + 1 });
     const more = changed.length > limit;
@@ -132,12 +133,15 @@ export class Collections {
   }
 }
 
+const columns = (whole) => `name, etag, modified, length(CAST(data AS BLOB)) AS size${whole ? ', data' : ''}`;
+
 function parsed(row) {
   return { ...row, components: JSON.parse(row.components), properties: JSON.parse(row.properties) };
 }
 
 function check({ match, noneMatch }, object) {
-  const is = (etags) => object && (etags.trim() === '*' || etags.split(',').some((etag) => etag.trim() === object.etag));
+  const is = (etags) =>
+    object && (etags.trim() === '*' || etags.split(',').some((etag) => etag.trim() === object.etag));
   if ((match && !is(match)) || (noneMatch && is(noneMatch))) throw new Refusal('PRECONDITION');
 }
 
