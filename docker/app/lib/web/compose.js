@@ -7,12 +7,13 @@ const TITLES = { new: 'New mail', reply: 'Reply', all: 'Reply to all', forward: 
 const FIELDS = { to: 'To', cc: 'Cc', bcc: 'Bcc', subject: 'Subject' };
 
 // What the page starts with. `how` is a key of TITLES; `folder` and `uid` are the mail that it is about.
-export async function begin(person, { how = 'new', folder, uid, to = '' }) {
+export async function begin(person, { how, folder, uid: number, to }) {
+  const uid = Number(number);
   const origin = { how, folder, uid };
   if (how === 'reply' || how === 'all') return { ...origin, ...(await person.reply(folder, uid, { all: how === 'all' })) };
   if (how === 'forward') return { ...origin, ...(await person.forward(folder, uid)) };
   if (how === 'draft') return { ...origin, ...(await person.read(folder, uid)), how };
-  return { how: 'new', to };
+  return { how: 'new', to, text: '' };
 }
 
 // What the form sent, with the attachments that stay ticked, so that the page can show it again.
@@ -44,7 +45,7 @@ export function composePage(context, { person, folders }, mail, problem) {
   const beside = (name) => problem instanceof Invalid && problem.field === name && problem.message;
   return page(
     context,
-    { title: problem ? `Not sent – ${title}` : title, person, folders, folder: null },
+    { title: problem ? `Not sent – ${title}` : title, person, folders },
     html`<h1>${title}</h1>
 ${
   problem &&
@@ -67,7 +68,8 @@ ${part.name} <span>${size(part.size)}</span></label>`,
 }
 <label for="files">Attach files</label>
 <input id="files" type="file" name="files" multiple>
-<p class="bar"><button class="quiet" name="action" value="save">Save draft</button>
+<p class="bar"><a class="quiet" href="/mail">Cancel</a>
+<button class="quiet" name="action" value="save">Save draft</button>
 <button class="button" name="action" value="send">Send</button></p>
 </form>`,
   );

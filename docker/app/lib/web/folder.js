@@ -50,7 +50,7 @@ export function actions(folders, folder, one) {
 <button class="quiet" name="action" value="unseen">Mark unread</button>
 <button class="quiet danger" name="action" value="delete">${folder === 'Trash' ? 'Delete for good' : 'Delete'}</button>
 <span class="move"><label class="hidden" for="to-folder">Move to</label>
-<select id="to-folder" name="to">${folders
+<select id="to-folder" name="to"><option value="">Move to…</option>${folders
     .filter(({ path }) => path !== folder)
     .map(({ path }) => html`<option value="${path}">${label(path)}</option>`)}</select>
 <button class="quiet" name="action" value="move">Move</button></span>`;

@@ -21,8 +21,8 @@ export function messagePage(context, { person, folders, folder, uid, mail, view,
 <form class="bar" method="post" action="${link(folder)}">
 <input type="hidden" name="uid" value="${uid}">
 ${mail.draft && mail.text !== null && html`<a class="quiet" href="${compose('draft')}">Edit</a>`}
-<a class="quiet" href="${compose('reply')}">Reply</a>
-${mail.to.length + mail.cc.length > 1 && html`<a class="quiet" href="${compose('all')}">Reply to all</a>`}
+<a class="button" href="${compose('reply')}">Reply</a>
+${mail.to.length + mail.cc.length > 1 && html`<a class="quiet" href="${compose('all')}">Reply all</a>`}
 <a class="quiet" href="${compose('forward')}">Forward</a>
 ${actions(folders, folder, true)}
 </form>

@@ -21,6 +21,8 @@ const NOTICES = {
   deleted: 'Deleted for good.',
   seen: 'Marked as read.',
   unseen: 'Marked as unread.',
+  'sent-uncopied': 'Your mail is on its way, but no copy could be kept in Sent Mail.',
+  unmoved: 'Choose a folder to move to.',
   'signed-out': 'You are signed out.',
 };
 
@@ -35,8 +37,9 @@ function said(context) {
   return Object.hasOwn(NOTICES, notice ?? '') ? NOTICES[notice] : undefined;
 }
 
-// `person` and `folders` are those of who is signed in, `folder` the path of the folder that is open.
-export function page(context, { title, person, folders = [], folder = 'INBOX', query = '' }, content) {
+// `person` and `folders` are those of who is signed in, `folder` the path of the one that is open, if any.
+export function page(context, { title, person, folders = [], folder, query = '' }, content) {
+  const searched = folder ?? 'INBOX';
   const notice = said(context);
   return context.html(html`<!doctype html>
 <html lang="en">
@@ -54,9 +57,9 @@ export function page(context, { title, person, folders = [], folder = 'INBOX', q
 <a class="brand" href="/">${raw(ICON)}${APP_NAME}</a>
 ${
   person &&
-  html`<form class="search" role="search" action="${link(folder)}">
-<label class="hidden" for="search">Search in ${label(folder)}</label>
-<input id="search" type="search" name="q" value="${query}" placeholder="Search in ${label(folder)}">
+  html`<form class="search" role="search" action="${link(searched)}">
+<label class="hidden" for="search">Search in ${label(searched)}</label>
+<input id="search" type="search" name="q" value="${query}" placeholder="Search in ${label(searched)}">
 <button class="quiet">Search</button>
 </form>
 <form class="who" method="post" action="/sign-out">
@@ -96,13 +99,15 @@ export function size(bytes) {
   return `${Number((bytes / 1024 ** step).toFixed(step && bytes < 10 * 1024 ** step ? 1 : 0))} ${['B', 'KB', 'MB'][step]}`;
 }
 
+const DAY = { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' };
+
 // In the zone of the server: without scripts the reader's is not known, so the long form names it.
 export function when(date, long) {
   const then = new Date(date);
   const now = new Date();
   const show = (options) => new Intl.DateTimeFormat('en-GB', options).format(then);
   const text = () => {
-    if (long) return show({ dateStyle: 'full', timeStyle: 'long' });
+    if (long) return show({ ...DAY, hour: '2-digit', minute: '2-digit', timeZoneName: 'short' });
     if (then.toDateString() === now.toDateString()) return show({ hour: '2-digit', minute: '2-digit' });
     if (then.getFullYear() === now.getFullYear()) return show({ day: 'numeric', month: 'short' });
     return show({ dateStyle: 'medium' });

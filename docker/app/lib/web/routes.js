@@ -193,6 +193,7 @@ function wanted({ req }) {
 
 // Does it and returns the notice.
 async function act(person, folder, uids, action, to) {
+  if (action === 'move' && !to) return 'unmoved';
   if (action === 'move') return (await person.move(folder, uids, to)) && 'moved';
   if (action === 'delete') return (await person.remove(folder, uids)).length ? 'trashed' : 'deleted';
   await person.mark(folder, uids, { seen: action === 'seen' });
