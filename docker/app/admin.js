@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import { Accounts } from './lib/accounts.js';
+import { ADDRESS } from './lib/address.js';
 import { lock } from './lib/lock.js';
 import { Mailboxes } from './lib/mailboxes.js';
 import { settings } from './lib/settings.js';
@@ -15,7 +16,6 @@ const USAGE = `usage: node admin.js user add ADDRESS [--password-stdin] [--json]
        node admin.js user list [--json]
 
 A password is made and printed unless one is given on stdin. It is the key of the mailbox and cannot be changed.`;
-const ADDRESS = /^[^\s@<>"(),:;\\[\]]+@[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/i;
 
 class Usage extends Error {}
 

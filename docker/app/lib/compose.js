@@ -1,12 +1,14 @@
 // Makes a mail of what a person wrote.
 import { randomUUID } from 'node:crypto';
+import { domainToASCII } from 'node:url';
 import addressparser from 'nodemailer/lib/addressparser';
 import MailComposer from 'nodemailer/lib/mail-composer';
 import { domain } from './accounts.js';
+import { ADDRESS } from './address.js';
 import { Invalid, TooBig } from './person-errors.js';
 import { bytes, settings } from './settings.js';
 
-const ADDRESS = /^[^\s@<>"(),:;\\[\]]{1,64}@(?=.{1,255}$)[^\s@<>"(),:;\\[\]]+$/;
+const MEDIA_TYPE = /^(?!multipart\/)[\w.+-]+\/[\w.+-]+$/;
 const CONTROL = /[\0-\x08\x0b-\x1f\x7f]/;
 
 // `raw` is what is sent, `kept` what stays with the sender and names the hidden recipients, `recipients` are all of them.
@@ -30,9 +32,9 @@ export async function compose(sender, message) {
     references,
     date: new Date(),
     messageId: `<${randomUUID()}@${domain(sender)}>`,
-    attachments: attachments.map(({ name: filename, type: contentType, content }) => ({
-      filename,
-      contentType,
+    attachments: attachments.map(({ name: filename, type, content }) => ({
+      filename: filename?.replaceAll(/[\0-\x1f\x7f]/g, ' '),
+      contentType: MEDIA_TYPE.test(type) ? type : 'application/octet-stream',
       content,
       contentDisposition: 'attachment',
     })),
@@ -61,13 +63,14 @@ const lines = (written) => written.replace(/\r\n|\r|\n/g, '\r\n');
 function addresses(field, value = []) {
   return [value].flat().flatMap((one) => {
     const parsed = typeof one === 'string' ? addressparser(one, { flatten: true }) : [one];
-    for (const { address, name = '' } of parsed) {
+    return parsed.map(({ address: written, name = '' }) => {
+      const address = written.replace(/[^@]*$/, (host) => domainToASCII(host));
       // What stands beside an address is a name: `a@x b@y` would be one recipient and not two.
-      const two = ADDRESS.test(name) && name.toLowerCase() !== address.toLowerCase();
+      const two = ADDRESS.test(name) && name.toLowerCase() !== written.toLowerCase();
       if (!ADDRESS.test(address) || CONTROL.test(name) || two) {
-        throw new Invalid(field, `Not a mail address: ${[name, address].filter(Boolean).join(' ')}`);
+        throw new Invalid(field, `Not a mail address: ${[name, written].filter(Boolean).join(' ')}`);
       }
-    }
-    return parsed;
+      return { address, name };
+    });
   });
 }

@@ -1,0 +1,78 @@
+// What a request carries, checked before it is used. A check takes a value and the name of its field, and returns the
+// value, or throws Invalid with that name.
+import { ADDRESS } from './address.js';
+import { Malformed, WrongType } from './api-errors.js';
+import { Invalid } from './person-errors.js';
+
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+export async function body(c, check) {
+  if (!/^application\/json *(;|$)/i.test(c.req.header('Content-Type') ?? '')) {
+    throw new WrongType('The body is not JSON, by its Content-Type');
+  }
+  let value;
+  try {
+    value = JSON.parse(await c.req.text());
+  } catch {
+    throw new Malformed('The body is not JSON');
+  }
+  return check(value, '');
+}
+
+// A field of the query, as the JSON that its text would be; `otherwise` where it is not there.
+export function query(c, field, check, otherwise) {
+  const value = c.req.query(field);
+  if (value === undefined) return otherwise;
+  return check(/^(\d{1,15}|true|false)$/.test(value) ? JSON.parse(value.replace(/^0+(?=\d)/, '')) : value, field);
+}
+
+// `shape`: field -> check; those of `required` have to be there, others than those of the shape must not.
+export const object =
+  (shape, required = []) =>
+  (value, field) => {
+    const path = (name) => (field ? `${field}.${name}` : name);
+    if (value === null || typeof value !== 'object' || Array.isArray(value)) {
+      throw new Invalid(field || 'body', 'This has to be an object');
+    }
+    const unknown = Object.keys(value).find((name) => !Object.hasOwn(shape, name));
+    if (unknown !== undefined) throw new Invalid(path(unknown), 'There is no such field');
+    const missing = required.find((name) => !Object.hasOwn(value, name));
+    if (missing) throw new Invalid(path(missing), 'This field is needed');
+    return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, shape[name](each, path(name))]));
+  };
+
+export const list = (check, most) => (value, field) => {
+  if (!Array.isArray(value) || value.length > most) throw new Invalid(field, `This has to be a list of at most ${most}`);
+  return value.map((each, index) => check(each, `${field}[${index}]`));
+};
+
+export const text =
+  (most = Infinity) =>
+  (value, field) => {
+    if (typeof value !== 'string') throw new Invalid(field, 'This has to be text');
+    if (value.length > most) throw new Invalid(field, `This is longer than ${most} characters`);
+    if (!value.isWellFormed()) throw new Invalid(field, 'This is not Unicode');
+    return value;
+  };
+
+export const whole =
+  (least, most = Number.MAX_SAFE_INTEGER) =>
+  (value, field) => {
+    if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
+    throw new Invalid(field, `This has to be a whole number from ${least} to ${most}`);
+  };
+
+export function flag(value, field) {
+  if (typeof value !== 'boolean') throw new Invalid(field, 'This has to be true or false');
+  return value;
+}
+
+export function address(value, field) {
+  if (typeof value === 'string' && ADDRESS.test(value)) return text()(value, field);
+  throw new Invalid(field, 'This has to be a mail address, without a name');
+}
+
+export function base64(value, field) {
+  if (typeof value !== 'string' || !BASE64.test(value)) throw new Invalid(field, 'This has to be base64 (RFC 4648 4)');
+  return Buffer.from(value, 'base64');
+}
