@@ -56,7 +56,7 @@ ${files.length > 0 && 'The files that you attached have to be chosen again.'}</p
 ${Object.entries({ how, folder, uid }).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)}
 ${Object.keys(FIELDS).map((name) => line(name, mail[name], beside(name)))}
 <label for="text">Text</label>
-<textarea id="text" name="text" rows="14" ${/^(reply|all)$/.test(how) && raw('autofocus')}>
+<textarea id="text" name="text" rows="12" ${/^(reply|all)$/.test(how) && raw('autofocus')}>
 ${mail.text}</textarea>
 ${
   attachments.length > 0 &&

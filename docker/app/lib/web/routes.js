@@ -3,24 +3,20 @@ import { getConnInfo } from '@hono/node-server/conninfo';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { csrf } from 'hono/csrf';
-import { html } from 'hono/html';
 import { secureHeaders } from 'hono/secure-headers';
-import { log } from '../log.js';
 import { TooMany } from '../login.js';
-import { Fixed, Invalid, NotFound, TooBig, WrongPassword } from '../person-errors.js';
+import { NotFound, WrongPassword } from '../person-errors.js';
 import { bytes } from '../settings.js';
-import { Away } from '../storage.js';
+import { Expired, file, fixed, sorry, status } from './answers.js';
 import { begin, composePage, message, written } from './compose.js';
 import { folderPage } from './folder.js';
 import { messagePage } from './message.js';
-import { ICON, STYLE, label, link, page, say } from './page.js';
+import { ICON, STYLE, label, link, say } from './page.js';
 import * as session from './session.js';
 import { signInPage } from './sign-in.js';
 import { frame, policy } from './untrusted.js';
 
 const FORM = 64 * 1024; // bytes of a form without files
-const AGAIN = 60; // s after which a failed login may be tried again
-const SOON = 10; // s after which a store that is away may be back
 const INSIDE = /^\/(mail|compose)([/?]|$)/; // where a sign-in may lead
 const POLICY = {
   defaultSrc: ["'none'"],
@@ -61,8 +57,7 @@ export function webmail(people) {
       await people.signIn(address, password, client(context));
     } catch (error) {
       if (!(error instanceof WrongPassword || error instanceof TooMany)) throw error;
-      if (error instanceof TooMany) context.header('Retry-After', String(AGAIN));
-      context.status(error instanceof TooMany ? 429 : 401);
+      context.status(status(context, error));
       return signInPage(context, { address, next, problem: error.message });
     }
     session.keep(context, { address, password });
@@ -78,8 +73,9 @@ export function webmail(people) {
   app.post('/compose', async (context) => {
     const form = await context.req.parseBody({ all: true });
     const mail = written(form);
-    const person = await signedIn(people, context);
+    let person;
     try {
+      person = await signedIn(people, context);
       if (!person) throw new Expired();
       if (form.action === 'save') {
         const { folder, uid } = await person.save(await message(mail));
@@ -157,20 +153,13 @@ export function webmail(people) {
   });
 
   app.notFound((context) => sorry(context, new NotFound('There is no such page')));
+  // The account is no longer there, or has another password.
   app.onError((error, context) => {
-    if (error instanceof WrongPassword) {
-      session.end(context);
-      return context.redirect('/sign-in', 303);
-    }
-    return sorry(context, error);
+    if (!(error instanceof WrongPassword)) return sorry(context, error);
+    session.end(context);
+    return context.redirect('/sign-in', 303);
   });
   return app;
-}
-
-class Expired extends Error {
-  constructor() {
-    super('You were signed out meanwhile. Sign in in another tab, then send this once more.');
-  }
 }
 
 // The one who is signed in, whose session goes on.
@@ -198,47 +187,4 @@ async function act(person, folder, uids, action, to) {
   if (action === 'delete') return (await person.remove(folder, uids)).length ? 'trashed' : 'deleted';
   await person.mark(folder, uids, { seen: action === 'seen' });
   return action === 'seen' ? 'seen' : 'unseen';
-}
-
-const STATUSES = [
-  [Expired, 401],
-  [NotFound, 404],
-  [Fixed, 409],
-  [TooBig, 413],
-  [Invalid, 422],
-  [TooMany, 429],
-  [Away, 503],
-];
-
-function status(context, error) {
-  const [, code] = STATUSES.find(([kind]) => error instanceof kind) ?? [null, error.status ?? 500];
-  if (code === 503) context.header('Retry-After', String(SOON));
-  if (code === 429) context.header('Retry-After', String(AGAIN));
-  if (code >= 500) log('error', 'not answered', { path: context.req.path, error });
-  return code;
-}
-
-function sorry(context, error) {
-  const code = status(context, error);
-  context.status(code);
-  const [title, text] = {
-    403: ['Not allowed', 'This form was not sent from a page of this site.'],
-    413: ['Too big', 'What you sent is more than this server takes. Go back: your text is still there.'],
-    500: ['Something went wrong', 'It was written to the log of this server. Nothing was changed by halves.'],
-    503: ['Not there right now', 'Your mailbox does not answer. Nothing is lost: try again in a moment.'],
-  }[code] ?? [error.message, undefined];
-  return page(context, { title }, html`<div class="sorry"><h1>${title}</h1><p>${text}</p><p><a href="/">Back to your mail</a></p></div>`);
-}
-
-function fixed(context, type, content) {
-  return context.body(content, 200, { 'Content-Type': type, 'Cache-Control': 'public, max-age=31536000, immutable' });
-}
-
-// As a file, whatever it says that it is: nothing in it is shown, or run, as a page of this site.
-function file(context, name, type, content) {
-  return context.body(content, 200, {
-    'Content-Type': /^[\w.+-]+\/[\w.+-]+$/.test(type) ? type : 'application/octet-stream',
-    'Content-Disposition': `attachment; filename*=UTF-8''${encodeURIComponent(name)}`,
-    'Content-Security-Policy': "default-src 'none'; sandbox",
-  });
 }
