@@ -73,18 +73,20 @@ export class Collections {
     return this.store.all(text, { id, from, to, ...(names && { names: JSON.stringify(names) }) });
   }
 
-  // What is new, changed or gone (without etag) since a revision, oldest first; `revision` is where the answer ends.
-  changes({ kind, collection, id, since, limit, whole }) {
+  // What is new, changed or gone (without etag) since a revision of a collection, or all; oldest first. `revision` is
+  // where the answer ends.
+  changes({ kind, collection, since, limit, whole }) {
     const found = this.#collection(kind, collection);
-    if ((id ?? found.id) !== found.id || since > found.revision) throw new Refusal('UNKNOWNREVISION');
+    const { id, revision } = since ?? { id: found.id, revision: 0 };
+    if (id !== found.id || revision > found.revision) throw new Refusal('UNKNOWNREVISION');
     const nothing = `NULL, NULL, NULL${whole ? ', NULL' : ''}`;
-    const text = `SELECT revision, ${columns(whole)} FROM objects WHERE collection = @id AND revision > @since UNION ALL
-      SELECT revision, name, ${nothing} FROM removed WHERE collection = @id AND revision > @since AND @since > 0
-      ORDER BY revision LIMIT @limit`;
-    const changed = this.store.all(text, { id: found.id, since, limit: limit + 1 });
+    const text = `SELECT revision, ${columns(whole)} FROM objects WHERE collection = @id AND revision > @revision UNION ALL
+      SELECT revision, name, ${nothing} FROM removed WHERE collection = @id AND revision > @revision AND @revision > 0
+      ORDER BY revision LIMIT @most`;
+    const changed = this.store.all(text, { id, revision, most: limit + 1 });
     const more = changed.length > limit;
     if (more) changed.pop();
-    return { id: found.id, changed, more, revision: more ? changed.at(-1).revision : found.revision };
+    return { id, changed, more, revision: more ? changed.at(-1).revision : found.revision };
   }
 
   // Durable when it returns. `conditions`: If-Match and If-None-Match (RFC 9110 13.1).

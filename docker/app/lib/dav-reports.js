@@ -4,7 +4,7 @@ import { busy, expanded, range } from './dav-time.js';
 import { Refused, child, children, document, element, href, nameOf, status, textOf } from './dav-xml.js';
 
 // Answers with [status, type, text]. `body` is the report's root, `resource` the collection that it was sent to.
-export async function report(body, resource, { kind, properties }) {
+export async function report(body, resource, kind, properties) {
   const name = nameOf(body);
   if (resource.type !== 'collection' || !kind.reports.includes(name)) throw new Refused(403, 'D:supported-report');
   const ask = (method, parameters) =>
@@ -62,11 +62,11 @@ function nameIn(path, folder) {
 
 async function sync({ body, resource, kind, ask, tell }) {
   const given = textOf(child(body, 'D:sync-token'));
-  const [, id, since] = /^data:,(\d+)-(\d+)$/.exec(given) ?? [];
+  const [, id, revision] = /^data:,(\d+)-(\d+)$/.exec(given) ?? [];
   if (given && !id) throw new Refused(403, 'D:valid-sync-token');
   const limit = most(child(body, 'D:limit'), 'D');
-  const known = given && { id: Number(id), since: Number(since) };
-  const answer = await ask('changes', { since: 0, ...known, limit, whole: wantsData(body, kind) });
+  const since = given ? { id: Number(id), revision: Number(revision) } : undefined;
+  const answer = await ask('changes', { since, limit, whole: wantsData(body, kind) });
   const told = answer.changed.map((row) =>
     row.etag ? tell(row) : missing(resource.path + encodeURIComponent(row.name)),
   );
