@@ -2,6 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { SMTPServer } from 'smtp-server';
 import { Accounts } from './lib/accounts.js';
+import { greeting } from './lib/greeting.js';
+import { results, withoutOurs } from './lib/authentication.js';
 import { live } from './lib/life.js';
 import { closeMail, listen } from './lib/listen.js';
 import { log } from './lib/log.js';
@@ -16,7 +18,9 @@ await live('mx', start);
 async function start() {
   const accounts = new Accounts();
   const storage = new Storage();
+  const greeted = await greeting('BREE');
   const options = {
+    ...greeted.options,
     ...certificate(),
     disabledCommands: ['AUTH'],
     disableReverseLookup: true,
@@ -34,14 +38,22 @@ async function start() {
   return async () => {
     await closeMail(servers);
     storage.close();
+    greeted.close();
     await accounts.close();
   };
 }
 
 async function admit(address, accounts) {
-  if (await accounts.find(address)) return;
+  let local;
+  try {
+    if (await accounts.find(address)) return;
+    local = await accounts.local(address);
+  } catch (error) {
+    log('error', 'recipient not looked up', { error });
+    throw reply(451, 'The recipient cannot be looked up now, try again later');
+  }
   // smtp-server would say 5.1.1 for every 550.
-  if (!(await accounts.local(address))) throw reply('550 5.7.1', 'Relaying is denied');
+  if (!local) throw reply('550 5.7.1', 'Relaying is denied');
   throw reply(550, 'No such mailbox here');
 }
 
@@ -51,17 +63,18 @@ async function deliver(stream, session, accounts, storage) {
   if (stream.sizeExceeded) throw reply('552 5.3.4', 'The mail is too big');
   const id = randomBytes(8).toString('hex');
   const sender = session.envelope.mailFrom.address;
-  const trace = Buffer.from(`Return-Path: <${sender}>\r\n${received(session, id)}`);
+  const trace = Buffer.from(`Return-Path: <${sender}>\r\n${await results(mail, session)}${received(session, id)}`);
   // A mail with a Message-ID is one mail however often it comes (RFC 5322 3.6.4): a retry is recognised by its bytes.
   const same = has(mail, 'Message-ID') ? mail : id;
-  const found = await Promise.all(session.envelope.rcptTo.map(({ address }) => accounts.find(address)));
-  const recipients = found.filter(Boolean);
-  const arrivals = recipients.map(({ id: account }) => ({
-    account,
-    arrival: digest(sender, account, same).toString('hex'),
-  }));
+  let recipients;
   try {
-    await storage.request('deliver', { arrivals, raw: Buffer.concat([trace, mail]) });
+    const found = await Promise.all(session.envelope.rcptTo.map(({ address }) => accounts.find(address)));
+    recipients = found.filter(Boolean);
+    const arrivals = recipients.map(({ id: account }) => ({
+      account,
+      arrival: digest(sender, account, same).toString('hex'),
+    }));
+    await storage.request('deliver', { arrivals, raw: Buffer.concat([trace, withoutOurs(mail)]) });
   } catch (error) {
     log('error', 'not stored', { id, error });
     throw reply(451, 'The mail cannot be stored now, try again later');

@@ -15,7 +15,7 @@ test('a mail to a logged-out user is there at the next login', async (t) => {
   await client.mailboxOpen('INBOX');
   const { envelope, source } = await client.fetchOne('1', { envelope: true, source: true });
   assert.equal(envelope.subject, 'Grüße');
-  assert.match(source.toString(), /^Return-Path: <eve@elsewhere\.test>\r\nReceived: from .* with ESMTPS id /s);
+  assert.match(source.toString(), /^Return-Path: <eve@elsewhere\.test>\r\nAuthentication-Results: .*\r\nReceived: from .* with ESMTPS id /s);
   client.close();
 });
 
