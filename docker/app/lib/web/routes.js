@@ -17,7 +17,7 @@ import { signInPage } from './sign-in.js';
 import { frame, policy } from './untrusted.js';
 
 const FORM = 64 * 1024; // bytes of a form without files
-const INSIDE = /^\/(mail|compose)([/?]|$)/; // where a sign-in may lead
+const INSIDE = /^\/(mail|compose)(\/|$)/; // where a sign-in may lead
 const POLICY = {
   defaultSrc: ["'none'"],
   styleSrc: ["'self'"],
@@ -61,7 +61,7 @@ export function webmail(people) {
       return signInPage(context, { address, next, problem: error.message });
     }
     session.keep(context, { address, password });
-    return context.redirect(INSIDE.test(next) ? next : '/mail', 303);
+    return context.redirect(inside(next), 303);
   });
 
   app.post('/sign-out', (context) => {
@@ -174,10 +174,16 @@ async function signedIn(people, context) {
 const client = (context) => getConnInfo(context).remote.address;
 const place = (context) => [context.req.param('folder'), Number(context.req.param('uid'))];
 
-// Where to go on after signing in.
+// Where to go on after signing in, said by the page that was asked for,
 function wanted({ req }) {
   const { pathname, search } = new URL(req.url);
   return req.method === 'GET' ? pathname + search : pathname;
+}
+
+// and by whoever sends the form, who may say anything.
+function inside(next) {
+  const { host, pathname, search } = URL.parse(next, 'http://here') ?? {};
+  return host === 'here' && INSIDE.test(pathname) ? pathname + search : '/mail';
 }
 
 // Does it and returns the notice.
