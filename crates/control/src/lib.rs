@@ -37,6 +37,8 @@ const LONGEST: u64 = 64 * 1024;
 pub enum Request {
     /// How are you?
     Status,
+    /// With what are the stores asked that the role cannot do without?
+    Credentials,
     /// Stop the main process as it should be stopped, and start it again.
     Restart,
 }
@@ -47,6 +49,12 @@ pub enum Request {
 pub enum Answer {
     /// To [`Request::Status`].
     Status(Status),
+    /// To [`Request::Credentials`]: for a health probe, which is to read no settings. Whoever gets them may read the
+    /// init's memory as well.
+    Credentials {
+        /// Those of each key-value store that has any; nobody else is logged in to more than once.
+        credentials: Vec<Credentials>,
+    },
     /// It will be done.
     Accepted,
     /// It will not be done.
@@ -85,15 +93,76 @@ pub struct Status {
     pub needs: Vec<Need>,
 }
 
-/// Another role that this one cannot do without.
+/// Something that the role cannot do without, and where it is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Need {
-    /// The other role's name.
-    pub role: String,
-    /// The host under which it is reached.
+#[serde(tag = "on", rename_all = "kebab-case")]
+pub enum Need {
+    /// Another role.
+    Role {
+        /// Its name.
+        name: String,
+        /// The host under which it is reached.
+        host: String,
+        /// Its port.
+        port: Port,
+    },
+    /// A document store.
+    Documents {
+        /// The setting that names it.
+        setting: String,
+        /// The hosts of its list.
+        hosts: Vec<Host>,
+        /// TLS is spoken there, from the first byte.
+        tls: bool,
+        /// That host is meant, whatever part it plays in its set.
+        direct: bool,
+    },
+    /// A key-value store.
+    KeyValue {
+        /// The setting that names it.
+        setting: String,
+        /// Where it is.
+        host: Host,
+        /// TLS is spoken there, from the first byte.
+        tls: bool,
+    },
+}
+
+/// A need is called by the role's name, or by the setting that names the store.
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Role { name, .. } => f.write_str(name),
+            Self::Documents { setting, .. } | Self::KeyValue { setting, .. } => f.write_str(setting),
+        }
+    }
+}
+
+/// A host and a port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// A name or an address.
     pub host: String,
-    /// Its port.
-    pub port: Port,
+    /// The port.
+    pub port: u16,
+}
+
+/// Who logs in to a key-value store.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credentials {
+    /// The setting that names the store.
+    pub setting: String,
+    /// The user; empty for the default one.
+    pub user: String,
+    /// The password.
+    pub password: String,
+}
+
+/// Leaves out what may be a secret.
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Credentials({}, ***)", self.setting)
+    }
 }
 
 /// The main process.

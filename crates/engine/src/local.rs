@@ -236,7 +236,7 @@ impl Engine for Local {
         match ask(&Address::File(socket), Request::Restart, PATIENCE) {
             Ok(Answer::Accepted) => Ok(()),
             Ok(Answer::Refused { reason }) => Err(EngineError::Refused { name: name.to_owned(), reason }),
-            Ok(Answer::Status(_)) => Err(EngineError::Refused {
+            Ok(Answer::Status(_) | Answer::Credentials { .. }) => Err(EngineError::Refused {
                 name: name.to_owned(),
                 reason: "it answered something else".into(),
             }),

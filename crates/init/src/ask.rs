@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::bail;
-use berth_control::{Answer, Request, Status, ask};
+use berth_control::{Answer, Credentials, Request, Status, ask};
 use berth_report::{Code, Problem};
 
 use crate::own::Own;
@@ -31,6 +31,14 @@ pub fn running() -> anyhow::Result<Status> {
     }
 }
 
+/// With what the running init asks the stores that its role needs.
+pub fn credentials() -> anyhow::Result<Vec<Credentials>> {
+    match put(Request::Credentials)? {
+        Answer::Credentials { credentials } => Ok(credentials),
+        other => bail!("the init answered {other:?} when asked for credentials"),
+    }
+}
+
 /// Prints the status, for a person or as JSON.
 pub fn status(json: bool) -> anyhow::Result<ExitCode> {
     let status = running()?;
@@ -50,7 +58,7 @@ pub fn restart() -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Answer::Refused { reason } => bail!("no restart: {reason}"),
-        Answer::Status(_) => bail!("the init answered with its status when asked to restart"),
+        other => bail!("the init answered {other:?} when asked to restart"),
     }
 }
 

@@ -7,12 +7,12 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use berth_catalogue::find;
-use berth_control::{State, Status};
+use berth_control::{Credentials, Need, State, Status};
 use berth_probe::{Patience, Target};
 use serde::Serialize;
 
-use crate::ask::running;
-use crate::needs::{HERE, ask, client, target};
+use crate::ask::{credentials, running};
+use crate::needs::{HERE, Key, ask, client, target, told_with_causes};
 
 /// A role whose event loop is busy this long, say with a large mailbox, still lives.
 const LIVE_WITHIN: Duration = Duration::from_mins(1);
@@ -31,16 +31,21 @@ struct Verdict {
 pub fn print(live: bool, json: bool) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
     let asked = running().and_then(|status| {
+        let keys = if live { Vec::new() } else { keys(&status)? };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(runtime.block_on(async { if live { is_live(&status).await } else { is_healthy(&status).await } }))
+        let answer = runtime
+            .block_on(async { if live { is_live(&status).await } else { is_healthy(&status, keys).await } });
+        // Not to wait for a resolver that does not answer.
+        runtime.shutdown_background();
+        Ok(answer)
     });
     let result = asked.unwrap_or_else(|error| Err(format!("{error:#}")));
-    let (good, reason) = match result {
-        Ok(reason) => (true, reason),
-        Err(reason) => (false, reason),
-    };
+    let good = result.is_ok();
+    let reason = result.unwrap_or_else(|reason| reason);
+    // What services say comes from outside, and is read on terminals.
+    let reason = reason.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let verdict = Verdict { good, reason, took_ms: begun.elapsed().as_millis() };
-    println!("{}", if json { serde_json::to_string(&verdict)? } else { verdict.told(live) });
+    println!("{}", if json { verdict.json()? } else { verdict.told(live) });
     Ok(ExitCode::from(u8::from(!good)))
 }
 
@@ -52,11 +57,30 @@ impl Verdict {
             (true, true) => "live",
             (false, true) => "not live",
         };
-        let reason: String = self.reason.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        let mut line = format!("{word} in {} ms: {reason}", self.took_ms);
-        line.truncate(line.floor_char_boundary(LONGEST - 1));
+        let mut line = format!("{word} in {} ms: {}", self.took_ms, self.reason);
+        cut(&mut line, LONGEST - 1);
         line
     }
+
+    fn json(mut self) -> serde_json::Result<String> {
+        loop {
+            let line = serde_json::to_string(&self)?;
+            let Some(over @ 1..) = line.len().checked_sub(LONGEST - 1) else { return Ok(line) };
+            // A character takes a byte or more, so that the next one fits.
+            let length = self.reason.len().saturating_sub(over);
+            cut(&mut self.reason, length);
+        }
+    }
+}
+
+fn cut(text: &mut String, length: usize) {
+    text.truncate(text.floor_char_boundary(length));
+}
+
+/// What opens the stores that the role needs; asked for only where there are any.
+fn keys(status: &Status) -> anyhow::Result<Vec<Credentials>> {
+    let has_store = status.needs.iter().any(|need| matches!(need, Need::KeyValue { .. }));
+    if has_store && status.state == State::Ready { credentials() } else { Ok(Vec::new()) }
 }
 
 /// Whether the main process is there and runs.
@@ -68,13 +92,15 @@ fn runs(status: &Status) -> Result<(), String> {
     }
 }
 
-async fn is_healthy(status: &Status) -> Result<String, String> {
+async fn is_healthy(status: &Status, keys: Vec<Credentials>) -> Result<String, String> {
     let Some(role) = status.role.as_deref().and_then(find) else {
         return runs(status).map(|()| "runs".to_owned());
     };
     if status.state != State::Ready {
         let seconds = status.for_ms / 1000;
-        return Err(format!("{} is {} for {seconds} s", role.name, status.state.word()));
+        let why = status.waiting_for.join(", ");
+        let colon = if why.is_empty() { "" } else { ": " };
+        return Err(format!("{} is {} for {seconds} s{colon}{why}", role.name, status.state.word()));
     }
     runs(status)?;
     let client = client();
@@ -86,8 +112,10 @@ async fn is_healthy(status: &Status) -> Result<String, String> {
         said.extend(answers.iter().map(ToString::to_string));
     }
     for need in &status.needs {
-        ask(&client, need).await.map_err(|error| format!("{} needs {}: {error}", role.name, need.role))?;
-        said.push(format!("{} answers", need.role));
+        let key = keys.iter().find(|key| key.setting == need.to_string()).cloned();
+        let answer = ask(&client, need, &key.map_or(Key::None, Key::Password)).await;
+        answer.map_err(|error| format!("{} needs {}", role.name, told_with_causes(need, &error)))?;
+        said.push(format!("{need} answers"));
     }
     Ok(if said.is_empty() { "runs".to_owned() } else { said.join(", ") })
 }

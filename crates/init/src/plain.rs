@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use berth_control::Status;
+use berth_control::{Credentials, Status};
 use berth_report::{Code, Problem};
 use berth_role::{Readiness, Stop};
 use berth_supervise::machine::{Conduct, Plan};
@@ -63,4 +63,8 @@ impl Charge for Plain {
     }
 
     fn describe(&self, _: &mut Status) {}
+
+    fn credentials(&self) -> Vec<Credentials> {
+        Vec::new()
+    }
 }

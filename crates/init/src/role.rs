@@ -9,17 +9,16 @@ use std::time::Duration;
 
 use anyhow::Context;
 use berth_catalogue::{find, names};
-use berth_control::{Need, Port, Status};
+use berth_control::{Credentials, Port, Status};
 use berth_report::{Code, Problem, nearest};
-use berth_role::{Listening, Role, Stop, Strength, Upstream};
+use berth_role::{Listening, Role, Stop};
 use berth_settings::Settings;
 use berth_supervise::machine::{Conduct, Plan};
 use berth_supervise::{Budget, Charge, Inherited, Program, Waiting};
-use tracing::warn;
 
 use crate::certificate;
 use crate::locate::locate;
-use crate::needs;
+use crate::needs::{self, Key, Needed};
 use crate::own::{Own, Restart, environment};
 use crate::serve::serve;
 
@@ -80,9 +79,7 @@ struct RoleCharge {
 struct Known {
     ports: Vec<Listening>,
     certificate: Option<PathBuf>,
-    needs: Vec<Need>,
-    /// The settings that name what we cannot ask.
-    unasked: Vec<String>,
+    needs: Vec<Needed>,
 }
 
 impl RoleCharge {
@@ -116,8 +113,11 @@ impl RoleCharge {
         let ports =
             role.ports.iter().map(|port| port.resolve(&get)).collect::<Result<_, _>>().map_err(wrong)?;
         let certificate = certificate::checked(role, &settings, folder)?;
-        let needs = hard_needs(role, &get).map_err(wrong)?;
-        self.known = Known { ports, certificate, needs, unasked: unasked(role, &get) };
+        let needs = needs::hard(role, &get).map_err(|error| {
+            Problem::new(Code::Settings, "a need of the role cannot be asked")
+                .because(anyhow::Error::new(error))
+        })?;
+        self.known = Known { ports, certificate, needs };
         let arguments = vec![OsString::from(role.entrypoint)];
         Ok(Program { path: self.node.clone(), arguments, folder: folder.clone() })
     }
@@ -139,37 +139,6 @@ fn folder(role: &Role, own: &Own) -> Result<PathBuf, Problem> {
     })
 }
 
-/// The settings that name a document or key-value store that the role needs: these are not asked yet (README, "What
-/// does not work yet").
-fn unasked(role: &Role, setting: &impl Fn(&str) -> Option<String>) -> Vec<String> {
-    let hard = role.needs.iter().filter(|need| need.strength == Strength::Hard);
-    let named = hard.filter_map(|need| match need.on {
-        Upstream::Documents(key) => Some(key.to_owned()),
-        Upstream::KeyValue(prefix) => Some(format!("{prefix}HOST")),
-        Upstream::Role(_) => None,
-    });
-    named.filter(|key| setting(key).is_some_and(|value| !value.is_empty())).collect()
-}
-
-/// The other roles that this one cannot do without, and where they are.
-fn hard_needs(
-    role: &Role,
-    setting: &impl Fn(&str) -> Option<String>,
-) -> Result<Vec<Need>, berth_role::PortError> {
-    let roles = role.needed_roles(Strength::Hard).filter_map(find);
-    let needs = roles.filter_map(|needed| Some((needed, needed.ports.first()?)));
-    needs
-        .map(|(needed, port)| {
-            let host = needed.host.and_then(setting).filter(|host| !host.is_empty());
-            Ok(Need {
-                role: needed.name.to_owned(),
-                host: host.unwrap_or_else(|| needs::HERE.to_owned()),
-                port: port.resolve(setting)?.into(),
-            })
-        })
-        .collect()
-}
-
 impl Charge for RoleCharge {
     fn name(&self) -> &str {
         self.role.name
@@ -183,9 +152,6 @@ impl Charge for RoleCharge {
     }
 
     fn needs(&self, waiting: Waiting) -> Pin<Box<dyn Future<Output = ()>>> {
-        if !self.known.unasked.is_empty() {
-            warn!(role = self.role.name, settings = ?self.known.unasked, "needs that are not waited for in this version");
-        }
         if self.known.needs.is_empty() {
             // Without a client for TLS, which would touch memory that is then kept.
             return Box::pin(std::future::ready(()));
@@ -197,6 +163,13 @@ impl Charge for RoleCharge {
         status.role = Some(self.role.name.to_owned());
         status.ports = self.known.ports.iter().copied().map(Port::from).collect();
         status.certificate.clone_from(&self.known.certificate);
-        status.needs.clone_from(&self.known.needs);
+        status.needs = self.known.needs.iter().map(|needed| needed.need.clone()).collect();
+    }
+
+    fn credentials(&self) -> Vec<Credentials> {
+        let keys = self.known.needs.iter().map(|needed| &needed.key);
+        let password =
+            |key: &Key| if let Key::Password(password) = key { Some(password.clone()) } else { None };
+        keys.filter_map(password).collect()
     }
 }

@@ -33,7 +33,10 @@ pub fn serve(
             None => None,
         };
         run(plan, charge, program, inherited, listener).await.context("the supervisor failed")
-    })?;
+    });
+    // Not to wait for a resolver that does not answer, and that nobody waits for any more.
+    runtime.shutdown_background();
+    let code = code?;
     if dropped() > 0 {
         warn!(lines = dropped(), "log lines were dropped: nobody read them");
     }

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use berth_control::{Answer, Asked, Listener, Main, Request, State, Status};
+use berth_control::{Answer, Asked, Credentials, Listener, Main, Request, State, Status};
 use nix::libc::{SIGCHLD, SIGCONT, SIGKILL, SIGPIPE, SIGTERM};
 use nix::sys::prctl;
 use nix::unistd::{Pid, getpid};
@@ -41,6 +41,9 @@ pub trait Charge {
 
     /// Says in a status what only it knows: role, ports, certificate, needs.
     fn describe(&self, status: &mut Status);
+
+    /// With what the stores are asked that it needs.
+    fn credentials(&self) -> Vec<Credentials>;
 }
 
 /// What is waited for, as lines for a person.
@@ -337,6 +340,7 @@ impl<C: Charge> Supervisor<'_, C> {
     fn answer(&mut self, request: Request) -> (Answer, Option<u8>) {
         match request {
             Request::Status => (Answer::Status(self.status()), None),
+            Request::Credentials => (Answer::Credentials { credentials: self.charge.credentials() }, None),
             Request::Restart
                 if !self.machine.takes_restart() || matches!(self.plan.conduct, Conduct::Plain) =>
             {

@@ -119,7 +119,7 @@ fn what_a_role_needs_counts_for_its_health_and_not_for_its_life() {
     init.until_said("main catching");
     let needs = &init.until("ready")["needs"];
     assert_eq!(
-        (&needs[0]["role"], &needs[0]["port"]["number"].to_string()),
+        (&needs[0]["name"], &needs[0]["port"]["number"].to_string()),
         (&"sqlite".into(), &sqlite.port())
     );
     assert_eq!(good(&init), HEALTHY_AND_LIVE, "{:?}", asked(&init));
