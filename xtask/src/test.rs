@@ -63,6 +63,11 @@ pub fn run(suites: &[Suite]) -> ExitCode {
             tested("tests of the application", tools::pnpm(&node)?.arg("test"))
         });
     }
+    if wanted(Suite::Local) {
+        outcomes.step("clients from PyPI", "cargo xtask tools", || {
+            tools::clients().map(|()| Outcome::Ok(String::new()))
+        });
+    }
     if wanted(Suite::Init) || wanted(Suite::Local) {
         outcomes.step("clients for the tests", "apt-get install what is missing", install_clients);
         outcomes.step("programs for the tests", "cargo xtask up", || {

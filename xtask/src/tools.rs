@@ -1,5 +1,5 @@
-//! `cargo xtask tools`: gets Node, pnpm and the linters into `.tools`, in the versions and with the hashes of
-//! `xtask/tools`. The other commands call it for what they need; what is there already costs nothing.
+//! `cargo xtask tools`: gets Node, pnpm, the linters and clients for the tests into `.tools`, in the versions and with
+//! the hashes of `xtask/tools`. The other commands call it for what they need; what is there already costs nothing.
 
 use std::env::consts::ARCH;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,8 @@ use crate::run::{program, run as run_program};
 /// Gets all of them.
 pub fn run() -> Result<()> {
     node()?;
-    linters()
+    linters()?;
+    clients()
 }
 
 /// The `node` program of the version that the sample application is run with, wherever an older one is on
@@ -56,13 +57,21 @@ pub fn linter(name: &str) -> Result<Command> {
 }
 
 fn linters() -> Result<()> {
-    let list = "xtask/tools/requirements.txt";
-    once(Path::new(".tools/python/installed"), "", &[list], || {
+    from_pypi("the linters", "xtask/tools/requirements.txt", ".tools/python")
+}
+
+/// The clients of the black-box tests that are Python packages.
+pub fn clients() -> Result<()> {
+    from_pypi("clients for the tests", "xtask/tools/clients.txt", ".tools/clients")
+}
+
+fn from_pypi(what: &str, list: &str, folder: &str) -> Result<()> {
+    once(&Path::new(folder).join("installed"), "", &[list], || {
         // --target leaves Python's own folders alone, so that no virtual environment is needed (PEP 668).
         let mut pip = program("python3");
-        pip.args(["-m", "pip", "install", "--quiet", "--upgrade", "--target", ".tools/python"]);
+        pip.args(["-m", "pip", "install", "--quiet", "--upgrade", "--target", folder]);
         pip.args(["--root-user-action=ignore", "--no-deps", "--only-binary=:all:", "--require-hashes", "-r"]);
-        run_program("get the linters from PyPI", pip.arg(list)).map(drop)
+        run_program(&format!("get {what} from PyPI"), pip.arg(list)).map(drop)
     })
 }
 
