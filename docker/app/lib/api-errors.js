@@ -57,7 +57,7 @@ export function refuse(error, c) {
 
 export function noSuchPath() {
   const hint = 'See /v1/openapi.json for what there is';
-  return problem({ status: 404, code: 'no-such-path', detail: 'There is nothing at this path', hint });
+  return problem({ status: 404, code: 'not-found', detail: 'There is nothing at this path', hint });
 }
 
 export function noSuchMethod(c, methods) {

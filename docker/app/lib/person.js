@@ -31,6 +31,14 @@ export class People {
     return new Person(this, account, password, client);
   }
 
+  // Goes on as a person who has signed in before, so that others who guess keep nobody from their mail. By the account's
+  // id: the next account of this address has another password, and a mailbox that is still to be made with it.
+  async resume({ id, address, password }, client) {
+    const account = await this.accounts.find(address);
+    if (account?.id !== id) throw new WrongPassword();
+    return new Person(this, account, password, client);
+  }
+
   async close() {
     this.storage.close();
     await this.queue.close();
@@ -67,7 +75,8 @@ class Person {
 
   async renameFolder(path, to) {
     if (use(await this.#folder(path))) throw new Fixed('This folder keeps its name');
-    if (`${to}/`.startsWith(`${path}/`)) throw new Invalid('to', 'A folder cannot be moved into itself');
+    if (to === path) return;
+    if (to.startsWith(`${path}/`)) throw new Invalid('to', 'A folder cannot be moved into itself');
     await this.#ask('renameFolder', { path, to: checked('to', to) });
   }
 
@@ -123,9 +132,7 @@ class Person {
   // Returns the uids that they have there.
   async move(path, uid, to) {
     const { folder, uids } = await this.#find(path, uid);
-    const target = await this.#folder(to).catch((error) => {
-      throw error instanceof NotFound ? new Invalid('folder', error.message) : error;
-    });
+    const target = await this.#folder(to);
     if (target.id === folder) return uids;
     return (await this.#ask('move', { folder, uids, to: target.path })).destinationUid;
   }
