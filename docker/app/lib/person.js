@@ -39,6 +39,14 @@ export class People {
     return new Person(this, account, password, client);
   }
 
+  // Goes on as a person who has signed in before, so that others who guess keep nobody from their mail. By the account's
+  // id: the next account of this address has another password, and a mailbox that is still to be made with it.
+  async resume({ id, address, password }, client) {
+    const account = await this.accounts.find(address);
+    if (account?.id !== id) throw new WrongPassword();
+    return new Person(this, account, password, client);
+  }
+
   async close() {
     this.storage.close();
     await this.queue.close();

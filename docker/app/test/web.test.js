@@ -200,6 +200,17 @@ test('a cookie that was changed, cut, sealed with another key or is too old sign
   assert.equal(await status(sealedWith(Buffer.from(service.settings.HELPER_ENCRYPTION_KEY), {})), 303);
 });
 
+test('a session ends with its account, and touches nothing of the next one of this address', async (t) => {
+  const service = await made(t, 'sqlite');
+  const joe = await service.user('joe');
+  const browser = await new Browser(service).signIn(joe);
+  await service.admin(['user', 'remove', joe.user]);
+  const next = await service.user('joe', 'another password');
+  const { status, to } = await browser.get('/mail/INBOX');
+  assert.deepEqual([status, to, browser.session], [303, '/sign-in', undefined]);
+  assert.equal((await (await browser.signIn(next)).get('/mail/INBOX')).status, 200);
+});
+
 function sealed(key, text) {
   const iv = randomBytes(12);
   const cipher = createCipheriv('aes-256-gcm', key, iv);
@@ -213,9 +224,10 @@ function unsealed(key, bytes) {
   return decipher.update(bytes.subarray(28)) + decipher.final();
 }
 
-test('guesses are limited, and the right password waits with them', async (t) => {
+test('guesses are limited, the right password waits with them, and who is signed in reads on', async (t) => {
   const service = await made(t, 'sqlite');
   const joe = await service.user('joe');
+  const reader = await new Browser(service).signIn(joe);
   const browser = new Browser(service);
   for (let guess = 0; guess < 10; guess += 1) {
     const { status, text } = await browser.post('/sign-in', { address: joe.user, password: `guess ${guess}` });
@@ -226,6 +238,7 @@ test('guesses are limited, and the right password waits with them', async (t) =>
   const { status, headers, text } = await browser.post('/sign-in', { address: joe.user, password: joe.pass });
   assert.deepEqual([status, headers['retry-after']], [429, '60']);
   assert.match(text, /Too many failed logins/);
+  assert.equal((await reader.get('/mail/INBOX')).status, 200);
 });
 
 test('after signing in one is where one wanted to be, if that is here', async (t) => {

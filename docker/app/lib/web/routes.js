@@ -53,14 +53,15 @@ export function webmail(people) {
 
   app.post('/sign-in', async (context) => {
     const { address = '', password = '', next = '' } = await context.req.parseBody();
+    let person;
     try {
-      await people.signIn(address, password, client(context));
+      person = await people.signIn(address, password, client(context));
     } catch (error) {
       if (!(error instanceof WrongPassword || error instanceof TooMany)) throw error;
       context.status(status(context, error));
       return signInPage(context, { address, next, problem: error.message });
     }
-    session.keep(context, { address, password });
+    session.keep(context, { id: person.id, address, password });
     return context.redirect(inside(next), 303);
   });
 
@@ -166,7 +167,7 @@ export function webmail(people) {
 async function signedIn(people, context) {
   const found = session.current(context);
   if (!found) return undefined;
-  const person = await people.signIn(found.address, found.password, client(context));
+  const person = await people.resume(found, client(context));
   session.keep(context, found);
   return person;
 }

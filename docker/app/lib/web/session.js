@@ -11,8 +11,8 @@ const KEY = Buffer.from(hkdfSync('sha256', mailboxKey, '', 'postbox web session'
 const COOKIE = { prefix: 'host', path: '/', secure: true, httpOnly: true, sameSite: 'Strict' };
 
 // Begins a session, or keeps it going: the time without a request starts anew.
-export function keep(context, { address, password, since = Date.now() }) {
-  setCookie(context, NAME, seal(JSON.stringify({ address, password, since, used: Date.now() })), COOKIE);
+export function keep(context, { id, address, password, since = Date.now() }) {
+  setCookie(context, NAME, seal(JSON.stringify({ id, address, password, since, used: Date.now() })), COOKIE);
 }
 
 export function end(context) {
