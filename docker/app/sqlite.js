@@ -78,6 +78,7 @@ function serve(socket, mailboxes, accounts, underWay) {
     login: ({ account, password, session }) => mailboxes.login(account, decrypt(password), session, tell),
     logout: ({ account, session }) => mailboxes.logout(account, session),
     remove: ({ account }) => mailboxes.remove(account),
+    housekeep: (request) => mailboxes.housekeep(request),
   };
   const answer = async (data) => {
     const { id, method, ...parameters } = deserialize(data);
