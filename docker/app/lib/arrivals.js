@@ -33,7 +33,13 @@ export class Arrivals extends Store {
   remove(arrivals) {
     this.transaction(() => {
       for (const arrival of arrivals) this.run('DELETE FROM mail WHERE arrival = ?', arrival);
-      this.run('DELETE FROM seen WHERE date < ? AND arrival NOT IN (SELECT arrival FROM mail)', Date.now() - RETRIES);
+      this.forget();
     });
+  }
+
+  // What no sender comes with any more. Returns how many.
+  forget(now = Date.now()) {
+    const text = 'DELETE FROM seen WHERE date < ? AND arrival NOT IN (SELECT arrival FROM mail)';
+    return this.run(text, now - RETRIES).changes;
   }
 }

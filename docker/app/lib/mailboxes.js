@@ -1,5 +1,5 @@
 // All mailboxes of the folder: opened when asked for, closed when unused, merged when their user is there.
-import { rmSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Arrivals } from './arrivals.js';
 import { Collections, METHODS as COLLECTIONS } from './collections.js';
@@ -7,8 +7,10 @@ import { log } from './log.js';
 import { Mailbox, Refusal } from './mailbox.js';
 import { search } from './search.js';
 import { digest, same } from './secrets.js';
+import { shrink, tidy } from './tidy.js';
 
 const UNUSED = 30_000; // ms until a mailbox without sessions is closed
+const PIECE = 100; // ms of housekeeping until other requests have their turn
 const METHODS = new Set([
   'folders',
   'createFolder',
@@ -28,6 +30,8 @@ const METHODS = new Set([
 
 export class Mailboxes {
   #open = new Map();
+  #asked = 0;
+  #tidied = new Map();
 
   constructor(folder) {
     this.folder = folder;
@@ -82,8 +86,62 @@ export class Mailboxes {
     }
   }
 
+  // A piece of the housekeeping, beginning after an account: what was done, and after which account to go on. A mailbox
+  // whose key nobody has given is tidied when its user is there.
+  housekeep({ what, after }) {
+    const begun = Date.now();
+    if (what === 'mailboxes' && !after) this.#asked = begun;
+    const counts = what === 'mailboxes' ? { tidied: 0, later: 0, expired: 0 } : { files: 0, forgotten: 0 };
+    for (const account of this.#accounts().filter((each) => each > after)) {
+      const entry = this.#open.get(account);
+      if (what !== 'mailboxes') {
+        counts.files += 1;
+        counts.forgotten += this.#forget(account);
+      } else if (entry?.mailbox) {
+        counts.tidied += 1;
+        counts.expired += this.#tidy(account, entry);
+      } else counts.later += 1;
+      if (Date.now() - begun > PIECE) return { counts, after: account };
+    }
+    return { counts };
+  }
+
   close() {
     for (const account of [...this.#open.keys()]) this.#close(account);
+  }
+
+  // All that there is a file of.
+  #accounts() {
+    return readdirSync(this.folder)
+      .flatMap((name) => /^([0-9a-f]+)-tmp\.sqlite$/.exec(name)?.[1] ?? [])
+      .sort();
+  }
+
+  #forget(account) {
+    const wasOpen = this.#open.has(account);
+    try {
+      const { arrivals } = this.#entry(account);
+      const forgotten = arrivals.forget();
+      shrink(arrivals);
+      return forgotten;
+    } catch (error) {
+      log('error', 'cannot forget', { account, error });
+      return 0;
+    } finally {
+      if (!wasOpen) this.#close(account);
+    }
+  }
+
+  #tidy(account, entry) {
+    this.#tidied.set(account, Date.now());
+    try {
+      return tidy(entry.mailbox);
+    } catch (error) {
+      log('error', 'cannot tidy', { account, error });
+      return 0;
+    } finally {
+      this.#tell(account, entry);
+    }
   }
 
   #entry(account) {
@@ -127,6 +185,7 @@ export class Mailboxes {
       log('error', 'cannot merge', { account, error });
     }
     this.#tell(account, entry);
+    if ((this.#tidied.get(account) ?? 0) < this.#asked) this.#tidy(account, entry);
   }
 
   #tell(account, entry) {
