@@ -12,11 +12,26 @@ use std::time::Duration;
 use berth_tests::{Case, Process, application, berth, init, node, skip, wait_until_within};
 use serde_json::Value;
 
-/// The roles that the sample application has by now.
+/// The roles that a mail goes through, which most tests make do with.
 pub const ROLES: [&str; 5] = ["sqlite", "smtp", "imap", "mx", "smtp-bree"];
 
+/// All roles.
+pub const ALL: [&str; 12] = [
+    "sqlite", "imap", "mx", "pop3", "smtp", "api", "caldav", "carddav", "web", "bree", "smtp-bree", "sqlite-bree",
+];
+
 /// The ports at offset 0; their endings say how TLS begins.
-const PORTS: [(&str, u16); 4] = [("smtp", 2465), ("imap", 2993), ("mx", 2525), ("sqlite", 3456)];
+const PORTS: [(&str, u16); 9] = [
+    ("smtp", 2465),
+    ("imap", 2993),
+    ("pop3", 2995),
+    ("mx", 2525),
+    ("sqlite", 3456),
+    ("web", 3000),
+    ("api", 4000),
+    ("caldav", 5000),
+    ("carddav", 6000),
+];
 
 pub struct Service {
     pub case: Case,
@@ -49,16 +64,23 @@ impl Service {
         Self { case: Case::new(), offset, _reserved: reserved }
     }
 
-    /// A service that runs.
+    /// A service of the roles that a mail goes through.
     pub fn up() -> Self {
         let service = Self::new();
         service.bring_up();
         service
     }
 
+    /// A service of these roles and what they need.
+    pub fn up_with(roles: &[&str]) -> Self {
+        let service = Self::new();
+        service.done(&["up", "--detach", "--no-prove", "--only", &roles.join(",")]);
+        service
+    }
+
     /// Brings it up, or completes what is left of it.
     pub fn bring_up(&self) {
-        self.done(&["up", "--detach", "--no-prove"]);
+        self.done(&["up", "--detach", "--no-prove", "--only", &ROLES.join(",")]);
     }
 
     /// Takes it down, after which nothing of it may be left.
