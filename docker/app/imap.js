@@ -7,6 +7,7 @@ import { live } from './lib/life.js';
 import { close, listen } from './lib/listen.js';
 import { log } from './lib/log.js';
 import { Login, TooMany } from './lib/login.js';
+import { notifications } from './lib/notifications.js';
 import { encrypt } from './lib/secrets.js';
 import { bytes, settings } from './lib/settings.js';
 import { Away, Storage } from './lib/storage.js';
@@ -25,7 +26,7 @@ await live('imap', start);
 async function start() {
   const accounts = new Accounts();
   const login = new Login(accounts);
-  const storage = new Storage();
+  const storage = new Storage(await notifications('IMAP'));
   const sessions = new Sessions();
   storage.on('push', ({ account, changes }) => sessions.changed(account, changes));
   storage.on('lost', () => sessions.end('The mailbox store is away, please reconnect'));

@@ -1,17 +1,15 @@
 // The role `smtp-bree`: sends what is queued, retries, and tells the sender of what cannot be delivered.
-import { join } from 'node:path';
 import { Accounts } from './lib/accounts.js';
 import { live } from './lib/life.js';
-import { Held, lock } from './lib/lock.js';
+import { Held } from './lib/lock.js';
 import { log } from './lib/log.js';
 import { close } from './lib/outgoing.js';
 import { Queue } from './lib/queue.js';
 import { Sender } from './lib/sender.js';
-import { settings } from './lib/settings.js';
 
 const AT_ONCE = 5; // mails under way
 const POLL = 10_000; // ms; the bell wakes us, this is for a bell that was not heard
-const LOCKED = 500; // ms between looks at the lock that another worker holds
+const HELD = 500; // ms between looks at the queue that another worker holds
 
 // As the application's, it never says ready.
 await live('smtp-bree', start, { ready: false });
@@ -22,8 +20,7 @@ async function start() {
   const sender = new Sender(queue, accounts);
   const underWay = new Map();
   let dropped = false;
-  let unlock;
-  let released = false;
+  let begun = false;
   let timer;
   let stopped = false;
   let again = false;
@@ -33,13 +30,10 @@ async function start() {
   // place gets free.
   const round = async () => {
     try {
-      unlock ??= lock(join(settings.POSTBOX_STATE, 'queue'));
-      if (!released) await queue.release();
-      released = true;
-      if (dropped) {
-        await queue.release(Date.now() + POLL, [...underWay.values()]);
-        dropped = false;
-      }
+      if (!begun) await queue.work();
+      begun = true;
+      if (dropped) await queue.release([...underWay.values()], Date.now() + POLL);
+      dropped = false;
       for (let mail; !stopped && underWay.size < AT_ONCE && (mail = await queue.claim());) {
         // The queue could not be told what came of it (a full disk): left alone, it would wait for its lease to end.
         const attempt = sender.attempt(mail).catch((error) => {
@@ -52,7 +46,8 @@ async function start() {
       if (underWay.size === AT_ONCE) return POLL;
       return Math.max(0, Math.min(POLL, ((await queue.next()) ?? Infinity) - Date.now()));
     } catch (error) {
-      if (error instanceof Held) return LOCKED;
+      if (error instanceof Held) return HELD;
+      dropped = begun; // what came of a claim is not known
       log('error', 'the queue does not answer', { error });
       return POLL;
     }
@@ -72,7 +67,7 @@ async function start() {
     again = true;
     working ??= rounds();
   };
-  queue.listen(work);
+  await queue.listen(work);
   work();
 
   return async () => {
@@ -83,6 +78,5 @@ async function start() {
     close();
     await queue.close();
     await accounts.close();
-    unlock?.();
   };
 }

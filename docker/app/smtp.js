@@ -1,6 +1,7 @@
 // The role `smtp`: takes mail from the users of the service (RFC 6409) and queues it.
 import { SMTPServer } from 'smtp-server';
 import { Accounts, normal } from './lib/accounts.js';
+import { greeting } from './lib/greeting.js';
 import { live } from './lib/life.js';
 import { closeMail, listen } from './lib/listen.js';
 import { log } from './lib/log.js';
@@ -17,7 +18,9 @@ async function start() {
   const accounts = new Accounts();
   const login = new Login(accounts);
   const queue = new Queue();
+  const greeted = await greeting('BREE');
   const options = {
+    ...greeted.options,
     ...certificate(),
     secure: implicit(settings.SMTP_PORT, '465'),
     authMethods: ['PLAIN', 'LOGIN'],
@@ -50,6 +53,7 @@ async function start() {
   for (const server of servers) server.on('error', (error) => log('info', 'client failed', { error }));
   return async () => {
     await closeMail(servers);
+    greeted.close();
     await queue.close();
     await accounts.close();
   };

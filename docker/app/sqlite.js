@@ -11,6 +11,7 @@ import { close, listen } from './lib/listen.js';
 import { lock } from './lib/lock.js';
 import { log } from './lib/log.js';
 import { Mailboxes } from './lib/mailboxes.js';
+import { notifications } from './lib/notifications.js';
 import { authorized, decrypt } from './lib/secrets.js';
 import { bytes, production, settings } from './lib/settings.js';
 import { certificate } from './lib/tls.js';
@@ -27,13 +28,17 @@ async function start() {
   const unlock = lock(join(folder, 'mailboxes'));
   const accounts = new Accounts();
   const mailboxes = new Mailboxes(folder);
+  const redis = await notifications('IMAP');
   const underWay = new Set();
   const sockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
     maxPayload: bytes('SMTP_MESSAGE_MAX_SIZE') + OVERHEAD,
   });
-  sockets.on('connection', (socket) => serve(socket, mailboxes, accounts, underWay));
+  sockets.on('connection', (socket, { url }) => {
+    const news = redis && url !== '/' ? { redis, topic: url.slice(1) } : undefined;
+    serve(socket, mailboxes, accounts, underWay, news);
+  });
 
   const servers = await listen(() => {
     const server = production ? secure(certificate()) : plain();
@@ -43,7 +48,7 @@ async function start() {
     server.on('upgrade', (request, socket, head) => {
       socket.on('error', () => socket.destroy());
       if (authorized(request.headers.authorization)) {
-        sockets.handleUpgrade(request, socket, head, (client) => sockets.emit('connection', client));
+        sockets.handleUpgrade(request, socket, head, (client) => sockets.emit('connection', client, request));
       } else socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n');
     });
     return server;
@@ -55,6 +60,7 @@ async function start() {
     await Promise.all(underWay);
     for (const client of sockets.clients) client.close(1001);
     mailboxes.close();
+    redis?.close();
     await accounts.close();
     unlock();
     setTimeout(() => {
@@ -65,8 +71,13 @@ async function start() {
   };
 }
 
-function serve(socket, mailboxes, accounts, underWay) {
-  const tell = (account, changes) => socket.send(serialize({ account, changes }));
+// `news`: where to tell of changes, if not over the socket. Who could not be told loses the socket, and looks anew.
+function serve(socket, mailboxes, accounts, underWay, news) {
+  const tell = (account, changes) => {
+    const data = serialize({ account, changes });
+    if (news) news.redis.publish(news.topic, data).catch(() => socket.terminate());
+    else socket.send(data);
+  };
   const methods = {
     // An account that was removed meanwhile takes its mail with it.
     async deliver({ arrivals, raw }) {
@@ -87,6 +98,7 @@ function serve(socket, mailboxes, accounts, underWay) {
       const result = methods[method]
         ? await methods[method](parameters)
         : mailboxes.call(account, decrypt(password), method, rest);
+      await news?.redis.published();
       socket.send(serialize({ id, result }));
     } catch (error) {
       if (error.name !== 'Refusal') log('error', 'request failed', { method, error });

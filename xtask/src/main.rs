@@ -17,6 +17,7 @@ mod links;
 mod outcome;
 mod programs;
 mod run;
+mod servers;
 mod test;
 mod tools;
 mod up;

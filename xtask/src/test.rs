@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use crate::outcome::{Outcome, Outcomes};
 use crate::programs::{self, Packages, Programs};
 use crate::run::{ask, cargo, program, relay, run as run_program};
-use crate::{check, tools};
+use crate::{check, servers, tools};
 
 /// What can be asked for by name.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -26,7 +26,7 @@ pub enum Suite {
 }
 
 /// Clients and peers that the black-box tests use.
-const CLIENTS: [&str; 13] = [
+const CLIENTS: &[&str] = &[
     "swaks",
     "libnet-ssleay-perl",
     "libio-socket-ssl-perl",
@@ -40,6 +40,8 @@ const CLIENTS: [&str; 13] = [
     "procps",
     "strace",
     "python3",
+    "redis-server",
+    "mmdebstrap",
 ];
 
 /// Runs the named suites, or all.
@@ -57,10 +59,17 @@ pub fn run(suites: &[Suite]) -> ExitCode {
             )
         });
     }
+    if wanted(Suite::App) || wanted(Suite::Init) || wanted(Suite::Local) {
+        outcomes.step("clients for the tests", "apt-get install what is missing", install_clients);
+    }
+    if wanted(Suite::App) || wanted(Suite::Local) {
+        outcomes.step("servers for the tests", "cargo xtask test app", servers::install);
+    }
     if wanted(Suite::App) {
-        outcomes.step("application", "cargo xtask test app", || {
-            let node = programs::application(Packages::All)?;
-            tested("tests of the application", tools::pnpm(&node)?.arg("test"))
+        outcomes.step("application", "cargo xtask test app", || application("test"));
+        outcomes.step("application, on FerretDB", "cargo xtask test app", || match servers::are_there() {
+            true => application("test:stores"),
+            false => Ok(Outcome::Skipped("FerretDB is not there".to_owned())),
         });
     }
     if wanted(Suite::Local) {
@@ -69,7 +78,6 @@ pub fn run(suites: &[Suite]) -> ExitCode {
         });
     }
     if wanted(Suite::Init) || wanted(Suite::Local) {
-        outcomes.step("clients for the tests", "apt-get install what is missing", install_clients);
         outcomes.step("programs for the tests", "cargo xtask up", || {
             programs::build(Packages::All).map(|_| Outcome::Ok(String::new()))
         });
@@ -84,6 +92,14 @@ pub fn run(suites: &[Suite]) -> ExitCode {
     outcomes.conclude()
 }
 
+/// The application's tests, by one of its scripts.
+fn application(script: &str) -> Result<Outcome> {
+    let node = programs::application(Packages::All)?;
+    let mut test = tools::pnpm(&node)?;
+    test.env("POSTBOX_TEST_SERVERS", std::path::absolute(servers::FOLDER)?);
+    tested("tests of the application", test.args(["run", script]))
+}
+
 /// A black-box suite. The programs were built by the step before; asking for them again costs nothing.
 fn black_box(suite: &str) -> Result<Outcome> {
     let Programs { berth, init, node, app } = programs::build(Packages::All)?;
@@ -91,6 +107,7 @@ fn black_box(suite: &str) -> Result<Outcome> {
     test.args(["test", "--package", "berth-tests", "--locked", "--test", suite]);
     test.env("BERTH_TEST_BERTH", berth).env("BERTH_TEST_INIT", init);
     test.env("BERTH_TEST_NODE", node).env("BERTH_TEST_APP", app);
+    test.env("BERTH_TEST_SERVERS", std::path::absolute(servers::FOLDER)?);
     if suite == "init" {
         // Its tests wait more than they work: a role's grace, a minute of silence.
         test.args(["--", "--test-threads=8"]);
@@ -172,7 +189,7 @@ fn missing_clients() -> Vec<&'static str> {
         ask(query.args(["-W", "-f", "${db:Status-Status}", client]))
             .is_some_and(|status| status == "installed")
     };
-    CLIENTS.into_iter().filter(|client| !here(client)).collect()
+    CLIENTS.iter().copied().filter(|client| !here(client)).collect()
 }
 
 #[cfg(test)]

@@ -1,71 +1,65 @@
-// The accounts of the service: one plain SQLite file, read by every role and written by admin.js.
+// The accounts of the service and their passwords: in the document store if there is one, else in a file.
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { Store } from './database.js';
 import { settings } from './settings.js';
+
+const { AccountStore } = await import(settings.MONGO_URI ? './accounts-documents.js' : './accounts-file.js');
 
 // One derivation at a time: each takes 8 MB, which a pool of threads would keep once per thread.
 process.env.UV_THREADPOOL_SIZE ??= '1';
 // As much work as Node's default (N 16384, p 1) in half the memory.
 const COST = { N: 8192, r: 8, p: 2 };
 const derive = (password, salt) => promisify(scrypt)(password, salt, 32, COST);
-const SCHEMA = `CREATE TABLE IF NOT EXISTS accounts (
-  id TEXT PRIMARY KEY, address TEXT UNIQUE NOT NULL, salt BLOB NOT NULL, hash BLOB NOT NULL, created INTEGER NOT NULL)`;
 const NOBODY = { salt: Buffer.alloc(16), hash: Buffer.alloc(32) };
 
 export const normal = (address) => address.trim().toLowerCase();
 export const domain = (address) => address.slice(address.lastIndexOf('@') + 1);
 
 export class Accounts {
-  constructor() {
-    mkdirSync(settings.POSTBOX_STATE, { recursive: true, mode: 0o700 });
-    this.store = new Store(join(settings.POSTBOX_STATE, 'accounts.sqlite'), SCHEMA);
-  }
+  #store = new AccountStore();
 
   async find(address) {
-    return this.store.get('SELECT id, address FROM accounts WHERE address = ?', normal(address));
+    const found = await this.#store.get(normal(address));
+    return found ? { id: found.id, address: found.address } : undefined;
   }
 
-  async exists(id) {
-    return Boolean(this.store.get('SELECT 1 FROM accounts WHERE id = ?', id));
+  exists(id) {
+    return this.#store.exists(id);
   }
 
-  async all() {
-    return this.store.all('SELECT id, address, created FROM accounts ORDER BY address');
+  all() {
+    return this.#store.all();
   }
 
   // Whether mail for the address stays here, whoever the recipient is.
   async local(address) {
     const name = domain(normal(address));
-    return (
-      name === settings.WEB_HOST ||
-      Boolean(this.store.get("SELECT 1 FROM accounts WHERE substr(address, instr(address, '@') + 1) = ?", name))
-    );
+    return name === settings.WEB_HOST || this.#store.hasDomain(name);
   }
 
   async add(address, password) {
     const salt = randomBytes(16);
     const account = { id: randomBytes(12).toString('hex'), address: normal(address) };
     const hash = await derive(password, salt);
-    this.store.run('INSERT INTO accounts VALUES (?, ?, ?, ?, ?)', account.id, account.address, salt, hash, Date.now());
+    const rest = { domain: domain(account.address), salt, hash, created: Date.now() };
+    const inserted = await this.#store.insert({ ...account, ...rest });
+    if (!inserted) throw new Error(`the account exists: ${account.address}`);
     return account;
   }
 
-  async remove(id) {
-    this.store.run('DELETE FROM accounts WHERE id = ?', id);
+  remove(id) {
+    return this.#store.remove(id);
   }
 
   // The account, or undefined. Takes as long for an address that does not exist.
   async verify(address, password) {
-    const found = this.store.get('SELECT id, address, salt, hash FROM accounts WHERE address = ?', normal(address));
+    const found = await this.#store.get(normal(address));
     const { salt, hash } = found ?? NOBODY;
     const matches = timingSafeEqual(await derive(password, salt), hash);
     return found && matches ? { id: found.id, address: found.address } : undefined;
   }
 
-  async close() {
-    this.store.close();
+  close() {
+    return this.#store.close();
   }
 }

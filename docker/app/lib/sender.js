@@ -34,7 +34,7 @@ export class Sender {
     const report = given.length && mail.sender ? bounce(mail, given) : undefined;
     await this.queue.finish(mail, [...delivered, ...given.map(({ recipient }) => recipient)], report);
     for (const { recipient } of later) {
-      await this.queue.defer(recipient, Date.now() + pause(recipient.attempts, own ? OWN : OTHERS));
+      await this.queue.defer(mail, recipient, Date.now() + pause(recipient.attempts, own ? OWN : OTHERS));
     }
     for (const { reason, permanent } of failures) log('info', 'not delivered', { id: mail.id, reason, permanent });
     log('info', 'attempted', { id: mail.id, delivered: delivered.length, later: later.length, given: given.length });

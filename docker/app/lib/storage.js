@@ -1,6 +1,6 @@
 // The client of the role `sqlite`: requests and answers, and what it pushes, over one WebSocket.
 import { EventEmitter } from 'node:events';
-import { X509Certificate } from 'node:crypto';
+import { randomUUID, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { deserialize, serialize } from 'node:v8';
 import { WebSocket } from 'ws';
@@ -18,12 +18,26 @@ export class Storage extends EventEmitter {
   #opening;
   #waiting = new Map();
   #next = 0;
+  #redis;
+  #topic = '';
+  #listening;
+
+  // What is pushed comes over `redis` (notifications) if it is given, else over the WebSocket.
+  constructor(redis) {
+    super();
+    if (!redis) return;
+    this.#redis = redis;
+    this.#topic = randomUUID();
+    this.#listening = redis.listen(this.#topic, (data) => this.#receive(deserialize(data)), () => this.emit('lost'));
+  }
 
   // Rejects with Away when there is no answer, else with an error that carries the other side's code.
   async request(method, parameters = {}) {
+    await this.#listening;
+    if (this.#redis && !this.#redis.hears) throw new Away('Redis is away');
     const socket = await this.#open();
     const id = (this.#next += 1);
-    return new Promise((resolve, reject) => {
+    const result = await new Promise((resolve, reject) => {
       const timer = setTimeout(
         () => this.#answer({ id, error: new Away(`sqlite did not answer ${method}`) }),
         ANSWER_WITHIN,
@@ -31,9 +45,13 @@ export class Storage extends EventEmitter {
       this.#waiting.set(id, { socket, resolve, reject, timer });
       socket.send(serialize({ id, method, ...parameters }));
     });
+    // What was pushed before the answer comes before it.
+    await this.#redis?.reach();
+    return result;
   }
 
   close() {
+    this.#redis?.close();
     this.#socket?.close();
   }
 
@@ -46,7 +64,7 @@ export class Storage extends EventEmitter {
     const { SQLITE_HOST: host, SQLITE_PORT: port } = settings;
     const name = host.includes(':') ? `[${host}]` : host;
     return new Promise((resolve, reject) => {
-      const socket = new WebSocket(`${production ? 'wss' : 'ws'}://${name}:${port}`, {
+      const socket = new WebSocket(`${production ? 'wss' : 'ws'}://${name}:${port}/${this.#topic}`, {
         auth: `${encrypt(apiSecret())}:`,
         handshakeTimeout: CONNECT_WITHIN,
         perMessageDeflate: false,

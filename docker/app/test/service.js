@@ -59,6 +59,7 @@ export class Service {
       SMTP_PORT: await freePort('465', service.#claims),
       IMAP_PORT: await freePort('993', service.#claims),
       POP3_PORT: await freePort('995', service.#claims),
+      ...JSON.parse((process.env.POSTBOX_TEST_STORES ?? '{}').replaceAll('NAME', randomBytes(6).toString('hex'))),
       ...changes,
     };
     t.after(() => service.#end());

@@ -1,0 +1,59 @@
+// A database of the document store, which speaks MongoDB's protocol. The driver is loaded only where one is set.
+import { MongoClient } from 'mongodb';
+import { settings } from './settings.js';
+
+const AWAY_AFTER = 3000; // ms; short enough for whoever waits for an answer
+const OPTIONS = {
+  appName: 'postbox',
+  // What has been answered is on the disks of a majority, whatever the URI says.
+  writeConcern: { w: 'majority', journal: true },
+  serverSelectionTimeoutMS: AWAY_AFTER,
+  connectTimeoutMS: AWAY_AFTER,
+  socketTimeoutMS: 10_000, // the greatest part of a mail takes a tenth of a second
+  maxPoolSize: 5,
+  promoteBuffers: true,
+};
+
+export const DUPLICATE = 11000; // the code of an error: a unique index has the value already
+
+export class Documents {
+  #uri;
+  #indexes;
+  #client;
+
+  // `key` is the setting with the URI; `indexes` has those of each collection. Connects when it is first asked.
+  constructor(key, indexes) {
+    this.#uri = settings[key];
+    this.#indexes = indexes;
+    if (!this.#uri) throw new Error(`${key} is empty, though MONGO_URI is set`);
+    if (settings.MONGO_URI === settings.EMAILS_MONGO_URI) {
+      throw new Error('MONGO_URI and EMAILS_MONGO_URI have to name different databases');
+    }
+  }
+
+  // Rejects while the store is away.
+  async collection(name) {
+    this.#client ??= this.#connect();
+    return (await this.#client).db().collection(name);
+  }
+
+  async close() {
+    await (await this.#client?.catch(() => {}))?.close();
+  }
+
+  // Once connected, a client connects again by itself; one that could not connect at first is of no more use.
+  async #connect() {
+    const client = new MongoClient(this.#uri, OPTIONS);
+    try {
+      await client.connect();
+      for (const [name, indexes] of Object.entries(this.#indexes)) {
+        await client.db().collection(name).createIndexes(indexes);
+      }
+      return client;
+    } catch (error) {
+      this.#client = undefined;
+      await client.close();
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,74 @@
+// Redis: what the roles do while it is away, and that nothing depends on what was told over it.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import { Redis, skip } from './servers.js';
+import { Service, within } from './service.js';
+
+const away = ({ response }) => /mailbox store is away/.test(response);
+const mail = (from, to, subject) => ({ from, to, subject, text: 'x' });
+
+test('smtp and mx greet with 421 while Redis is away, and with 220 when it is back', { skip }, async (t) => {
+  const redis = await Redis.make(t);
+  const service = await Service.make(t, redis.settings('BREE', 'IMAP'));
+  const joe = await service.user('joe');
+  await service.start('sqlite', 'mx', 'smtp');
+  const both = () => [service.smtp(joe), service.mx()];
+  const sent = (client) => client.sendMail(mail(joe.user, joe.user, 'x'));
+  for (const client of both()) await sent(client);
+  await redis.kill();
+  for (const client of both()) await assert.rejects(sent(client), { responseCode: 421 });
+  await redis.start();
+  for (const client of both()) await within(10_000, 'it takes mail', () => sent(client).catch(() => false));
+  // As the application, which has no answer either, when Redis is there and mute.
+  redis.signal('SIGSTOP');
+  for (const client of both()) await assert.rejects(sent(client), { responseCode: 421 });
+  redis.signal('SIGCONT');
+});
+
+test('roles that start without Redis are ready, and work when it is there', { skip }, async (t) => {
+  const redis = await Redis.make(t);
+  await redis.kill();
+  const service = await Service.make(t, redis.settings('BREE', 'IMAP'));
+  const joe = await service.user('joe');
+  await service.start('sqlite', 'mx', 'imap', 'smtp', 'smtp-bree');
+  await assert.rejects(service.imap(joe), away);
+  await redis.start();
+  await within(10_000, 'smtp takes mail', () =>
+    service.smtp(joe).sendMail(mail(joe.user, joe.user, 'x')).catch(() => false),
+  );
+  await within(20_000, 'it is there', async () => (await service.subjects(joe).catch(() => [])).length === 1);
+});
+
+test('sessions of imap end when they may have missed something, and see it in the next', { skip }, async (t) => {
+  const redis = await Redis.make(t);
+  const service = await Service.make(t, redis.settings('BREE', 'IMAP'));
+  const joe = await service.user('joe');
+  await service.start('sqlite', 'mx', 'imap');
+  const session = await service.imap(joe);
+  await session.mailboxOpen('INBOX');
+  const arrived = once(session, 'exists');
+  await service.mx().sendMail(mail('eve@elsewhere.test', joe.user, 'while it is there'));
+  await arrived;
+  const ended = once(session, 'close');
+  await redis.kill();
+  await ended;
+  await assert.rejects(service.imap(joe), away);
+  await redis.start();
+  const found = await within(10_000, 'logins work', () => service.subjects(joe).catch(() => false));
+  assert.deepEqual(found, ['while it is there']);
+});
+
+test('a mail whose bell nobody heard is sent all the same', { skip }, async (t) => {
+  const redis = await Redis.make(t);
+  const service = await Service.make(t, redis.settings('BREE'));
+  const joe = await service.user('joe');
+  await service.start('sqlite', 'mx', 'imap', 'smtp');
+  await service.smtp(joe).sendMail(mail(joe.user, joe.user, 'unheard'));
+  await redis.kill();
+  await service.start('smtp-bree');
+  // mx refuses while Redis is away.
+  await within(20_000, 'it is tried', () => service.process('smtp-bree').log.includes('not delivered'));
+  await redis.start();
+  await within(60_000, 'it is there', async () => (await service.subjects(joe)).includes('unheard'));
+});
