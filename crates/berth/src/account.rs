@@ -42,9 +42,7 @@ pub fn first(engine: &dyn Engine, wanted: &Wanted, folder: &Folder, domain: &str
     let mut account: Account = kept.map_or_else(|| Account::new(format!("hello@{domain}")), Ok)?;
     if !account.made {
         keep(folder, &account)?;
-        let all: Vec<Listed> =
-            serde_json::from_str(&admin(engine, wanted, &["user", "list", "--json"], "")?)?;
-        if !all.iter().any(|other| other.address == account.address) {
+        if !exists(engine, wanted, &account.address)? {
             add(engine, wanted, &account)?;
         }
         account.made = true;
@@ -57,6 +55,12 @@ pub fn first(engine: &dyn Engine, wanted: &Wanted, folder: &Folder, domain: &str
 #[derive(Deserialize)]
 struct Listed {
     address: String,
+}
+
+/// Whether the application knows such an account.
+pub fn exists(engine: &dyn Engine, wanted: &Wanted, address: &str) -> anyhow::Result<bool> {
+    let all: Vec<Listed> = serde_json::from_str(&admin(engine, wanted, &["user", "list", "--json"], "")?)?;
+    Ok(all.iter().any(|other| other.address == address))
 }
 
 fn keep(folder: &Folder, account: &Account) -> anyhow::Result<()> {

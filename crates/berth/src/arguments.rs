@@ -42,7 +42,7 @@ pub enum Verb {
         /// The role
         role: String,
     },
-    /// Prove that a mail goes in and comes out again
+    /// Prove that mails, events and contacts go in and come out again
     #[command(
         after_help = "Examples:\n  berth prove --json\n  berth prove --user me@example.test --password-stdin < password"
     )]
@@ -119,6 +119,9 @@ pub struct Prove {
     /// Read its password from stdin
     #[arg(long, requires = "user")]
     pub password_stdin: bool,
+    /// Measure instead how soon the owner is told of a mail, so many times
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub latency: Option<u16>,
 }
 
 impl Arguments {

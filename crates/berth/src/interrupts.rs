@@ -8,6 +8,9 @@ use std::thread;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+/// POSIX shells' code for what SIGINT ended.
+pub const INTERRUPTED: u8 = 130;
+
 /// How often the person at the keyboard, or the one who runs us, wanted an end. A closed terminal (HUP) counts.
 #[derive(Debug, Clone, Default)]
 pub struct Interrupts(Arc<AtomicUsize>);

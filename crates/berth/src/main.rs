@@ -4,10 +4,13 @@ use std::process::ExitCode;
 
 mod account;
 mod arguments;
+mod canary;
 mod certificate;
 mod dkim;
+mod doors;
 mod down;
 mod interrupts;
+mod latency;
 mod logs;
 mod open;
 mod places;

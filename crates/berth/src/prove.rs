@@ -1,28 +1,22 @@
-//! `berth prove`, and the proof at the end of `up`: which mailbox, through which ports, how it is told.
+//! `berth prove`, and the proof at the end of `up`: which mailbox, how far it goes, how it is told.
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use berth_canary::{
-    DEADLINE, DkimRecord, Endpoint, Mailbox, Outcome, Proof, Roots, Service, Step, Tls, prove,
-};
-use berth_control::PortTls;
-use berth_engine::{Engine, EngineError, Folder, Port, Wanted};
+use berth_canary::{Extent, Failure, Mailbox, Outcome, Proof, Service, Step, latency, protocols, prove};
+use berth_engine::{Engine, EngineError, Folder, Wanted};
 use berth_report::{Code, Problem};
 
-use crate::account::{self, Account};
+use crate::account;
 use crate::arguments::Prove;
-use crate::certificate::AUTHORITY;
-use crate::interrupts::Interrupts;
+use crate::canary::Canary;
+use crate::interrupts::{INTERRUPTED, Interrupts};
+use crate::latency::Latencies;
 use crate::stdout::print;
-use crate::{dkim, open, problem, secrets, table};
-
-/// The ports that a proof goes through, as the world knows them.
-pub const SUBMISSION: u16 = 465;
-pub const MX: u16 = 25;
-pub const IMAP: u16 = 993;
+use crate::{doors, open, problem, table};
 
 /// How often is looked whether somebody wants an end.
 const LOOK: Duration = Duration::from_millis(50);
@@ -35,105 +29,128 @@ pub fn run(state: Option<PathBuf>, arguments: Prove) -> anyhow::Result<ExitCode>
         .wanted()
         .map_err(problem::of)?
         .ok_or_else(|| Problem::new(Code::Unavailable, "nothing is up here").hint("bring it up: berth up"))?;
-    let service = service(&folder, &wanted)?;
-    let mut told = |step: &Step| {
-        if !arguments.json {
-            print(&line(step));
-        }
+    let through = Through {
+        engine: &engine,
+        wanted: &wanted,
+        folder: &folder,
+        service: doors::service(&folder, &wanted)?,
+        interrupts: &interrupts,
     };
-    let proof = match arguments.user {
-        Some(address) => {
-            let mut password = String::new();
-            std::io::stdin().read_line(&mut password).context("cannot read the password")?;
-            let password = password.trim_end_matches(['\r', '\n']).to_owned();
-            through(&service, &Mailbox { address, password: password.into() }, &interrupts, &mut told)?
-        }
-        None => with_own_mailbox(&engine, &wanted, &service, &interrupts, &mut told)?,
+    let mailbox = arguments.user.map(read_password).transpose()?;
+    let well = if let Some(count) = arguments.latency {
+        let latencies = Latencies::of(&through.latency(mailbox, count.into())?);
+        print(&if arguments.json {
+            serde_json::to_string_pretty(&latencies)? + "\n"
+        } else {
+            latencies.told()
+        });
+        true
+    } else {
+        let mut told = |step: &Step| {
+            if !arguments.json {
+                print(&line(step));
+            }
+        };
+        let proof = through.proof(mailbox, &mut told)?;
+        print(&if arguments.json { serde_json::to_string_pretty(&proof)? + "\n" } else { verdict(&proof) });
+        proof.passed()
     };
-    print(&if arguments.json { serde_json::to_string_pretty(&proof)? + "\n" } else { verdict(&proof) });
-    Ok(if proof.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(match (interrupts.so_far(), well) {
+        (1.., _) => ExitCode::from(INTERRUPTED),
+        (0, true) => ExitCode::SUCCESS,
+        (0, false) => ExitCode::FAILURE,
+    })
 }
 
-/// Proves the service with a mailbox that is made for it and removed again, whatever comes of it.
-pub fn with_own_mailbox(
-    engine: &dyn Engine,
-    wanted: &Wanted,
-    service: &Service,
-    interrupts: &Interrupts,
-    told: &mut (dyn FnMut(&Step) + Send),
-) -> anyhow::Result<Proof> {
-    if !account::possible(wanted) {
-        let problem = Problem::new(Code::Usage, "this application's accounts cannot be made from here");
-        return Err(problem.hint("use a mailbox that exists: --user ADDRESS --password-stdin").into());
+/// A mailbox that exists, with the password from stdin.
+fn read_password(address: String) -> anyhow::Result<Mailbox> {
+    let mut password = String::new();
+    std::io::stdin().read_line(&mut password).context("cannot read the password")?;
+    let password = password.trim_end_matches(['\r', '\n']).to_owned();
+    Ok(Mailbox { address, password: password.into() })
+}
+
+/// What a proof goes through.
+pub struct Through<'a> {
+    pub engine: &'a dyn Engine,
+    pub wanted: &'a Wanted,
+    pub folder: &'a Folder,
+    pub service: Service,
+    pub interrupts: &'a Interrupts,
+}
+
+impl Through<'_> {
+    /// Proves the service with a mailbox: the given one, or one that is made for it and removed again, whatever comes of
+    /// it. Where there is none and none can be made, it proves the protocols.
+    pub fn proof(
+        &self,
+        mailbox: Option<Mailbox>,
+        told: &mut (dyn FnMut(&Step) + Send),
+    ) -> anyhow::Result<Proof> {
+        if mailbox.is_none() && !account::possible(self.wanted) {
+            return self.until_interrupted(async |stop| protocols(&self.service, stop, told).await);
+        }
+        self.with_mailbox(mailbox, |mailbox| {
+            self.until_interrupted(async |stop| prove(&self.service, mailbox, stop, told).await)
+        })
     }
-    let name = secrets::random(8, b"abcdefghijklmnopqrstuvwxyz")?;
-    let account = Account::new(format!("canary-{name}@{}", service.domain))?;
-    account::add(engine, wanted, &account)?;
-    let proof = through(service, &account.mailbox(), interrupts, told);
-    account::remove(engine, wanted, &account.address)?;
-    proof
-}
 
-fn through(
-    service: &Service,
-    mailbox: &Mailbox,
-    interrupts: &Interrupts,
-    told: &mut (dyn FnMut(&Step) + Send),
-) -> anyhow::Result<Proof> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let before = interrupts.so_far();
-    runtime.block_on(async {
-        let interrupted = async {
-            while interrupts.so_far() == before {
+    fn latency(&self, mailbox: Option<Mailbox>, count: usize) -> anyhow::Result<Vec<Duration>> {
+        if mailbox.is_none() && !account::possible(self.wanted) {
+            let problem = Problem::new(Code::Usage, "this application's accounts cannot be made from here");
+            return Err(problem.hint("use a mailbox that exists: --user ADDRESS --password-stdin").into());
+        }
+        self.with_mailbox(mailbox, |mailbox| {
+            let measured =
+                self.until_interrupted(async |stop| latency(&self.service, mailbox, count, stop).await)?;
+            measured.map_err(|failure| of_failure(&failure))
+        })
+    }
+
+    fn with_mailbox<T>(
+        &self,
+        mailbox: Option<Mailbox>,
+        work: impl FnOnce(&Mailbox) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        if let Some(mailbox) = mailbox {
+            return work(&mailbox);
+        }
+        let canary = Canary::make(self.engine, self.wanted, self.folder, &self.service.domain)?;
+        let done = work(&canary.account.mailbox());
+        canary.remove()?;
+        done
+    }
+
+    /// Does the work, which is told when somebody wants an end and then takes away what it has made. Who wants an end
+    /// twice gets it.
+    fn until_interrupted<T>(
+        &self,
+        work: impl AsyncFnOnce(Pin<Box<dyn Future<Output = ()> + Send + '_>>) -> T,
+    ) -> anyhow::Result<T> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (interrupts, before) = (self.interrupts, self.interrupts.so_far());
+        let more_than = |count: usize| async move {
+            while interrupts.so_far() <= before + count {
                 tokio::time::sleep(LOOK).await;
             }
         };
-        tokio::select! {
-            proof = prove(service, mailbox, told) => Ok(proof),
-            () = interrupted => Err(problem::of(EngineError::Interrupted)),
-        }
-    })
+        runtime.block_on(async {
+            tokio::select! {
+                done = work(Box::pin(more_than(0))) => Ok(done),
+                () = more_than(1) => Err(problem::of(EngineError::Interrupted)),
+            }
+        })
+    }
 }
 
-/// The service as its clients reach it. Fails when the roles that a mail goes through are not all wanted.
-pub fn service(folder: &Folder, wanted: &Wanted) -> anyhow::Result<Service> {
-    let domain = wanted.environment.get("WEB_HOST").cloned().context("the settings have no WEB_HOST")?;
-    let host = host(wanted);
-    let endpoint = |published| -> Result<Endpoint, Problem> {
-        let port = door(wanted, published).ok_or_else(|| {
-            Problem::new(
-                Code::Usage,
-                format!("no role listens for port {published}, which a proof goes through"),
-            )
-        })?;
-        let tls = if port.listening.tls == PortTls::Implicit { Tls::Implicit } else { Tls::StartTls };
-        Ok(Endpoint { host: host.clone(), port: port.listening.number, tls, server_name: domain.clone() })
+fn of_failure(failure: &Failure) -> anyhow::Error {
+    let because = failure.because();
+    let problem = Problem::new(Code::Failure, because[0].clone());
+    let problem = match &because[1..] {
+        [] => problem,
+        causes => problem.because(anyhow::anyhow!(causes.join(": "))),
     };
-    let (submission, mx, imap) = (endpoint(SUBMISSION), endpoint(MX), endpoint(IMAP));
-    let authority =
-        folder.read(AUTHORITY)?.context("there is no certification authority in the state folder")?;
-    let record = folder.read(dkim::RECORD)?;
-    Ok(Service {
-        submission: submission?,
-        mx: mx?,
-        imap: imap?,
-        roots: Roots::from_pem(authority.as_bytes())?,
-        dkim: record
-            .map(|txt| DkimRecord { selector: dkim::SELECTOR.to_owned(), txt: txt.trim().to_owned() }),
-        deadline: DEADLINE,
-        domain,
-    })
-}
-
-/// The port that the world knows by this number.
-pub fn door(wanted: &Wanted, published: u16) -> Option<&Port> {
-    wanted.instances.iter().flat_map(|instance| &instance.ports).find(|port| port.published == published)
-}
-
-/// The address at which a client on this host reaches the service.
-pub fn host(wanted: &Wanted) -> String {
-    let first = wanted.listen.iter().find(|address| !address.is_unspecified());
-    first.map_or("127.0.0.1".to_owned(), ToString::to_string)
+    failure.hint().into_iter().fold(problem, Problem::hint).into()
 }
 
 /// A step as a line, with the reason and the hint below when it failed.
@@ -145,6 +162,7 @@ pub fn line(step: &Step) -> String {
             ("FAILED", causes.chain(hint.iter().map(|hint| format!("          hint: {hint}\n"))).collect())
         }
         Outcome::Skipped { why } => ("skipped", vec![format!("          {why}\n")]),
+        Outcome::NotOffered => return format!("  {:<7} {:<58}  not offered\n", "-", step.says),
     };
     let noticed = step.notified_after.map(|after| format!(", told {} after its 250", table::time(after)));
     let took = table::time(step.took);
@@ -153,6 +171,16 @@ pub fn line(step: &Step) -> String {
 
 /// What the whole proof came to.
 pub fn verdict(proof: &Proof) -> String {
-    let said = if proof.passed() { "proven: a mail goes through" } else { "NOT proven" };
+    let mail = ["submit", "fetch"]
+        .iter()
+        .all(|name| proof.steps.iter().any(|step| step.name == *name && step.outcome == Outcome::Ok));
+    let said = match (proof.passed(), proof.extent) {
+        (false, _) => "NOT proven",
+        (true, Extent::Mailbox) if mail => "proven: a mail goes through",
+        (true, Extent::Mailbox) => "what is offered is well; no mail could be sent through it",
+        (true, Extent::Protocols) => {
+            "each door answers; no mail was sent: that takes --user ADDRESS --password-stdin"
+        }
+    };
     format!("  {said}, in {}\n", table::time(proof.took))
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use berth_catalogue::{ROLES, find, start_order};
-use berth_control::PortTls;
 use berth_engine::{Folder, Instance, Port, Wanted};
 use berth_report::{Code, Problem, nearest};
 use berth_role::{Exposure, Readiness, Role, Strength, Tls, Upstream};
@@ -103,9 +102,10 @@ impl Service {
 
     fn instance(&self, role: &Role, settings: &Settings) -> anyhow::Result<Instance> {
         let setting = |key: &str| settings.get(key).map(ToOwned::to_owned);
-        let ports = role.ports.iter().map(|port| {
-            Ok(Port { published: port.published, listening: port.resolve(&setting)?.into() })
-        });
+        let ports = role
+            .ports
+            .iter()
+            .map(|port| Ok(Port { published: port.published, listening: port.resolve(&setting)?.into() }));
         let named = |strength| {
             let running =
                 role.needed_roles(strength).filter(|name| self.roles.iter().any(|role| role.name == *name));
@@ -194,6 +194,7 @@ fn high_number(port: &berth_role::Port) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use berth_control::PortTls;
 
     fn service(offset: u16, app: PathBuf) -> Service {
         let (roles, _) = choose(&[], |_| true).unwrap();

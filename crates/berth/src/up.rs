@@ -9,13 +9,12 @@ use berth_role::Role;
 
 use crate::account::{self, Account};
 use crate::arguments::Up;
+use crate::interrupts::INTERRUPTED;
+use crate::prove::Through;
 use crate::service::{self, DEFAULT_DOMAIN, Service};
 use crate::stdout::print;
 use crate::view::View;
-use crate::{certificate, dkim, open, places, problem, prove, secrets, table};
-
-/// POSIX shells' code for what SIGINT ended: the service was not up yet.
-const INTERRUPTED: u8 = 130;
+use crate::{certificate, dkim, doors, open, places, problem, prove, secrets, table};
 
 pub fn run(state: Option<PathBuf>, arguments: &Up) -> anyhow::Result<ExitCode> {
     // A mistake must not leave a state folder behind.
@@ -116,25 +115,12 @@ fn bring_up(
     let can = account::possible(wanted);
     let domain = wanted.environment.get("WEB_HOST").map_or("", String::as_str);
     let account = can.then(|| account::first(engine, wanted, folder, domain)).transpose()?;
-    let proven = match prove::service(folder, wanted) {
-        _ if !with_proof => true,
-        Err(error) => {
-            view.say(&format!("no proof: {error}"));
-            true
-        }
-        Ok(_) if !can => {
-            view.say(
-                "no proof: berth prove --user ADDRESS --password-stdin makes one with a mailbox that exists",
-            );
-            true
-        }
-        Ok(service) => {
-            let mut told = |step: &berth_canary::Step| print(&prove::line(step));
-            let proof = prove::with_own_mailbox(engine, wanted, &service, &view.interrupts, &mut told)?;
-            print(&prove::verdict(&proof));
-            view.say(&format!("{} from the start to the end of the proof", table::time(view.elapsed())));
-            proof.passed()
-        }
+    let proven = if with_proof {
+        let proven = proven(engine, folder, wanted, view)?;
+        view.say(&format!("{} from the start to the end of the proof", table::time(view.elapsed())));
+        proven
+    } else {
+        true
     };
     raise(engine, wanted, Until::Ready, view)?;
     view.settle();
@@ -144,6 +130,18 @@ fn bring_up(
         print(&by_hand(wanted, &account, &folder.path(certificate::AUTHORITY)));
     }
     Ok(proven)
+}
+
+/// Proves it, as far as can be without being given a mailbox. Answers whether nothing failed.
+fn proven(engine: &Local, folder: &Folder, wanted: &Wanted, view: &View) -> anyhow::Result<bool> {
+    let service = doors::service(folder, wanted)?;
+    let through = Through { engine, wanted, folder, service, interrupts: &view.interrupts };
+    let proof = through.proof(None, &mut |step| print(&prove::line(step)))?;
+    if view.interrupts() > 0 {
+        return Err(problem::of(EngineError::Interrupted));
+    }
+    print(&prove::verdict(&proof));
+    Ok(proof.passed())
 }
 
 /// Has the engine bring it up; of one that failed, its last lines are said first.
@@ -162,16 +160,16 @@ fn raise(engine: &mut Local, wanted: &Wanted, until: Until, view: &mut View) -> 
 
 /// What a person types into a mail client.
 fn by_hand(wanted: &Wanted, account: &Account, authority: &Path) -> String {
-    let host = prove::host(wanted);
+    let host = doors::host(wanted);
     let door = |published| {
-        let port = prove::door(wanted, published)?;
+        let port = doors::door(wanted, published)?;
         Some(format!("{host} port {}, TLS {}", port.listening.number, table::tls(port.listening.tls)))
     };
     let rows = [
         ("address", Some(account.address.clone())),
         ("password", Some(account.password.clone())),
-        ("IMAP", door(prove::IMAP)),
-        ("SMTP", door(prove::SUBMISSION)),
+        ("IMAP", door(doors::IMAP)),
+        ("SMTP", door(doors::SUBMISSION)),
         ("authority", Some(authority.display().to_string())),
     ];
     let rows = rows.into_iter().filter_map(|(key, value)| Some(vec![key.to_owned(), value?]));

@@ -4,6 +4,9 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
+use hyper::StatusCode;
+use libdav::dav::PutResourceParseError;
+use libdav::requests::ParseResponseError;
 use rustls::CertificateError;
 
 /// What could not be done. Its sources say why.
@@ -24,12 +27,16 @@ pub(crate) enum Cause {
     Closed,
     #[error("it took longer than {} s", .0.as_secs_f32())]
     Late(Duration),
+    #[error("it was interrupted")]
+    Interrupted,
     #[error("the server does not offer {0}")]
     Missing(&'static str),
     #[error("the server answered: {0}")]
     Refused(String),
     #[error("the server answered: {0}")]
     SignIn(String),
+    #[error("the server answered: {0}")]
+    Http(StatusCode),
     #[error("{0}")]
     Found(String),
 }
@@ -59,7 +66,12 @@ impl Failure {
             {
                 "the server asks to try again later: its log says why"
             }
-            Cause::SignIn(_) => "is the password right, and the mailbox not locked after wrong ones?",
+            Cause::Http(status) if status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS => {
+                "the server asks to try again later: its log says why"
+            }
+            Cause::SignIn(_) | Cause::Http(StatusCode::UNAUTHORIZED) => {
+                "is the password right, and the mailbox not locked after wrong ones?"
+            }
             Cause::Late(_) => "what it waits for is in the logs of the service",
             Cause::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 "nothing listens there: is the role running, and on this port?"
@@ -116,6 +128,46 @@ impl From<mail_send::Error> for Cause {
             Error::UnparseableReply => {
                 Self::Found("the other side closed the connection, or sent no SMTP".into())
             }
+            other => Self::Found(other.to_string()),
+        }
+    }
+}
+
+impl From<hyper::Error> for Cause {
+    fn from(error: hyper::Error) -> Self {
+        if error.is_canceled() || error.is_closed() || error.is_incomplete_message() {
+            return Self::Closed;
+        }
+        let below = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+        Self::Found(format!("this is no HTTP: {below}"))
+    }
+}
+
+impl From<hyper::http::Error> for Cause {
+    fn from(error: hyper::http::Error) -> Self {
+        Self::Found(error.to_string())
+    }
+}
+
+impl From<StatusCode> for Cause {
+    fn from(status: StatusCode) -> Self {
+        Self::Http(status)
+    }
+}
+
+impl From<ParseResponseError> for Cause {
+    fn from(error: ParseResponseError) -> Self {
+        match error {
+            ParseResponseError::BadStatusCode(status) => Self::Http(status),
+            other => Self::Found(other.to_string()),
+        }
+    }
+}
+
+impl From<PutResourceParseError> for Cause {
+    fn from(error: PutResourceParseError) -> Self {
+        match error {
+            PutResourceParseError::BadStatusCode(status) => Self::Http(status),
             other => Self::Found(other.to_string()),
         }
     }

@@ -7,16 +7,12 @@ use async_imap::imap_proto::{MailboxDatum, Response, Status};
 use async_imap::types::NameAttribute;
 use async_imap::{Client, Session};
 use futures_util::{StreamExt, TryStreamExt};
-use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
-use tokio_rustls::client::TlsStream;
 
+use crate::connect::{Stream, dial, encrypt};
 use crate::failure::{Cause, Doing, Failure};
 use crate::message::Mail;
 use crate::service::{Endpoint, Mailbox, Service, TAKE_LEAVE, Tls};
-
-type Stream = TlsStream<TcpStream>;
 
 /// How often a mail is looked for that nobody tells about.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
@@ -35,8 +31,8 @@ pub(crate) struct Watcher {
 
 impl Reader {
     /// Signs in and opens INBOX, to look for mails that come from now on.
-    pub async fn sign_in(service: &Service, mailbox: &Mailbox) -> Result<Self, Failure> {
-        let mut session = sign_in(service, mailbox).await?;
+    pub async fn sign_in(service: &Service, at: &Endpoint, mailbox: &Mailbox) -> Result<Self, Failure> {
+        let mut session = sign_in(service, at, mailbox).await?;
         let inbox = session.select("INBOX").await.doing("open INBOX")?;
         Ok(Self { session, first: inbox.uid_next.unwrap_or(1) })
     }
@@ -170,9 +166,15 @@ impl Watcher {
     }
 }
 
-async fn sign_in(service: &Service, mailbox: &Mailbox) -> Result<Session<Stream>, Failure> {
-    let at = &service.imap;
-    let client = connect(at, service).await.doing(format!("connect to IMAP at {at}"))?;
+/// Connects, reads the greeting and takes leave.
+pub(crate) async fn greet(service: &Service, at: &Endpoint) -> Result<(), Failure> {
+    let mut client = greeted(service, at).await?;
+    let _ = timeout(TAKE_LEAVE, client.run_command_and_check_ok("LOGOUT", None)).await;
+    Ok(())
+}
+
+async fn sign_in(service: &Service, at: &Endpoint, mailbox: &Mailbox) -> Result<Session<Stream>, Failure> {
+    let client = greeted(service, at).await?;
     client.login(&mailbox.address, mailbox.password.reveal()).await.map_err(|(error, _)| {
         let cause = match Cause::from(error) {
             Cause::Refused(reply) => Cause::SignIn(reply),
@@ -182,12 +184,12 @@ async fn sign_in(service: &Service, mailbox: &Mailbox) -> Result<Session<Stream>
     })
 }
 
-async fn connect(at: &Endpoint, service: &Service) -> Result<Client<Stream>, Cause> {
-    let tcp = TcpStream::connect((at.host.as_str(), at.port)).await?;
-    // The library writes a command in four pieces; held back by Nagle's algorithm, each command takes 40 ms.
-    tcp.set_nodelay(true)?;
-    let name = ServerName::try_from(at.server_name.clone())
-        .map_err(|_| Cause::Found(format!("{:?} is no name that a certificate can have", at.server_name)))?;
+async fn greeted(service: &Service, at: &Endpoint) -> Result<Client<Stream>, Failure> {
+    connect(service, at).await.doing(format!("connect to IMAP at {at}"))
+}
+
+async fn connect(service: &Service, at: &Endpoint) -> Result<Client<Stream>, Cause> {
+    let tcp = dial(at).await?;
     let tcp = match at.tls {
         Tls::Implicit => tcp,
         Tls::StartTls => {
@@ -197,7 +199,7 @@ async fn connect(at: &Endpoint, service: &Service) -> Result<Client<Stream>, Cau
             plain.into_inner()
         }
     };
-    let mut client = Client::new(service.roots.connector().connect(name, tcp).await?);
+    let mut client = Client::new(encrypt(service, at, tcp).await?);
     // There is one greeting, before STARTTLS or after TLS.
     if at.tls == Tls::Implicit {
         greeting(&mut client).await?;

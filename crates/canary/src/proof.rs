@@ -8,6 +8,8 @@ use serde::{Serialize, Serializer};
 /// What was tried, and how it came out.
 #[derive(Debug, Clone)]
 pub struct Proof {
+    /// How far it goes.
+    pub extent: Extent,
     /// Every step, in the order in which they were done; skipped ones too.
     pub steps: Vec<Step>,
     /// From the first connection to the last.
@@ -20,16 +22,33 @@ impl Proof {
     pub fn passed(&self) -> bool {
         !self.steps.iter().any(|step| matches!(step.outcome, Outcome::Failed { .. }))
     }
+
+    /// The names of the steps that the service has no door for.
+    pub fn not_offered(&self) -> impl Iterator<Item = &'static str> {
+        let missing = self.steps.iter().filter(|step| step.outcome == Outcome::NotOffered);
+        missing.map(|step| step.name)
+    }
 }
 
 impl Serialize for Proof {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut proof = serializer.serialize_struct("Proof", 3)?;
+        let mut proof = serializer.serialize_struct("Proof", 4)?;
         proof.serialize_field("passed", &self.passed())?;
+        proof.serialize_field("extent", &self.extent)?;
         proof.serialize_field("took_ms", &self.took.as_millis())?;
         proof.serialize_field("steps", &self.steps)?;
         proof.end()
     }
+}
+
+/// How far a proof goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Extent {
+    /// Through a mailbox: mails were sent and seen.
+    Mailbox,
+    /// Without one: each door answers, and no more is known.
+    Protocols,
 }
 
 /// One thing that was tried.
@@ -70,6 +89,9 @@ pub enum Outcome {
         /// Why not.
         why: String,
     },
+    /// Not tried, because the service has no door for it.
+    #[serde(rename = "not-offered")]
+    NotOffered,
 }
 
 fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
@@ -101,12 +123,18 @@ mod tests {
         let notice = Step { notified_after: Some(Duration::from_millis(80)), ..step(Outcome::Ok) };
         let failed = step(Outcome::Failed { because, hint: Some("try".into()) });
         let skipped = step(Outcome::Skipped { why: "submit failed".into() });
-        let proof = Proof { steps: vec![notice, failed, skipped], took: Duration::from_secs(2) };
-        let expected = serde_json::json!({"passed": false, "took_ms": 2000, "steps": [
+        let absent = step(Outcome::NotOffered);
+        let proof = Proof {
+            extent: Extent::Mailbox,
+            steps: vec![notice, failed, skipped, absent],
+            took: Duration::from_secs(2),
+        };
+        let expected = serde_json::json!({"passed": false, "extent": "mailbox", "took_ms": 2000, "steps": [
             {"name": "submit", "says": "submit a mail", "outcome": "ok", "took_ms": 12, "notified_after_ms": 80},
             {"name": "submit", "says": "submit a mail", "outcome": "failed", "took_ms": 12,
              "because": ["cannot submit", "timed out"], "hint": "try"},
             {"name": "submit", "says": "submit a mail", "outcome": "skipped", "took_ms": 12, "why": "submit failed"},
+            {"name": "submit", "says": "submit a mail", "outcome": "not-offered", "took_ms": 12},
         ]});
         assert_eq!(serde_json::to_value(&proof).unwrap(), expected);
     }
@@ -114,6 +142,6 @@ mod tests {
     #[test]
     fn a_skipped_step_alone_does_not_fail_a_proof() {
         let steps = vec![step(Outcome::Ok), step(Outcome::Skipped { why: "no key".into() })];
-        assert!(Proof { steps, took: Duration::ZERO }.passed());
+        assert!(Proof { extent: Extent::Mailbox, steps, took: Duration::ZERO }.passed());
     }
 }

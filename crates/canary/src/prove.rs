@@ -1,155 +1,297 @@
 //! The steps of the proof, in their order, each within its deadline.
 
-use std::time::{Duration, Instant};
+use std::pin::pin;
+use std::time::Instant;
 
-use tokio::time::timeout;
-
+use crate::dav::{Dav, Store};
 use crate::dkim;
 use crate::failure::{Cause, Doing, Failure};
-use crate::imap::{Reader, Watcher};
+use crate::imap::Reader;
+use crate::inbox::Inbox;
+use crate::item::Item;
 use crate::message::{Mail, Run};
-use crate::proof::{Outcome, Proof, Step};
-use crate::service::{Mailbox, Service, Tls};
+use crate::proof::{Extent, Proof, Step};
+use crate::service::{Endpoint, Mailbox, Service, Tls};
 use crate::smtp::{self, Sender};
+use crate::teller::{Kind, Teller};
+use crate::{api, pop3, web};
 
 /// A sender in a domain that nobody has (RFC 6761 section 6.4), so that no mail can go back to anybody.
 const OUTSIDE: &str = "canary@outside.invalid";
 
-struct Kind {
-    name: &'static str,
-    says: &'static str,
-}
-
-const SIGN_IN: Kind = Kind { name: "sign-in", says: "sign in over IMAP and wait for new mails" };
-const SUBMIT: Kind = Kind { name: "submit", says: "submit a mail over TLS with AUTH" };
-const NOTICE: Kind = Kind { name: "notice", says: "notice it through IDLE" };
+pub(crate) const SIGN_IN: Kind = Kind { name: "sign-in", says: "sign in over IMAP and wait for new mails" };
+pub(crate) const SUBMIT: Kind = Kind { name: "submit", says: "submit a mail over TLS with AUTH" };
+pub(crate) const NOTICE: Kind = Kind { name: "notice", says: "notice it through IDLE" };
 const FETCH: Kind = Kind { name: "fetch", says: "fetch it as it was sent" };
 const DKIM: Kind = Kind { name: "dkim", says: "verify its DKIM signature" };
+const POP3: Kind = Kind { name: "pop3", says: "fetch it over POP3, equal" };
+const API: Kind = Kind { name: "api", says: "see it over the API" };
+const WEB: Kind = Kind { name: "web", says: "see it on the web page, signed in and out" };
 const MX: Kind = Kind { name: "mx", says: "receive a mail from outside through MX" };
-const REFUSE: Kind = Kind { name: "refuse", says: "see unknown recipients and other domains refused" };
+const CALENDAR: Kind = Kind { name: "calendar", says: "put, find and remove an event over CalDAV" };
+const CONTACT: Kind = Kind { name: "contact", says: "put, find and remove a contact over CardDAV" };
+pub(crate) const REFUSE: Kind =
+    Kind { name: "refuse", says: "see unknown recipients and other domains refused" };
 const AUTH: Kind = Kind { name: "auth", says: "see a wrong password refused" };
 const AUTH_PLAIN: Kind = Kind { name: "auth", says: "see a wrong password and AUTH without TLS refused" };
-const TIDY: Kind = Kind { name: "tidy", says: "remove every mail that it made" };
+pub(crate) const TIDY: Kind = Kind { name: "tidy", says: "remove everything that it made" };
 
-/// Proves that mails go through `service`, into and out of `mailbox`. `told` hears of each step when it is over.
+const NOT_SENT: &str = "what was sent could not be removed without signing in";
+const NOT_FETCHED: &str = "no mail was fetched";
+
+/// Proves that mails go through `service`, into and out of `mailbox`, and the rest of what it offers. `told` hears of
+/// each step when it is over.
 ///
-/// It takes a second or two where all is well, and at most nine times [`Service::deadline`]. A failed step does not
-/// end it: what can still be tried is.
-pub async fn prove(service: &Service, mailbox: &Mailbox, told: &mut (dyn FnMut(&Step) + Send)) -> Proof {
+/// It takes a second or two where all is well, and at most fifteen times [`Service::deadline`]. A failed step does not
+/// end it: what can still be tried is. When `stop` is over, it takes away what it has made and ends.
+pub async fn prove(
+    service: &Service,
+    mailbox: &Mailbox,
+    stop: impl Future<Output = ()> + Send,
+    told: &mut (dyn FnMut(&Step) + Send),
+) -> Proof {
     let began = Instant::now();
-    let mut teller = Teller { told, limit: service.deadline, steps: Vec::new() };
-    if let Err(cause) = Box::pin(all(service, mailbox, &mut teller)).await {
-        teller.tell(&SIGN_IN, Duration::ZERO, Err(&Failure::new("begin", cause)), None);
+    let mut stop = pin!(stop);
+    let mut teller = Teller::new(told, service.deadline, stop.as_mut());
+    match Run::new(&service.domain).doing("begin") {
+        Ok(run) => {
+            let mut proving = Proving { service, mailbox, run, made: Made::default() };
+            Box::pin(proving.all(&mut teller)).await;
+        }
+        Err(failure) => teller.tell(&SIGN_IN, began.elapsed(), Err(&failure), None),
     }
-    Proof { steps: teller.steps, took: began.elapsed() }
+    Proof { extent: Extent::Mailbox, steps: teller.steps, took: began.elapsed() }
 }
 
-async fn all(service: &Service, mailbox: &Mailbox, teller: &mut Teller<'_>) -> Result<(), Cause> {
-    let mut run = Run::new(&service.domain)?;
-    let mut awaited = Vec::new();
-    let inbox = teller.step(&SIGN_IN, Inbox::open(service, mailbox)).await;
-    let signed_in = inbox.is_some();
-    if let Some(mut inbox) = inbox {
-        submission(service, mailbox, teller, &mut run, &mut inbox, &mut awaited).await;
-        mx(service, mailbox, teller, &mut run, &mut inbox, &mut awaited).await;
-        inbox.leave().await;
-    } else {
-        for kind in [&SUBMIT, &NOTICE, &FETCH, &DKIM, &MX] {
-            teller.skip(kind, "what was sent could not be removed without signing in");
+/// What has to be taken away at the end.
+#[derive(Default)]
+struct Made {
+    /// Whether a mail was, or may have been, sent.
+    sent: bool,
+    /// Mails that were taken over and not seen yet.
+    awaited: Vec<Mail>,
+    /// The paths of what was put into a store and not taken out yet.
+    left: Vec<(Store, String)>,
+}
+
+struct Proving<'a> {
+    service: &'a Service,
+    mailbox: &'a Mailbox,
+    run: Run,
+    made: Made,
+}
+
+impl Proving<'_> {
+    async fn all(&mut self, teller: &mut Teller<'_>) {
+        let Self { service, mailbox, .. } = *self;
+        let doors = &service.doors;
+        let mut inbox = match &doors.imap {
+            Some(at) => teller.step(&SIGN_IN, Inbox::open(service, at, mailbox)).await,
+            None => {
+                teller.not_offered(&SIGN_IN);
+                None
+            }
+        };
+        let mail = self.submission(teller, inbox.as_mut()).await;
+        self.mx(teller, inbox.as_mut()).await;
+        if let Some(inbox) = inbox {
+            inbox.leave().await;
+        }
+        self.elsewhere(teller, mail.as_ref()).await;
+        self.stores(teller).await;
+        match &doors.mx {
+            Some(at) => drop(teller.step(&REFUSE, refuse(service, at, self.run.token())).await),
+            None => teller.not_offered(&REFUSE),
+        }
+        match &doors.submission {
+            Some(at) => {
+                let kind = if at.tls == Tls::StartTls { &AUTH_PLAIN } else { &AUTH };
+                teller.step(kind, refuse_auth(service, at, mailbox, self.run.token())).await;
+            }
+            None => teller.not_offered(&AUTH),
+        }
+        if self.made.sent || !self.made.left.is_empty() {
+            teller.at_last(&TIDY, self.tidy()).await;
+        } else {
+            teller.skip(&TIDY, "nothing is left");
         }
     }
-    teller.step(&REFUSE, refuse(service, run.token())).await;
-    let auth = if service.submission.tls == Tls::StartTls { &AUTH_PLAIN } else { &AUTH };
-    teller.step(auth, refuse_auth(service, mailbox, run.token())).await;
-    if signed_in {
-        teller.step(&TIDY, tidy(service, mailbox, run.token(), &awaited)).await;
-    } else {
-        teller.skip(&TIDY, "nothing was sent");
+
+    /// A mail in over submission and out over IMAP. Gives the mail when it has come as it was sent.
+    async fn submission(&mut self, teller: &mut Teller<'_>, inbox: Option<&mut Inbox>) -> Option<Mail> {
+        let Self { service, mailbox, .. } = *self;
+        let (Some(at), Some(inbox)) = (&service.doors.submission, inbox) else {
+            let offered = service.doors.submission.is_some() && service.doors.imap.is_some();
+            for kind in [&SUBMIT, &NOTICE, &FETCH, &DKIM] {
+                if offered { teller.skip(kind, NOT_SENT) } else { teller.not_offered(kind) }
+            }
+            return None;
+        };
+        let mail = self.run.mail(&mailbox.address, &mailbox.address);
+        self.made.sent = true;
+        let Some(since) = teller.step(&SUBMIT, submit(service, at, mailbox, &mail)).await else {
+            for kind in [&NOTICE, &FETCH, &DKIM] {
+                teller.skip(kind, "no mail was submitted");
+            }
+            return None;
+        };
+        teller.measured(&NOTICE, inbox.notice(&mail, since)).await;
+        // Not skipped when nobody was told: then it says whether the push is broken, or the delivery.
+        let Some(raw) = teller.step(&FETCH, inbox.fetch(&mail, since + service.deadline)).await else {
+            teller.skip(&DKIM, NOT_FETCHED);
+            self.made.awaited.push(mail);
+            return None;
+        };
+        match &service.dkim {
+            Some(record) => {
+                let verified = async { dkim::verify(&raw, &service.domain, record).await.doing(DKIM.says) };
+                teller.step(&DKIM, verified).await;
+            }
+            None => teller.skip(&DKIM, "the key that should have signed it is not known here"),
+        }
+        Some(mail)
     }
-    Ok(())
+
+    /// A mail in over MX and out over IMAP.
+    async fn mx(&mut self, teller: &mut Teller<'_>, inbox: Option<&mut Inbox>) {
+        let Self { service, mailbox, .. } = *self;
+        let (Some(at), Some(inbox)) = (&service.doors.mx, inbox) else {
+            let offered = service.doors.mx.is_some() && service.doors.imap.is_some();
+            return if offered { teller.skip(&MX, NOT_SENT) } else { teller.not_offered(&MX) };
+        };
+        let mail = self.run.mail(OUTSIDE, &mailbox.address);
+        self.made.sent = true;
+        let mut taken = false;
+        let came = teller.measured(&MX, async {
+            let mut sender = Sender::outside(service, at).await?;
+            let since = sender.send(&mail).await?;
+            taken = true;
+            sender.quit().await;
+            let after = inbox.notice(&mail, since).await?;
+            // Once, for it has just been seen there.
+            inbox.fetch(&mail, since).await.map(|_| after)
+        });
+        if came.await.is_none() && taken {
+            self.made.awaited.push(mail);
+        }
+    }
+
+    /// The same mail by the other ways out.
+    async fn elsewhere(&self, teller: &mut Teller<'_>, mail: Option<&Mail>) {
+        let Self { service, mailbox, .. } = *self;
+        let doors = &service.doors;
+        match (&doors.pop3, mail) {
+            (Some(at), Some(mail)) => drop(teller.step(&POP3, fetch(service, at, mailbox, mail)).await),
+            (Some(_), None) => teller.skip(&POP3, NOT_FETCHED),
+            (None, _) => teller.not_offered(&POP3),
+        }
+        match &doors.api {
+            Some(at) => drop(teller.step(&API, api::shows(service, at, mailbox, mail)).await),
+            None => teller.not_offered(&API),
+        }
+        match &doors.web {
+            Some(at) => drop(teller.step(&WEB, web::shows(service, at, mailbox, mail)).await),
+            None => teller.not_offered(&WEB),
+        }
+    }
+
+    /// An event and a contact, in and out again.
+    async fn stores(&mut self, teller: &mut Teller<'_>) {
+        let Self { service, mailbox, .. } = *self;
+        let (token, doors) = (self.run.token().to_owned(), &service.doors);
+        let event = Item::event(&token, &service.domain);
+        let contact = Item::contact(&token, &service.domain);
+        for (kind, store, door, item) in [
+            (&CALENDAR, Store::Calendar, &doors.caldav, event),
+            (&CONTACT, Store::Contacts, &doors.carddav, contact),
+        ] {
+            let Some(at) = door else {
+                teller.not_offered(kind);
+                continue;
+            };
+            let mut left = None;
+            let kept =
+                async { Dav::sign_in(service, at, mailbox, store).await?.keep(&item, &mut left).await };
+            teller.step(kind, kept).await;
+            self.made.left.extend(left.map(|path| (store, path)));
+        }
+    }
+
+    /// Takes away what may be left, over connections of its own: another one may have stopped half-way in an answer.
+    async fn tidy(&self) -> Result<(), Failure> {
+        let Self { service, mailbox, .. } = *self;
+        let mut result = Ok(());
+        for (store, path) in &self.made.left {
+            let door = match store {
+                Store::Calendar => &service.doors.caldav,
+                Store::Contacts => &service.doors.carddav,
+            };
+            if let Some(at) = door {
+                let removed = async { Dav::sign_in(service, at, mailbox, *store).await?.remove(path).await };
+                result = result.and(removed.await);
+            }
+        }
+        match &service.doors.imap {
+            Some(at) if self.made.sent => {
+                let removed = tidy_mails(service, at, mailbox, self.run.token(), &self.made.awaited).await;
+                result.and(removed)
+            }
+            _ => result,
+        }
+    }
 }
 
-async fn submission(
+async fn submit(
     service: &Service,
+    at: &Endpoint,
     mailbox: &Mailbox,
-    teller: &mut Teller<'_>,
-    run: &mut Run,
-    inbox: &mut Inbox,
-    awaited: &mut Vec<Mail>,
-) {
-    let mail = run.mail(&mailbox.address, &mailbox.address);
-    let Some(since) = teller.step(&SUBMIT, submit(service, mailbox, &mail)).await else {
-        for kind in [&NOTICE, &FETCH, &DKIM] {
-            teller.skip(kind, "no mail was submitted");
-        }
-        return;
-    };
-    teller.measured(&NOTICE, inbox.notice(&mail, since)).await;
-    // Not skipped when nobody was told: then it says whether the push is broken, or the delivery.
-    let Some(raw) = teller.step(&FETCH, inbox.fetch(&mail, since + service.deadline)).await else {
-        teller.skip(&DKIM, "no mail was fetched");
-        awaited.push(mail);
-        return;
-    };
-    match &service.dkim {
-        Some(record) => {
-            let verified = async { dkim::verify(&raw, &service.domain, record).await.doing(DKIM.says) };
-            teller.step(&DKIM, verified).await;
-        }
-        None => teller.skip(&DKIM, "the key that should have signed it is not known here"),
-    }
-}
-
-async fn mx(
-    service: &Service,
-    mailbox: &Mailbox,
-    teller: &mut Teller<'_>,
-    run: &mut Run,
-    inbox: &mut Inbox,
-    awaited: &mut Vec<Mail>,
-) {
-    let mail = run.mail(OUTSIDE, &mailbox.address);
-    let mut taken = false;
-    let came = teller.measured(&MX, async {
-        let mut sender = Sender::outside(service).await?;
-        let since = sender.send(&mail).await?;
-        taken = true;
-        sender.quit().await;
-        let after = inbox.notice(&mail, since).await?;
-        // Once, for it has just been seen there.
-        inbox.fetch(&mail, since).await.map(|_| after)
-    });
-    if came.await.is_none() && taken {
-        awaited.push(mail);
-    }
-}
-
-async fn submit(service: &Service, mailbox: &Mailbox, mail: &Mail) -> Result<Instant, Failure> {
-    let mut sender = Sender::sign_in(service, mailbox).await?;
+    mail: &Mail,
+) -> Result<Instant, Failure> {
+    let mut sender = Sender::sign_in(service, at, mailbox).await?;
     let since = sender.send(mail).await?;
     sender.quit().await;
     Ok(since)
 }
 
-async fn refuse(service: &Service, token: &str) -> Result<(), Failure> {
-    let mut sender = Sender::outside(service).await?;
+async fn fetch(service: &Service, at: &Endpoint, mailbox: &Mailbox, mail: &Mail) -> Result<(), Failure> {
+    let mut client = pop3::Client::connect(service, at).await?;
+    client.sign_in(mailbox).await?;
+    let raw = client.fetch(mail).await?;
+    mail.compare(&raw).doing("find the mail as it was sent")?;
+    client.quit().await;
+    Ok(())
+}
+
+pub(crate) async fn refuse(service: &Service, at: &Endpoint, token: &str) -> Result<(), Failure> {
+    let mut sender = Sender::outside(service, at).await?;
     let nobody = format!("nobody-{token}@{}", service.domain);
     sender.refuses(OUTSIDE, &nobody, "somebody@elsewhere.invalid").await?;
     sender.quit().await;
     Ok(())
 }
 
-async fn refuse_auth(service: &Service, mailbox: &Mailbox, token: &str) -> Result<(), Failure> {
-    smtp::refuses_wrong_password(service, mailbox, token).await?;
-    match service.submission.tls {
-        Tls::StartTls => smtp::refuses_plain_auth(service).await,
+async fn refuse_auth(
+    service: &Service,
+    at: &Endpoint,
+    mailbox: &Mailbox,
+    token: &str,
+) -> Result<(), Failure> {
+    smtp::refuses_wrong_password(service, at, mailbox, token).await?;
+    match at.tls {
+        Tls::StartTls => smtp::refuses_plain_auth(service, at).await,
         Tls::Implicit => Ok(()),
     }
 }
 
-/// Removes all mails of the run over a connection of its own: another one may have stopped half-way in an answer.
-async fn tidy(service: &Service, mailbox: &Mailbox, token: &str, awaited: &[Mail]) -> Result<(), Failure> {
-    let mut reader = Reader::sign_in(service, mailbox).await?.and_earlier();
+/// Removes all mails of a run. Those that were taken over and have not come are waited for, half of the time there is.
+pub(crate) async fn tidy_mails(
+    service: &Service,
+    at: &Endpoint,
+    mailbox: &Mailbox,
+    token: &str,
+    awaited: &[Mail],
+) -> Result<(), Failure> {
+    let mut reader = Reader::sign_in(service, at, mailbox).await?.and_earlier();
     let until = Instant::now() + service.deadline / 2;
     let mut missing = 0;
     for mail in awaited {
@@ -162,129 +304,4 @@ async fn tidy(service: &Service, mailbox: &Mailbox, token: &str, awaited: &[Mail
         return Err(Failure::new(TIDY.says, Cause::Found(cause)));
     }
     Ok(())
-}
-
-/// Measures how long after its 250 the owner of a mailbox is told of a submitted mail, `count` times one after another.
-///
-/// All mails go over the same connections. None is left behind.
-pub async fn latency(service: &Service, mailbox: &Mailbox, count: usize) -> Result<Vec<Duration>, Failure> {
-    let mut run = Run::new(&service.domain).doing("begin")?;
-    let mut awaited = Vec::new();
-    let measured = Box::pin(measure(service, mailbox, count, &mut run, &mut awaited)).await;
-    let tidied = within(service.deadline, &TIDY, tidy(service, mailbox, run.token(), &awaited)).await;
-    measured.and_then(|latencies| tidied.map(|()| latencies))
-}
-
-async fn measure(
-    service: &Service,
-    mailbox: &Mailbox,
-    count: usize,
-    run: &mut Run,
-    awaited: &mut Vec<Mail>,
-) -> Result<Vec<Duration>, Failure> {
-    let limit = service.deadline;
-    let mut inbox = within(limit, &SIGN_IN, Inbox::open(service, mailbox)).await?;
-    let mut sender = within(limit, &SUBMIT, Sender::sign_in(service, mailbox)).await?;
-    let mut latencies = Vec::with_capacity(count);
-    for _ in 0..count {
-        let mail = run.mail(&mailbox.address, &mailbox.address);
-        let since = within(limit, &SUBMIT, sender.send(&mail)).await?;
-        match within(limit, &NOTICE, inbox.notice(&mail, since)).await {
-            Ok(after) => latencies.push(after),
-            Err(failure) => {
-                awaited.push(mail);
-                return Err(failure);
-            }
-        }
-    }
-    sender.quit().await;
-    inbox.leave().await;
-    Ok(latencies)
-}
-
-/// Boxed, because the libraries' futures are of many KB and a proof is built from many of them.
-fn within<T>(
-    limit: Duration,
-    kind: &Kind,
-    work: impl Future<Output = Result<T, Failure>>,
-) -> impl Future<Output = Result<T, Failure>> {
-    let late = kind.says;
-    let work = timeout(limit, Box::pin(work));
-    async move { work.await.unwrap_or_else(|_| Err(Failure::new(late, Cause::Late(limit)))) }
-}
-
-/// INBOX over two connections, because one that waits cannot do anything else.
-struct Inbox {
-    watcher: Watcher,
-    reader: Reader,
-}
-
-impl Inbox {
-    async fn open(service: &Service, mailbox: &Mailbox) -> Result<Self, Failure> {
-        let reader = Reader::sign_in(service, mailbox).await?;
-        let watcher = Reader::sign_in(service, mailbox).await?.watch().await?;
-        Ok(Self { watcher, reader })
-    }
-
-    async fn notice(&mut self, mail: &Mail, since: Instant) -> Result<Duration, Failure> {
-        let told = self.watcher.notice(mail, &mut self.reader).await?;
-        Ok(told.saturating_duration_since(since))
-    }
-
-    async fn fetch(&mut self, mail: &Mail, until: Instant) -> Result<Vec<u8>, Failure> {
-        let raw = self.reader.fetch(mail, until).await?;
-        mail.compare(&raw).doing("find the mail as it was sent")?;
-        Ok(raw)
-    }
-
-    async fn leave(self) {
-        tokio::join!(self.watcher.sign_out(), self.reader.sign_out());
-    }
-}
-
-/// Does steps, keeps how they came out, and tells of them.
-struct Teller<'a> {
-    told: &'a mut (dyn FnMut(&Step) + Send),
-    limit: Duration,
-    steps: Vec<Step>,
-}
-
-impl Teller<'_> {
-    async fn step<T>(&mut self, kind: &Kind, work: impl Future<Output = Result<T, Failure>>) -> Option<T> {
-        let began = Instant::now();
-        let result = within(self.limit, kind, work).await;
-        self.tell(kind, began.elapsed(), result.as_ref().map(|_| ()), None);
-        result.ok()
-    }
-
-    /// A step that finds out how long after its 250 a mail was told of.
-    async fn measured(
-        &mut self,
-        kind: &Kind,
-        work: impl Future<Output = Result<Duration, Failure>>,
-    ) -> Option<()> {
-        let began = Instant::now();
-        let result = within(self.limit, kind, work).await;
-        let after = result.as_ref().ok().copied();
-        self.tell(kind, began.elapsed(), result.as_ref().map(|_| ()), after);
-        after.map(|_| ())
-    }
-
-    fn skip(&mut self, kind: &Kind, why: &str) {
-        self.push(kind, Duration::ZERO, Outcome::Skipped { why: why.to_owned() }, None);
-    }
-
-    fn tell(&mut self, kind: &Kind, took: Duration, result: Result<(), &Failure>, after: Option<Duration>) {
-        let outcome = result.map_or_else(
-            |failure| Outcome::Failed { because: failure.because(), hint: failure.hint() },
-            |()| Outcome::Ok,
-        );
-        self.push(kind, took, outcome, after);
-    }
-
-    fn push(&mut self, kind: &Kind, took: Duration, outcome: Outcome, notified_after: Option<Duration>) {
-        let step = Step { name: kind.name, says: kind.says, outcome, took, notified_after };
-        (self.told)(&step);
-        self.steps.push(step);
-    }
 }

@@ -20,18 +20,35 @@ pub(crate) const TAKE_LEAVE: Duration = Duration::from_secs(2);
 pub struct Service {
     /// The mail domain, as in `somebody@domain`.
     pub domain: String,
-    /// Where mail clients submit (RFC 6409).
-    pub submission: Endpoint,
-    /// Where other mail servers deliver (RFC 5321); [`Tls::StartTls`], there is no other for them.
-    pub mx: Endpoint,
-    /// Where mail clients read (RFC 9051).
-    pub imap: Endpoint,
+    /// Where it is reached.
+    pub doors: Doors,
     /// The certification authorities that its certificates must come from.
     pub roots: Roots,
     /// The key that its mail is signed with; without it the signature is not verified.
     pub dkim: Option<DkimRecord>,
     /// The longest that a step may take: [`DEADLINE`] where nothing is known of the service.
     pub deadline: Duration,
+}
+
+/// The doors of a service. What needs one that is not there is not offered, which is no failure.
+#[derive(Debug, Clone, Default)]
+pub struct Doors {
+    /// Where mail clients submit (RFC 6409).
+    pub submission: Option<Endpoint>,
+    /// Where other mail servers deliver (RFC 5321); [`Tls::StartTls`], there is no other for them.
+    pub mx: Option<Endpoint>,
+    /// Where mail clients read (RFC 9051).
+    pub imap: Option<Endpoint>,
+    /// Where mail clients fetch (RFC 1939).
+    pub pop3: Option<Endpoint>,
+    /// Where programs ask.
+    pub api: Option<Endpoint>,
+    /// Where people read their mail in a browser.
+    pub web: Option<Endpoint>,
+    /// Where devices keep calendars in step (RFC 4791).
+    pub caldav: Option<Endpoint>,
+    /// Where devices keep contacts in step (RFC 6352).
+    pub carddav: Option<Endpoint>,
 }
 
 /// One door of a service.

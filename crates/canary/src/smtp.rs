@@ -22,25 +22,22 @@ pub(crate) struct Sender {
 
 impl Sender {
     /// Connects to submission and signs in.
-    pub async fn sign_in(service: &Service, mailbox: &Mailbox) -> Result<Self, Failure> {
-        let at = service.submission.to_string();
+    pub async fn sign_in(service: &Service, at: &Endpoint, mailbox: &Mailbox) -> Result<Self, Failure> {
         let login = (mailbox.address.as_str(), mailbox.password.reveal());
         let what = format!("sign in to submission at {at} as {}", mailbox.address);
-        Self::open(builder(service, &service.submission).credentials(login), at).await.doing(what)
+        Self::open(builder(service, at).credentials(login), at).await.doing(what)
     }
 
-    /// Connects as a mail server from outside does: no name, no password.
-    pub async fn outside(service: &Service) -> Result<Self, Failure> {
-        let at = service.mx.to_string();
-        let what = format!("connect to MX at {at} over TLS");
-        Self::open(builder(service, &service.mx), at).await.doing(what)
+    /// Connects as a mail server from outside does, or a client that does not sign in: no name, no password.
+    pub async fn outside(service: &Service, at: &Endpoint) -> Result<Self, Failure> {
+        Self::open(builder(service, at), at).await.doing(format!("connect to {at} over TLS"))
     }
 
-    async fn open(builder: SmtpClientBuilder<&str>, at: String) -> Result<Self, Cause> {
+    async fn open(builder: SmtpClientBuilder<&str>, at: &Endpoint) -> Result<Self, Cause> {
         let client = builder.connect().await?;
         // The library writes a mail in pieces; Nagle's algorithm would hold the last one back for 40 ms.
         client.stream.get_ref().0.set_nodelay(true)?;
-        Ok(Self { client, at })
+        Ok(Self { client, at: at.to_string() })
     }
 
     /// Hands a mail over, and says when the other side had taken it.
@@ -85,10 +82,10 @@ impl Sender {
 /// That a wrong password does not open the mailbox.
 pub(crate) async fn refuses_wrong_password(
     service: &Service,
+    at: &Endpoint,
     mailbox: &Mailbox,
     wrong: &str,
 ) -> Result<(), Failure> {
-    let at = &service.submission;
     let login = (mailbox.address.as_str(), wrong);
     let what = "see a wrong password refused";
     match builder(service, at).credentials(login).connect().await {
@@ -101,8 +98,7 @@ pub(crate) async fn refuses_wrong_password(
 }
 
 /// That no password can be sent there in plain text (RFC 4954 section 4). None is: the command alone is answered.
-pub(crate) async fn refuses_plain_auth(service: &Service) -> Result<(), Failure> {
-    let at = &service.submission;
+pub(crate) async fn refuses_plain_auth(service: &Service, at: &Endpoint) -> Result<(), Failure> {
     let what = "see AUTH without TLS refused";
     let mut client = builder(service, at).connect_plain().await.doing(what)?;
     let reply = client.cmd("AUTH PLAIN\r\n").await.doing(what)?;

@@ -137,6 +137,57 @@ impl Folder {
         writeln!(file, "berth {purpose} (pid {})", std::process::id())?;
         Ok(Lock { _file: file })
     }
+
+    /// Writes a file into a folder of it that tells others what this process has made, until it takes that away
+    /// again. When it ends before, the file is found by [`Self::abandoned`].
+    pub fn claim(&self, inside: &str, text: &str) -> Result<Claim, FolderError> {
+        let path = self.path(inside);
+        let beside = path.parent().unwrap_or(&self.0);
+        private_folder(beside)?;
+        // Locked before it has its name, so that nobody takes it for abandoned.
+        let mut file = tempfile::NamedTempFile::new_in(beside)?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().lock()?;
+        file.as_file().sync_all()?;
+        let file = file.persist(&path).map_err(|error| error.error)?;
+        Ok(Claim { path, text: text.to_owned(), _lock: Lock { _file: file } })
+    }
+
+    /// The claims in a folder of it whose makers have ended; ours from now on.
+    pub fn abandoned(&self, inside: &str) -> Result<Vec<Claim>, FolderError> {
+        let mut claims = Vec::new();
+        let entries = match fs_err::read_dir(self.path(inside)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(claims),
+            entries => entries?,
+        };
+        for entry in entries {
+            let path = entry?.path();
+            // It may be withdrawn in this moment.
+            let Ok(mut file) = File::options().read(true).open(&path) else { continue };
+            if file.try_lock().is_ok() {
+                let mut text = String::new();
+                file.read_to_string(&mut text)?;
+                claims.push(Claim { path, text, _lock: Lock { _file: file } });
+            }
+        }
+        Ok(claims)
+    }
+}
+
+/// What somebody has made and will take away.
+#[derive(Debug)]
+pub struct Claim {
+    path: PathBuf,
+    /// What it is.
+    pub text: String,
+    _lock: Lock,
+}
+
+impl Claim {
+    /// It was taken away.
+    pub fn withdraw(self) -> Result<(), FolderError> {
+        Ok(fs_err::remove_file(self.path)?)
+    }
 }
 
 /// Held by whoever changes what runs; the kernel lets go of it when its holder ends (flock(2)).
@@ -185,6 +236,21 @@ mod tests {
         assert!(error.ends_with(&format!("berth up (pid {})", std::process::id())), "{error}");
         drop(lock);
         folder.lock("down").unwrap();
+    }
+
+    #[test]
+    fn only_what_its_maker_has_left_behind_is_abandoned() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = Folder::create(parent.path()).unwrap();
+        assert!(folder.abandoned("proofs").unwrap().is_empty(), "there was no proof yet");
+        let claim = folder.claim("proofs/one", "a@example.test").unwrap();
+        assert!(folder.abandoned("proofs").unwrap().is_empty(), "its maker lives");
+        drop(claim);
+        let [left] = folder.abandoned("proofs").unwrap().try_into().unwrap();
+        assert_eq!(left.text, "a@example.test");
+        assert!(folder.abandoned("proofs").unwrap().is_empty(), "it is somebody's again");
+        left.withdraw().unwrap();
+        assert_eq!(fs_err::read_dir(folder.path("proofs")).unwrap().count(), 0);
     }
 
     #[test]

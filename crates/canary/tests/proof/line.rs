@@ -4,7 +4,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 pub struct Line {
@@ -22,6 +22,11 @@ impl Line {
     pub async fn encrypt(self, acceptor: &TlsAcceptor) -> Option<Self> {
         let stream = acceptor.accept(self.stream.into_inner()).await.ok()?;
         Some(Self { stream: BufReader::new(Box::new(stream)), encrypted: true })
+    }
+
+    /// What is under it, for a protocol that does not speak in lines.
+    pub fn into_inner(self) -> Box<dyn Stream> {
+        self.stream.into_inner()
     }
 
     /// The next line without its end; nothing, when the client has gone.

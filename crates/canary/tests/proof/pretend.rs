@@ -1,10 +1,11 @@
 //! A mail service of a few lines that does well, or wrong in one way: what the proof is tried against.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use berth_canary::{DEADLINE, DkimRecord, Endpoint, Mailbox, Roots, Service, Tls};
+use berth_canary::{DEADLINE, DkimRecord, Doors, Endpoint, Mailbox, Roots, Service, Tls};
 use mail_auth::common::crypto::Ed25519Key;
 use mail_auth::common::headers::HeaderWriter;
 use mail_auth::dkim::DkimSigner;
@@ -16,7 +17,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use crate::line::Line;
-use crate::{imap, smtp};
+use crate::{http, imap, pop3, smtp};
 
 pub const DOMAIN: &str = "example.test";
 pub const ADDRESS: &str = "somebody@example.test";
@@ -55,6 +56,20 @@ pub enum Fault {
     Hangs,
     /// It says that it has removed a mail, and has not.
     Keeps,
+    /// Over POP3 it shows the oldest mail only.
+    Pop3Behind,
+    /// Over the API and on the page it shows no mail.
+    PagesBehind,
+    /// The API asks nobody for a password.
+    ApiOpen,
+    /// Signing out of the page changes nothing.
+    WebStays,
+    /// What was put into a store is not found there.
+    DavForgets,
+    /// It changes a letter of what was put into a store.
+    DavSpoils,
+    /// It does not let go of what was put into a store.
+    DavKeeps,
 }
 
 pub struct Stored {
@@ -71,6 +86,8 @@ pub struct Shared {
     pub mails: Mutex<Vec<Stored>>,
     /// Counts mails in INBOX that IDLE tells of.
     pub arrivals: watch::Sender<usize>,
+    /// What was put into calendars and address books, by path.
+    pub items: Mutex<BTreeMap<String, String>>,
     held: Mutex<Vec<Vec<u8>>>,
     signer: KeyPair,
 }
@@ -95,20 +112,34 @@ impl Pretend {
             acceptor,
             mails: Mutex::default(),
             arrivals: watch::Sender::new(0),
+            items: Mutex::default(),
             held: Mutex::default(),
             signer,
         });
         shared.store("INBOX", b"Subject: from before\r\n\r\nhello\r\n".to_vec());
+        let pages = shared.listen(Tls::Implicit, http::serve).await;
         let service = Service {
             domain: DOMAIN.into(),
-            submission: shared.listen(tls, |shared, line| smtp::serve(shared, line, true)).await,
-            mx: shared.listen(Tls::StartTls, |shared, line| smtp::serve(shared, line, false)).await,
-            imap: shared.listen(tls, imap::serve).await,
+            doors: Doors {
+                submission: shared.listen(tls, |shared, line| smtp::serve(shared, line, true)).await,
+                mx: shared.listen(Tls::StartTls, |shared, line| smtp::serve(shared, line, false)).await,
+                imap: shared.listen(tls, imap::serve).await,
+                pop3: shared.listen(tls, pop3::serve).await,
+                api: pages.clone(),
+                web: pages.clone(),
+                caldav: pages.clone(),
+                carddav: pages,
+            },
             roots,
             dkim: Some(dkim),
             deadline: DEADLINE,
         };
         Self { shared, service, mailbox: Mailbox { address: ADDRESS.into(), password: PASSWORD.into() } }
+    }
+
+    /// What is left in calendars and address books.
+    pub fn items(&self) -> Vec<String> {
+        self.shared.items.lock().unwrap().keys().cloned().collect()
     }
 
     /// Where each mail is, and its first line.
@@ -120,7 +151,7 @@ impl Pretend {
 }
 
 impl Shared {
-    async fn listen<F, S>(self: &Arc<Self>, tls: Tls, serve: F) -> Endpoint
+    async fn listen<F, S>(self: &Arc<Self>, tls: Tls, serve: F) -> Option<Endpoint>
     where
         F: Fn(Arc<Shared>, Line) -> S + Send + 'static,
         S: Future<Output = Option<()>> + Send + 'static,
@@ -141,7 +172,7 @@ impl Shared {
                 }
             }
         });
-        Endpoint { host: "127.0.0.1".into(), port, tls, server_name: "mail.example.test".into() }
+        Some(Endpoint { host: "127.0.0.1".into(), port, tls, server_name: "mail.example.test".into() })
     }
 
     /// What was submitted is signed, copied to Sent and delivered.

@@ -1,0 +1,68 @@
+//! The service as its clients reach it: which doors it has, and whom to trust there.
+
+use anyhow::Context;
+use berth_canary::{DEADLINE, DkimRecord, Doors, Endpoint, Roots, Service, Tls};
+use berth_control::PortTls;
+use berth_engine::{Folder, Port, Wanted};
+
+use crate::certificate::AUTHORITY;
+use crate::dkim;
+
+/// What each door is called, whichever role it belongs to: names of IANA's registry where there is one.
+pub const SUBMISSION: &str = "submissions";
+pub const IMAP: &str = "imaps";
+const MX: &str = "smtp";
+const POP3: &str = "pop3s";
+const API: &str = "api";
+pub const WEB: &str = "https";
+const CALDAV: &str = "caldavs";
+const CARDDAV: &str = "carddavs";
+
+/// The service, with the doors of what is wanted.
+pub fn service(folder: &Folder, wanted: &Wanted) -> anyhow::Result<Service> {
+    let domain = wanted.environment.get("WEB_HOST").cloned().context("the settings have no WEB_HOST")?;
+    let host = host(wanted);
+    let endpoint = |name| {
+        let port = door(wanted, name)?;
+        let tls = match port.listening.tls {
+            PortTls::Implicit => Tls::Implicit,
+            PortTls::Starttls => Tls::StartTls,
+            // No password goes through such a door, and so nothing is proved there.
+            PortTls::None => return None,
+        };
+        let (host, server_name) = (host.clone(), domain.clone());
+        Some(Endpoint { host, port: port.listening.number, tls, server_name })
+    };
+    let doors = Doors {
+        submission: endpoint(SUBMISSION),
+        mx: endpoint(MX),
+        imap: endpoint(IMAP),
+        pop3: endpoint(POP3),
+        api: endpoint(API),
+        web: endpoint(WEB),
+        caldav: endpoint(CALDAV),
+        carddav: endpoint(CARDDAV),
+    };
+    let authority =
+        folder.read(AUTHORITY)?.context("there is no certification authority in the state folder")?;
+    let record = folder.read(dkim::RECORD)?;
+    Ok(Service {
+        doors,
+        roots: Roots::from_pem(authority.as_bytes())?,
+        dkim: record
+            .map(|txt| DkimRecord { selector: dkim::SELECTOR.to_owned(), txt: txt.trim().to_owned() }),
+        deadline: DEADLINE,
+        domain,
+    })
+}
+
+/// The port of this name.
+pub fn door<'a>(wanted: &'a Wanted, name: &str) -> Option<&'a Port> {
+    wanted.instances.iter().flat_map(|instance| &instance.ports).find(|port| port.listening.name == name)
+}
+
+/// The address at which a client on this host reaches the service.
+pub fn host(wanted: &Wanted) -> String {
+    let first = wanted.listen.iter().find(|address| !address.is_unspecified());
+    first.map_or("127.0.0.1".to_owned(), ToString::to_string)
+}
