@@ -2,21 +2,38 @@
 // value, or throws Invalid with that name.
 import { ADDRESS } from './address.js';
 import { Malformed, WrongType } from './api-errors.js';
-import { Invalid } from './person-errors.js';
+import { Invalid, TooBig } from './person-errors.js';
+import { bytes } from './settings.js';
 
+// Bytes: attachments are base64, four characters for three bytes, and there is JSON around the mail.
+const MOST = Math.ceil((bytes('SMTP_MESSAGE_MAX_SIZE') * 4) / 3) + 1024 * 1024;
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 export async function body(c, check) {
   if (!/^application\/json *(;|$)/i.test(c.req.header('Content-Type') ?? '')) {
     throw new WrongType('The body is not JSON, by its Content-Type');
   }
+  const sent = await received(c.req.raw.body);
   let value;
   try {
-    value = JSON.parse(await c.req.text());
+    value = JSON.parse(sent);
   } catch {
     throw new Malformed('The body is not JSON');
   }
   return check(value, '');
+}
+
+// What is too big is read to its end as well, and dropped: who is still sending does not see an answer.
+async function received(stream) {
+  const chunks = [];
+  let size = 0;
+  for await (const chunk of stream ?? []) {
+    size += chunk.length;
+    if (size <= MOST) chunks.push(chunk);
+    else chunks.length = 0;
+  }
+  if (size > MOST) throw new TooBig('The request is too big');
+  return Buffer.concat(chunks).toString();
 }
 
 // A field of the query, as the JSON that its text would be; `otherwise` where it is not there.

@@ -4,16 +4,14 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { getConnInfo } from '@hono/node-server/conninfo';
 import { Hono } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import { methodNotAllowed } from 'hono/method-not-allowed';
 import { auth } from 'hono/utils/basic-auth';
 import { noSuchMethod, noSuchPath, refuse } from './api-errors.js';
 import { mailboxes } from './api-mailboxes.js';
 import { messages } from './api-messages.js';
-import { TooBig, WrongPassword } from './person-errors.js';
-import { bytes, settings } from './settings.js';
+import { WrongPassword } from './person-errors.js';
+import { settings } from './settings.js';
 
-const OVERHEAD = 1024 * 1024; // bytes of JSON around the greatest mail
 // Mail is for who asked, not for caches, and nothing here is a page.
 const HEADERS = {
   'Cache-Control': 'no-store',
@@ -43,12 +41,6 @@ export function api(people) {
     c.set('person', await people.signIn(given.username, given.password, getConnInfo(c).remote.address));
     await next();
   });
-  // Attachments are base64, four characters for three bytes.
-  const maxSize = Math.ceil((bytes('SMTP_MESSAGE_MAX_SIZE') * 4) / 3) + OVERHEAD;
-  const onError = () => {
-    throw new TooBig('The request is too big');
-  };
-  app.use('/v1/*', bodyLimit({ maxSize, onError }));
 
   app.get('/v1/account', ({ var: { person }, json }) => json({ id: person.id, address: person.address }));
   mailboxes(app);
