@@ -112,7 +112,7 @@ test('a submitted mail is queued, signed, delivered and noticed by IDLE', async 
 });
 
 test('what cannot be delivered comes back as a report, and a report never does', async (t) => {
-  const service = await Service.make(t);
+  const service = await Service.make(t, { MONGO_URI: '' }); // in the end it looks into the file
   const joe = await service.user('joe');
   await service.start('sqlite', 'mx', 'imap', 'smtp', 'smtp-bree');
   const to = ['nobody@example.test', 'someone@elsewhere.test', joe.user];
