@@ -4,7 +4,7 @@ import { Accounts } from './accounts.js';
 import { forward, reply } from './answer.js';
 import { checkRecipients, compose } from './compose.js';
 import { log } from './log.js';
-import { Login } from './login.js';
+import { Login, TooMany } from './login.js';
 import { Fixed, Invalid, NotFound, Taken, WrongPassword } from './person-errors.js';
 import { Queue } from './queue.js';
 import { attachment, flags, read, summary } from './reading.js';
@@ -24,18 +24,14 @@ export class People {
     this.storage = new Storage();
   }
 
-  // Throws WrongPassword or TooMany. `client` is the address that the request came from.
+  // Throws WrongPassword, TooMany, or Away. `client` is the address that the request came from.
   async signIn(address, password, client) {
-    const account = await this.login.check(address, password, client);
+    const account = await this.login.check(address, password, client).catch((cause) => {
+      if (cause instanceof TooMany) throw cause;
+      log('error', 'login failed', { error: cause });
+      throw new Away('Login is not possible now, try again later', { cause });
+    });
     if (!account) throw new WrongPassword();
-    return new Person(this, account, password, client);
-  }
-
-  // Goes on as a person who has signed in before, so that others who guess keep nobody from their mail. By the account's
-  // id: the next account of this address has another password, and a mailbox that is still to be made with it.
-  async resume({ id, address, password }, client) {
-    const account = await this.accounts.find(address);
-    if (account?.id !== id) throw new WrongPassword();
     return new Person(this, account, password, client);
   }
 

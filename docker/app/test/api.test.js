@@ -115,7 +115,7 @@ test('every operation is as described, and all that is described happens', async
     return Object.keys(description.paths[path][method.toLowerCase()].responses).map((status) => `${name} ${status}`);
   });
   const seen = new Set([stranger, joe, ann].flatMap((api) => [...api.seen]));
-  // That of the limit has a test of its own; for the account nobody has to answer.
+  // These have tests of their own.
   const unseen = described.filter((one) => !seen.has(one) && !/ 429$|account 503$/.test(one));
   assert.deepEqual(unseen, []);
 });
@@ -163,6 +163,16 @@ test('guessing a password is stopped with 429, and many requests at once are no 
   const refused = await joe.get('/v1/account');
   assert.deepEqual([refused.status, refused.headers.get('Retry-After')], [429, '60']);
   assert.equal((await ann.get('/v1/account')).status, 200);
+});
+
+test('while the accounts are away a login is answered 503, and the signs of life are there', async (t) => {
+  const nobody = { MONGO_URI: 'mongodb://127.0.0.1:1/a', EMAILS_MONGO_URI: 'mongodb://127.0.0.1:1/b' };
+  const service = await Service.make(t, { API_PORT: await freePort(), API_PROTOCOL: 'http', ...nobody });
+  await service.start('api');
+  const joe = new Api(service, { user: 'joe@example.test', pass: 'x' });
+  assert.equal((await joe.get('/v1/test')).status, 200);
+  const refused = await joe.get('/v1/account');
+  assert.deepEqual([refused.status, refused.headers.get('Retry-After')], [503, '5']);
 });
 
 test('mail is sent while sqlite is away, and is not lost', async (t) => {
