@@ -1,4 +1,3 @@
-use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,8 +78,11 @@ impl<'a> Connection<'a> {
             parted: false,
         };
         let connecting = TcpStream::connect((target.host.as_str(), target.port));
-        let stream = connection.in_time(connecting).await?;
-        connection.stream = Some(Box::new(stream.map_err(|error| connection.fail(Fault::Connect(error)))?));
+        match timeout_at(connection.deadline(), connecting).await {
+            Err(_) => return Err(connection.fail(Fault::Deadline)),
+            Ok(Err(error)) => return Err(connection.fail(Fault::Connect(error))),
+            Ok(Ok(stream)) => connection.stream = Some(Box::new(stream)),
+        }
         if target.tls == TlsMode::Implicit
             && let Err(error) = connection.secure().await
         {
@@ -270,10 +272,6 @@ impl<'a> Connection<'a> {
     /// The step's deadline or the check's, whichever comes first.
     fn deadline(&self) -> Instant {
         self.end.min(self.begun + self.patience.step)
-    }
-
-    async fn in_time<T>(&self, work: impl Future<Output = T>) -> Result<T, ProbeError> {
-        timeout_at(self.deadline(), work).await.map_err(|_| self.fail(Fault::Deadline))
     }
 
     /// The error that the present step ends in.

@@ -3,7 +3,11 @@
 
 mod certificate;
 mod faults;
+mod hostile;
 mod http;
 mod live;
 mod mail;
+mod mongodb;
+mod redis;
 mod service;
+mod stores;

@@ -40,7 +40,7 @@ pub enum Act {
 }
 pub use Act::{Drip, Flood, Head, Hear, Linger, Say, Secure, Trickle, Wait};
 
-trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
+pub trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
 
 /// A service for one connection, and what came of it.
@@ -184,7 +184,7 @@ impl Issued {
         Self { chain: vec![leaf.der().clone(), root_certificate.der().clone()], key }
     }
 
-    fn acceptor(&self) -> TlsAcceptor {
+    pub fn acceptor(&self) -> TlsAcceptor {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config =
             ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
