@@ -32,6 +32,8 @@ const CLIENTS: &[&str] = &[
     "libio-socket-ssl-perl",
     "libauthen-sasl-perl",
     "isync",
+    "fetchmail",
+    "knot",
     "tini",
     "dumb-init",
     "catatonit",
