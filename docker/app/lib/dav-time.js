@@ -149,6 +149,7 @@ export function busy(calendars, [from, to]) {
     if (status === 'CANCELLED' || transparency === 'TRANSPARENT') continue;
     const type = status === 'TENTATIVE' ? ';FBTYPE=BUSY-TENTATIVE' : '';
     for (const [, start, end] of occurrences(component, [from, to])) {
+      if (start === end) continue;
       lines.push(`FREEBUSY${type}:${stamp(Math.max(start, from))}/${stamp(Math.min(end, to))}`);
     }
   }

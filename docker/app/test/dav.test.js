@@ -1,0 +1,317 @@
+// What a device may ask of caldav and carddav, and what it must not be able to do.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DOMParser } from '@xmldom/xmldom';
+import { Service, freePort, within } from './service.js';
+
+const CALENDAR = '/dav/joe%40example.test/calendar/';
+const CONTACTS = '/dav/joe%40example.test/contacts/';
+
+// A function that asks as joe, over plain HTTP, and gives status, headers, text, and the hrefs of a multistatus.
+async function client(t, role = 'caldav') {
+  const prefix = role.toUpperCase();
+  const port = await freePort();
+  const service = await Service.make(t, { [`${prefix}_PORT`]: port, [`${prefix}_PROTOCOL`]: 'http' });
+  const joe = await service.user('joe');
+  await service.start('sqlite', role);
+  const ask = async (method, path, body, headers = {}, auth = `${joe.user}:${joe.pass}`) => {
+    const response = await fetch(`http://127.0.0.1:${port}${path}`, {
+      method,
+      body,
+      redirect: 'manual',
+      headers: { ...(auth && { authorization: `Basic ${Buffer.from(auth).toString('base64')}` }), ...headers },
+    });
+    const text = await response.text();
+    const hrefs = response.status === 207 ? found(text, 'href') : [];
+    return { status: response.status, headers: response.headers, text, hrefs };
+  };
+  return { service, ask, joe };
+}
+
+function found(xml, name) {
+  const elements = new DOMParser().parseFromString(xml, 'text/xml').getElementsByTagNameNS('DAV:', name);
+  return Array.from(elements).map((element) => element.textContent);
+}
+
+const event = (uid, ...lines) =>
+  ['BEGIN:VCALENDAR', 'VERSION:2.0', 'PRODID:x', 'BEGIN:VEVENT', `UID:${uid}`, 'DTSTAMP:20260101T000000Z', ...lines]
+    .concat('END:VEVENT', 'END:VCALENDAR', '')
+    .join('\r\n');
+const card = (uid, ...lines) => ['BEGIN:VCARD', 'VERSION:3.0', `UID:${uid}`, ...lines, 'END:VCARD', ''].join('\r\n');
+const AT_TEN = 'DTSTART:20260302T100000Z';
+
+const report = (name, content) =>
+  `<${name} xmlns="urn:ietf:params:xml:ns:caldav" xmlns:A="urn:ietf:params:xml:ns:carddav" xmlns:D="DAV:">${content}</${name}>`;
+const PROP = '<D:prop><D:getetag/></D:prop>';
+const query = (filter) =>
+  report('calendar-query', `${PROP}<filter><comp-filter name="VCALENDAR">${filter}</comp-filter></filter>`);
+const between = (start, end, name = 'VEVENT') =>
+  query(`<comp-filter name="${name}"><time-range start="${start}" end="${end}"/></comp-filter>`);
+const sync = (token, rest = '') =>
+  report('D:sync-collection', `<D:sync-token>${token}</D:sync-token><D:sync-level>1</D:sync-level>${rest}${PROP}`);
+
+test('an object is made, read, changed and removed under the conditions of its client', async (t) => {
+  const { ask } = await client(t);
+  const path = `${CALENDAR}one.ics`;
+  const made = await ask('PUT', path, event('one', AT_TEN), { 'if-none-match': '*' });
+  assert.equal(made.status, 201);
+  const etag = made.headers.get('etag');
+  assert.equal((await ask('PUT', path, event('one', AT_TEN), { 'if-none-match': '*' })).status, 412);
+  assert.equal((await ask('PUT', path, event('one', AT_TEN), { 'if-match': '"other"' })).status, 412);
+  assert.equal((await ask('PUT', path, event('one', AT_TEN, 'SUMMARY:new'), { 'if-match': etag })).status, 204);
+  const read = await ask('GET', path);
+  assert.deepEqual([read.status, read.text], [200, event('one', AT_TEN, 'SUMMARY:new')]);
+  assert.notEqual(read.headers.get('etag'), etag);
+  assert.equal((await ask('DELETE', path, undefined, { 'if-match': etag })).status, 412);
+  assert.equal((await ask('DELETE', path)).status, 204);
+  assert.equal((await ask('GET', path)).status, 404);
+  assert.equal((await ask('DELETE', path)).status, 404);
+});
+
+test('one UID is in a calendar once, and stays with its object', async (t) => {
+  const { ask } = await client(t);
+  await ask('PUT', `${CALENDAR}one.ics`, event('one', AT_TEN));
+  for (const [name, uid] of [
+    ['two.ics', 'one'],
+    ['one.ics', 'two'],
+  ]) {
+    const { status, text } = await ask('PUT', CALENDAR + name, event(uid, AT_TEN));
+    assert.equal(status, 403);
+    assert.match(text, /<C:no-uid-conflict><D:href>\/dav\/joe%40example.test\/calendar\/one.ics<\/D:href>/);
+  }
+});
+
+test('nothing is answered without a login, and nothing of others with one', async (t) => {
+  const { ask, service } = await client(t);
+  await service.user('ann');
+  for (const method of ['OPTIONS', 'PROPFIND', 'REPORT', 'GET', 'PUT', 'DELETE', 'MKCALENDAR', 'PATCH']) {
+    const { status, headers } = await ask(method, '/dav/', undefined, {}, '');
+    assert.deepEqual(
+      [status, headers.get('www-authenticate')],
+      [401, 'Basic realm="postbox caldav", charset="UTF-8"'],
+      method,
+    );
+  }
+  assert.equal((await ask('GET', '/', undefined, {}, '')).status, 200);
+  assert.equal((await ask('PROPFIND', '/dav/ann%40example.test/', undefined, { depth: '1' })).status, 403);
+  assert.equal((await ask('PUT', '/dav/ann@example.test/calendar/x.ics', event('x', AT_TEN))).status, 403);
+});
+
+test('guessing a password is slowed down, and the store being away is a matter of time', async (t) => {
+  const { ask, service, joe } = await client(t);
+  await service.stop('sqlite', 'SIGKILL');
+  const away = await ask('PROPFIND', CALENDAR, undefined, { depth: '0' });
+  assert.deepEqual([away.status, Number(away.headers.get('retry-after')) > 0], [503, true]);
+  await service.start('sqlite');
+  assert.equal((await ask('PROPFIND', CALENDAR, undefined, { depth: '0' })).status, 207);
+  const refused = await within(10_000, 'guessing ends', async () => {
+    const answer = await ask('PROPFIND', '/dav/', undefined, {}, `${joe.user}:guess`);
+    return answer.status !== 401 && answer;
+  });
+  assert.deepEqual([refused.status, Number(refused.headers.get('retry-after')) > 0], [429, true]);
+});
+
+test('events are found by the times at which they happen', async (t) => {
+  const { ask } = await client(t);
+  const zone = [
+    'BEGIN:VTIMEZONE',
+    'TZID:Here',
+    'BEGIN:STANDARD',
+    'DTSTART:19700101T000000',
+    'TZOFFSETFROM:+0500',
+    'TZOFFSETTO:+0500',
+    'END:STANDARD',
+    'END:VTIMEZONE',
+  ].join('\r\n');
+  const objects = {
+    once: event('once', AT_TEN, 'DTEND:20260302T110000Z'),
+    day: event('day', 'DTSTART;VALUE=DATE:20260310'),
+    zoned: event('zoned', 'DTSTART;TZID=Here:20260305T100000', 'DURATION:PT1H').replace(
+      'BEGIN:VEVENT',
+      `${zone}\r\nBEGIN:VEVENT`,
+    ),
+    weekly: event(
+      'weekly',
+      'DTSTART:20200106T080000Z',
+      'DURATION:PT1H',
+      'RRULE:FREQ=WEEKLY',
+      'EXDATE:20260316T080000Z',
+    ),
+    moved: event('moved', 'DTSTART:20260101T200000Z', 'RRULE:FREQ=DAILY;COUNT=2').replace(
+      'END:VCALENDAR',
+      'BEGIN:VEVENT\r\nUID:moved\r\nRECURRENCE-ID:20260102T200000Z\r\nDTSTART:20260320T200000Z\r\nEND:VEVENT\r\nEND:VCALENDAR',
+    ),
+  };
+  for (const [name, text] of Object.entries(objects)) {
+    assert.equal((await ask('PUT', CALENDAR + name, text)).status, 201, name);
+  }
+  for (const [start, end, expected] of [
+    ['20260302T100000Z', '20260302T103000Z', ['once']],
+    ['20260302T110000Z', '20260302T120000Z', []],
+    ['20260310T230000Z', '20260310T233000Z', ['day']],
+    ['20260305T050000Z', '20260305T060000Z', ['zoned']],
+    ['20260305T100000Z', '20260305T110000Z', []],
+    ['20260309T080000Z', '20260309T080001Z', ['weekly']],
+    ['20260316T080000Z', '20260316T080001Z', []],
+    ['20260102T000000Z', '20260103T000000Z', []],
+    ['20260320T000000Z', '20260321T000000Z', ['moved']],
+  ]) {
+    const { hrefs } = await ask('REPORT', CALENDAR, between(start, end), { depth: '1' });
+    assert.deepEqual(
+      hrefs,
+      expected.map((name) => CALENDAR + name),
+      `${start} ${end}`,
+    );
+  }
+  const busy = await ask(
+    'REPORT',
+    CALENDAR,
+    report('free-busy-query', '<time-range start="20260302T000000Z" end="20260303T000000Z"/>'),
+  );
+  assert.deepEqual(busy.text.match(/FREEBUSY:.*/g).sort(), [
+    'FREEBUSY:20260302T080000Z/20260302T090000Z',
+    'FREEBUSY:20260302T100000Z/20260302T110000Z',
+  ]);
+});
+
+test('a rule that never fits is refused at once, and others do not wait for it', async (t) => {
+  const { ask } = await client(t);
+  const never = event('never', AT_TEN, 'RRULE:FREQ=SECONDLY;BYHOUR=3;BYMONTH=2;BYMONTHDAY=30');
+  const { status, text } = await ask('PUT', `${CALENDAR}never.ics`, never);
+  assert.deepEqual([status, text.includes('C:valid-calendar-data')], [403, true]);
+  assert.equal((await ask('GET', '/')).status, 200);
+});
+
+test('a device is told what has changed since it asked, in pieces if it likes', async (t) => {
+  const { ask } = await client(t);
+  for (const name of ['a', 'b', 'c']) await ask('PUT', CALENDAR + name, event(name, AT_TEN));
+  const all = await ask('REPORT', CALENDAR, sync(''));
+  assert.deepEqual(
+    all.hrefs,
+    ['a', 'b', 'c'].map((name) => CALENDAR + name),
+  );
+  const [token] = found(all.text, 'sync-token');
+  await ask('PUT', `${CALENDAR}b`, event('b', AT_TEN, 'SUMMARY:new'));
+  await ask('DELETE', `${CALENDAR}a`);
+  const changed = await ask('REPORT', CALENDAR, sync(token));
+  assert.deepEqual(changed.hrefs, [`${CALENDAR}b`, `${CALENDAR}a`]);
+  assert.match(changed.text, /calendar\/a<\/D:href><D:status>HTTP\/1.1 404 /);
+  assert.deepEqual((await ask('REPORT', CALENDAR, sync(found(changed.text, 'sync-token')[0]))).hrefs, []);
+  const piece = await ask('REPORT', CALENDAR, sync(token, '<D:limit><D:nresults>1</D:nresults></D:limit>'));
+  assert.deepEqual(piece.hrefs, [`${CALENDAR}b`, CALENDAR]);
+  assert.match(piece.text, /507 Insufficient Storage/);
+  assert.deepEqual((await ask('REPORT', CALENDAR, sync(found(piece.text, 'sync-token')[0]))).hrefs, [`${CALENDAR}a`]);
+  // A calendar that is made anew under the old name is another one.
+  await ask('DELETE', CALENDAR);
+  for (const stale of [token, 'data:,1-999', 'nonsense']) {
+    const { status, text } = await ask('REPORT', CALENDAR, sync(stale));
+    assert.deepEqual([status, text.includes('<D:valid-sync-token/>')], [403, true], stale);
+  }
+});
+
+test('calendars are made with the properties that their client gives, which are kept as they were written', async (t) => {
+  const { ask } = await client(t);
+  const set = '<D:set><D:prop><D:displayname>A &lt; B</D:displayname><x:odd xmlns:x="urn:x" at="1"><x:in/></x:odd>';
+  const only =
+    '<supported-calendar-component-set><comp name="VTODO"/></supported-calendar-component-set></D:prop></D:set>';
+  const path = '/dav/joe%40example.test/tasks/';
+  assert.equal((await ask('MKCALENDAR', path, report('mkcalendar', set + only))).status, 201);
+  assert.equal((await ask('MKCALENDAR', path)).status, 405);
+  const { text } = await ask('PROPFIND', path, undefined, { depth: '0' });
+  assert.match(text, />A &lt; B<\/D:displayname>/);
+  assert.match(text, /<x:odd( xmlns:x="urn:x"| at="1"){2}><x:in\/><\/x:odd>/);
+  const refused = await ask('PUT', `${path}event.ics`, event('event', AT_TEN));
+  assert.deepEqual([refused.status, refused.text.includes('C:supported-calendar-component')], [403, true]);
+
+  const patch = (content) => report('D:propertyupdate', `<D:set><D:prop>${content}</D:prop></D:set>`);
+  const both = await ask('PROPPATCH', path, patch('<D:displayname>new</D:displayname><D:getetag>x</D:getetag>'));
+  assert.match(
+    both.text,
+    /<D:getetag\/><\/D:prop><D:status>HTTP\/1.1 403 .*<D:displayname\/><\/D:prop><D:status>HTTP\/1.1 424 /,
+  );
+  assert.equal((await ask('PROPPATCH', path, patch('<D:displayname>new</D:displayname>'))).status, 207);
+  assert.match((await ask('PROPFIND', path, undefined, { depth: '0' })).text, />new<\/D:displayname>/);
+  const plain = await ask('MKCOL', '/dav/joe%40example.test/plain/');
+  assert.deepEqual([plain.status, plain.text.includes('D:valid-resourcetype')], [403, true]);
+});
+
+test('contacts are found by what is in them', async (t) => {
+  const { ask } = await client(t, 'carddav');
+  await ask('PUT', `${CONTACTS}ann`, card('ann', 'FN:Ann Äpfel', 'EMAIL;TYPE=work:ann@example.test'));
+  await ask('PUT', `${CONTACTS}bob`, card('bob', 'FN:Bob', 'item1.TEL;TYPE=cell:+1', 'NOTE:apple'));
+  const filtered = async (filter) =>
+    (await ask('REPORT', CONTACTS, report('A:addressbook-query', `${PROP}<A:filter ${filter}</A:filter>`))).hrefs;
+  const [ann, bob] = [`${CONTACTS}ann`, `${CONTACTS}bob`];
+  const match = (name, text, options = '') =>
+    `<A:prop-filter name="${name}"><A:text-match ${options}>${text}</A:text-match></A:prop-filter>`;
+  assert.deepEqual(await filtered(`>${match('FN', 'äPFEL')}`), [ann]);
+  assert.deepEqual(await filtered(`>${match('FN', 'bo', 'match-type="starts-with"')}`), [bob]);
+  assert.deepEqual(await filtered(`>${match('FN', 'bob', 'match-type="equals" negate-condition="yes"')}`), [ann]);
+  assert.deepEqual(await filtered(`>${match('FN', 'x')}${match('NOTE', 'apple')}`), [bob]);
+  assert.deepEqual(await filtered(`test="allof">${match('FN', 'x')}${match('NOTE', 'apple')}`), []);
+  assert.deepEqual(await filtered('><A:prop-filter name="EMAIL"><A:is-not-defined/></A:prop-filter>'), [bob]);
+  const cell = '<A:param-filter name="TYPE"><A:text-match>CELL</A:text-match></A:param-filter>';
+  assert.deepEqual(await filtered(`><A:prop-filter name="TEL">${cell}</A:prop-filter>`), [bob]);
+  assert.deepEqual(await filtered('>'), [ann, bob]);
+  const several = `${PROP}<D:href>${bob}</D:href><D:href>https://elsewhere.test/x</D:href><D:href>%</D:href>`;
+  const { text, hrefs } = await ask('REPORT', CONTACTS, report('A:addressbook-multiget', several));
+  assert.deepEqual([hrefs.length, text.match(/404 Not Found/g).length], [3, 2]);
+  assert.equal((await ask('PUT', `${CONTACTS}old`, card('old').replace('3.0', '2.1'))).status, 403);
+});
+
+test('whatever is malformed is refused, and the role goes on', async (t) => {
+  const { ask, service } = await client(t);
+  const objects = [
+    '',
+    'hello',
+    'BEGIN:VCALENDAR',
+    'BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n',
+    Buffer.from([0xff, 0xfe, 0x00]),
+    event('bad').repeat(2),
+    event('bad', 'SUMMARY:a\x07b'),
+    event('bad', 'DTSTART:garbage'),
+    event('bad', 'RRULE:FREQ=DAILY'),
+    event('bad', AT_TEN, 'RRULE:FREQ=SOMETIMES'),
+    event('bad', AT_TEN).replace('UID:bad\r\n', ''),
+    event('bad', AT_TEN).replace('VERSION', 'METHOD:REQUEST\r\nVERSION'),
+    event('bad', AT_TEN).replaceAll('VEVENT', 'VFREEBUSY'),
+    card('bad'),
+  ];
+  for (const object of objects) {
+    const { status, text } = await ask('PUT', `${CALENDAR}bad.ics`, object);
+    assert.deepEqual([status, /^<\?xml.*<D:error.*<C:/s.test(text)], [403, true], String(object));
+  }
+  const bodies = [
+    ['PROPFIND', '<a', 400],
+    ['PROPFIND', '<a xmlns="DAV:"/>', 400],
+    ['PROPFIND', '<D:propfind/>', 400],
+    ['PROPFIND', '<!DOCTYPE x [<!ENTITY y "z">]><propfind xmlns="DAV:"><allprop/></propfind>', 400],
+    ['PROPFIND', `${'<a>'.repeat(20_000)}${'</a>'.repeat(20_000)}`, 400],
+    ['PROPPATCH', '', 400],
+    ['REPORT', '', 400],
+    ['REPORT', '<x/>', 403],
+    ['REPORT', report('calendar-query', PROP), 400],
+    ['REPORT', query('<comp-filter/>'), 403],
+    ['REPORT', between('yesterday', 'tomorrow'), 403],
+    ['REPORT', between('20260303T000000Z', '20260302T000000Z'), 403],
+    ['REPORT', between('20260302T000000Z', '20260303T000000Z', 'VALARM'), 403],
+    ['REPORT', query('<prop-filter name="UID"><text-match collation="i;none">x</text-match></prop-filter>'), 403],
+    ['REPORT', report('free-busy-query', ''), 400],
+    ['REPORT', sync('', '<D:limit><D:nresults>many</D:nresults></D:limit>'), 400],
+  ];
+  for (const [method, body, expected] of bodies) {
+    assert.equal(
+      (await ask(method, CALENDAR, body, { depth: '0' })).status,
+      expected,
+      `${method} ${body.slice(0, 200)}`,
+    );
+  }
+  assert.equal((await ask('PROPFIND', CALENDAR, undefined, { depth: 'infinity' })).status, 403);
+  assert.equal((await ask('PUT', `${CALENDAR}big.ics`, 'x'.repeat(5_000_000))).status, 413);
+  assert.equal((await ask('PUT', '/dav/joe%40example.test/nowhere/x.ics', event('x', AT_TEN))).status, 409);
+  for (const path of ['/dav/%', '/dav/joe%40example.test/a/b/c/d', '/elsewhere']) {
+    assert.ok([400, 404].includes((await ask('GET', path)).status), path);
+  }
+  assert.equal((await ask('PROPFIND', CALENDAR, undefined, { depth: '1' })).hrefs.length, 1);
+  assert.doesNotMatch(service.process('caldav').log, /"error"/);
+});
