@@ -85,7 +85,7 @@ impl Service {
     /// What an engine is handed.
     pub fn wanted(&self, folder: &Folder, secrets: &Kept) -> anyhow::Result<Wanted> {
         let environment = self.environment(folder, secrets)?;
-        let settings = Settings::load(&self.app, environment.clone())?;
+        let settings = Settings::load(&self.app, environment.clone());
         let instances = self.roles.iter().map(|role| self.instance(role, &settings));
         let files = [CHAIN, PRIVATE, dkim::PRIVATE].map(|file| folder.path(file));
         let own = [".env.defaults", ".env"].map(|file| self.app.join(file));

@@ -18,10 +18,12 @@
 use berth_role::Role;
 
 mod check;
+mod concern;
 mod describe;
 mod order;
 
 pub use check::{CatalogueError, check};
+pub use concern::concerns;
 pub use describe::{
     CertificateDescription, NeedDescription, NeedOn, PortDescription, ReadinessDescription, RoleDescription,
     StopDescription, TlsRule, describe,

@@ -8,15 +8,17 @@ use std::process::ExitCode;
 
 use berth_report::exit;
 
+mod application;
 mod ask;
-mod certificate;
 mod command_line;
 mod health;
 mod list;
 mod locate;
 mod needs;
 mod own;
+mod pem;
 mod plain;
+mod review;
 mod role;
 mod serve;
 

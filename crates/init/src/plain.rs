@@ -41,7 +41,7 @@ fn program(words: &[OsString]) -> Result<Program, Problem> {
         words.split_first().ok_or_else(|| Problem::new(Code::Usage, "no program after --"))?;
     let folder = std::env::current_dir()
         .map_err(|error| Problem::new(Code::CannotRun, "cannot tell the current folder").because(error))?;
-    Ok(Program { path: locate(first)?, arguments: rest.to_vec(), folder })
+    Ok(Program { path: locate(first)?, arguments: rest.to_vec(), folder, environment: Vec::new() })
 }
 
 struct Plain {

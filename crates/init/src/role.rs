@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,42 +12,45 @@ use berth_catalogue::{find, names};
 use berth_control::{Credentials, Port, Status};
 use berth_report::{Code, Problem, nearest};
 use berth_role::{Listening, Role, Stop};
-use berth_settings::Settings;
+use berth_settings::Severity;
 use berth_supervise::machine::{Conduct, Plan};
 use berth_supervise::{Budget, Charge, Inherited, Program, Waiting};
+use tracing::warn;
 
-use crate::certificate;
-use crate::locate::locate;
+use crate::application;
 use crate::needs::{self, Key, Needed};
-use crate::own::{Own, Restart, environment};
+use crate::own::{Own, Restart};
+use crate::review::Review;
 use crate::serve::serve;
 
 /// A need that does not answer for this long is not coming: an operator has to look.
 const NEED_WITHIN: Duration = Duration::from_mins(5);
 
-/// Where the image has the application.
-const APPLICATION: &str = "/app";
-
 /// Runs a role until its end.
 pub fn supervise(name: &str) -> anyhow::Result<ExitCode> {
     let inherited = Inherited::take().context("cannot block signals")?;
-    let role = find(name).ok_or_else(|| unknown(name))?;
+    let role = called(name)?;
     let own = Own::read()?;
-    let charged = RoleCharge::new(role, &own).and_then(|mut charge| Ok((charge.read()?, charge)));
-    let (program, mut charge) = charged.with_context(|| format!("cannot start the role {name}"))?;
+    let found = application::folder(role, &own).and_then(|folder| Ok((folder, application::node(&own)?)));
+    let (folder, node) = found.with_context(|| format!("cannot start the role {name}"))?;
+    let mut charge = RoleCharge { role, folder, node, known: Known::default() };
+    let program = charge.read().map_err(|review| review.problem())?;
     serve(&own, &plan(role, &own), &mut charge, program, inherited)
 }
 
-fn unknown(name: &str) -> Problem {
-    let hint = match nearest(name, names()) {
-        Some(near) => format!("did you mean {near}?"),
-        None => format!("the roles are {}", names().collect::<Vec<_>>().join(", ")),
-    };
-    Problem::new(Code::Usage, format!("there is no role {name:?}")).hint(hint)
+/// The role of this name.
+pub fn called(name: &str) -> Result<&'static Role, Problem> {
+    find(name).ok_or_else(|| {
+        let hint = match nearest(name, names()) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("the roles are {}", names().collect::<Vec<_>>().join(", ")),
+        };
+        Problem::new(Code::Usage, format!("there is no role {name:?}")).hint(hint)
+    })
 }
 
 /// The role's own times, unless BERTH_* says otherwise.
-fn plan(role: &Role, own: &Own) -> Plan {
+pub fn plan(role: &Role, own: &Own) -> Plan {
     let or = |own: Option<crate::own::Seconds>, role: Duration| own.map_or(role, |own| own.0);
     Plan {
         conduct: Conduct::Role {
@@ -80,63 +83,28 @@ struct Known {
     ports: Vec<Listening>,
     certificate: Option<PathBuf>,
     needs: Vec<Needed>,
+    /// What is odd about them, to be told once there is a log.
+    warnings: Vec<String>,
 }
 
 impl RoleCharge {
-    fn new(role: &'static Role, own: &Own) -> Result<Self, Problem> {
-        let folder = folder(role, own)?;
-        let node = locate(own.node.as_deref().unwrap_or(Path::new("node")).as_os_str())
-            .map_err(|problem| problem.hint("install Node, or name it with BERTH_NODE"))?;
-        let node = std::path::absolute(&node).unwrap_or(node);
-        Ok(Self { role, folder, node, known: Known::default() })
-    }
-
     /// Reads and checks the settings, and gives what is to be started. Changes nothing when they are wrong.
-    fn read(&mut self) -> Result<Program, Problem> {
-        let role = self.role;
-        let folder = &self.folder;
-        let settings = Settings::load(folder, environment())
-            .map_err(|error| Problem::new(Code::Settings, "the settings cannot be read").because(error))?;
-        let missing = settings.missing();
-        if !missing.is_empty() {
-            let (count, keys) = (missing.len(), missing.join(", "));
-            return Err(Problem::new(Code::Settings, format!("{count} settings are missing: {keys}")).hint(
-                format!(
-                    "set them in {}/.env or in the environment; an empty value will do",
-                    folder.display()
-                ),
-            ));
+    fn read(&mut self) -> Result<Program, Box<Review>> {
+        let review = Review::of(self.role, &self.folder);
+        if review.said(Severity::Refused).next().is_some() {
+            return Err(Box::new(review));
         }
-        let get = |key: &str| settings.get(key).map(str::to_owned);
-        let wrong =
-            |error| Problem::new(Code::Settings, "a port cannot be used").because(anyhow::Error::new(error));
-        let ports =
-            role.ports.iter().map(|port| port.resolve(&get)).collect::<Result<_, _>>().map_err(wrong)?;
-        let certificate = certificate::checked(role, &settings, folder)?;
-        let needs = needs::hard(role, &get).map_err(|error| {
-            Problem::new(Code::Settings, "a need of the role cannot be asked")
-                .because(anyhow::Error::new(error))
-        })?;
-        self.known = Known { ports, certificate, needs };
-        let arguments = vec![OsString::from(role.entrypoint)];
-        Ok(Program { path: self.node.clone(), arguments, folder: folder.clone() })
+        let environment = review.handed_over();
+        let warnings = review.said(Severity::Warned).map(ToString::to_string).collect();
+        let Review { ports, certificate, needs, .. } = review;
+        self.known = Known { ports, certificate, needs, warnings };
+        Ok(Program {
+            path: self.node.clone(),
+            arguments: vec![OsString::from(self.role.entrypoint)],
+            folder: self.folder.clone(),
+            environment,
+        })
     }
-}
-
-/// The application's folder: the one that was named, the image's, or the current one.
-fn folder(role: &Role, own: &Own) -> Result<PathBuf, Problem> {
-    let places = match &own.app_dir {
-        Some(named) => vec![named.clone()],
-        None => {
-            [Some(PathBuf::from(APPLICATION)), std::env::current_dir().ok()].into_iter().flatten().collect()
-        }
-    };
-    let found = places.iter().find(|place| place.join(role.entrypoint).is_file());
-    found.and_then(|place| std::path::absolute(place).ok()).ok_or_else(|| {
-        let places: Vec<_> = places.iter().map(|place| place.display().to_string()).collect();
-        let message = format!("there is no {} in {}", role.entrypoint, places.join(" or "));
-        Problem::new(Code::NotFound, message).hint("name the application's folder with BERTH_APP_DIR")
-    })
 }
 
 impl Charge for RoleCharge {
@@ -145,13 +113,13 @@ impl Charge for RoleCharge {
     }
 
     fn prepare(&mut self) -> Result<Program, Box<dyn Error + Send + Sync>> {
-        self.read().map_err(|problem| {
-            let causes = anyhow::Error::new(problem).chain().map(ToString::to_string).collect::<Vec<_>>();
-            causes.join(": ").into()
-        })
+        self.read().map_err(|review| review.refusal().into())
     }
 
     fn needs(&self, waiting: Waiting) -> Pin<Box<dyn Future<Output = ()>>> {
+        for setting in &self.known.warnings {
+            warn!(role = self.role.name, setting, "a setting is odd");
+        }
         if self.known.needs.is_empty() {
             // Without a client for TLS, which would touch memory that is then kept.
             return Box::pin(std::future::ready(()));

@@ -1,6 +1,7 @@
 //! The only place that starts a process.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
@@ -15,7 +16,7 @@ use nix::unistd::{Pid, getpid, getppid, setpgid, tcsetpgrp};
 use crate::inherited::Inherited;
 
 /// What is started.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Program {
     /// The file.
     pub path: PathBuf,
@@ -23,6 +24,21 @@ pub struct Program {
     pub arguments: Vec<OsString>,
     /// Where it runs.
     pub folder: PathBuf,
+    /// What it has in its environment besides ours, or, without a value, what of ours it has not.
+    pub environment: Vec<(OsString, Option<OsString>)>,
+}
+
+/// Without the environment, which may hold secrets.
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, arguments, folder, environment: _ } = self;
+        let mut program = f.debug_struct("Program");
+        program
+            .field("path", path)
+            .field("arguments", arguments)
+            .field("folder", folder)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The main process could not be started.
@@ -59,6 +75,12 @@ pub(crate) fn start(
     #[allow(clippy::disallowed_methods)] // This is the one file that spawns.
     let mut command = Command::new(&program.path);
     command.args(&program.arguments).current_dir(&program.folder);
+    for (key, value) in &program.environment {
+        match value {
+            Some(value) => command.env(key, value),
+            None => command.env_remove(key),
+        };
+    }
     // Ours alone: an init that the program starts in turn must not answer on our socket.
     command.env_remove("BERTH_CONTROL");
     if let Some(channel) = channel {

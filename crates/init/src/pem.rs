@@ -1,0 +1,129 @@
+//! Certificates and keys that the application will read, looked at before it does: it reads them once, at its start, and
+//! ends when it cannot.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use berth_role::Role;
+use berth_settings::{Finding, Settings};
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+
+/// The key with which every role signs mail, and which every role reads.
+const DKIM_KEY: &str = "DKIM_PRIVATE_KEY_PATH";
+
+/// A file that a setting names.
+struct File<'a> {
+    setting: &'a str,
+    path: PathBuf,
+}
+
+/// The file of the role's certificate, if it serves one and if it can. What is wrong with it, its key and the key for
+/// DKIM goes to `findings`.
+pub fn check(
+    role: &Role,
+    settings: &Settings,
+    folder: &Path,
+    findings: &mut Vec<Finding>,
+) -> Option<PathBuf> {
+    let file = |setting: &'static str| {
+        let path = settings.get(setting).filter(|path| !path.is_empty())?;
+        Some(File { setting, path: folder.join(path) })
+    };
+    let mut tell = |setting: &str, message: String| {
+        let finding = Finding::refused(message).of(setting);
+        findings.push(match settings.setting(setting) {
+            Some(setting) => finding.at(setting.origin()),
+            None => finding,
+        });
+    };
+    if let Some(file) = file(DKIM_KEY)
+        && let Err(message) = key(&file.path)
+    {
+        tell(file.setting, message);
+    }
+    let files = role.certificate?;
+    if let Some(file) = file(files.authority)
+        && let Err(message) = certificates(&file.path)
+    {
+        tell(file.setting, message);
+    }
+    let (chain, private) = match (file(files.chain), file(files.key)) {
+        (Some(chain), Some(private)) => (chain, private),
+        (None, None) => return None,
+        (Some(chain), None) => {
+            tell(chain.setting, format!("names a certificate, but {} names no key", files.key));
+            return None;
+        }
+        (None, Some(private)) => {
+            tell(private.setting, format!("names a key, but {} names no certificate", files.chain));
+            return None;
+        }
+    };
+    match (certificates(&chain.path), key(&private.path)) {
+        (Ok(certificates), Ok(key)) => match belong_together(certificates, key) {
+            Ok(()) => return Some(chain.path),
+            Err(error) => {
+                let shown = (private.path.display(), chain.setting);
+                tell(
+                    private.setting,
+                    format!("{} is not the key of the certificate in {}: {error}", shown.0, shown.1),
+                );
+            }
+        },
+        (certificates, key) => {
+            if let Err(message) = certificates {
+                tell(chain.setting, message);
+            }
+            if let Err(message) = key {
+                tell(private.setting, message);
+            }
+        }
+    }
+    None
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let certificates = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    match certificates {
+        Ok(none) if none.is_empty() => Err(format!("there is no certificate in {}", path.display())),
+        Ok(certificates) => Ok(certificates),
+        Err(error) => Err(unusable(path, &error)),
+    }
+}
+
+fn key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
+    PrivateKeyDer::from_pem_file(path).map_err(|error| match error {
+        pem::Error::NoItemsFound => format!("there is no private key in {}", path.display()),
+        error => unusable(path, &error),
+    })
+}
+
+fn belong_together(
+    certificates: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<(), rustls::Error> {
+    let key = default_provider().key_provider.load_private_key(key)?;
+    CertifiedKey::new(certificates, key).keys_match()
+}
+
+/// Why a file cannot be used; where it may not be read, whose it is and who we are.
+fn unusable(path: &Path, error: &pem::Error) -> String {
+    let shown = path.display();
+    let pem::Error::Io(error) = error else { return format!("{shown} cannot be used: {error}") };
+    if path.is_dir() {
+        return format!("{shown} is a folder (Docker makes one where a file to mount is missing)");
+    }
+    if error.kind() != std::io::ErrorKind::PermissionDenied {
+        return format!("{shown} cannot be read: {error}");
+    }
+    let us = nix::unistd::geteuid();
+    // Without a look at the file itself, it is a folder above it that keeps us out.
+    let whose = fs_err::metadata(path).map_or_else(
+        |_| "a folder above it may not be entered".to_owned(),
+        |about| format!("owner uid {}, mode {:04o}", about.uid(), about.mode() & 0o7777),
+    );
+    format!("{shown} may not be read: {whose}, and we are uid {us}")
+}

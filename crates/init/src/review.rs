@@ -1,0 +1,104 @@
+//! A role's settings, read and looked at before it is started: what they say, and all that is wrong with them.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+use berth_catalogue::concerns;
+use berth_report::{Code, Problem};
+use berth_role::{Listening, PortError, Role};
+use berth_settings::{Finding, Settings, Severity};
+
+use crate::needs::{self, NeedError, Needed};
+use crate::own::environment;
+use crate::pem;
+
+/// What the settings of a role say.
+pub struct Review {
+    role: &'static Role,
+    folder: PathBuf,
+    pub settings: Settings,
+    pub ports: Vec<Listening>,
+    /// The file of the certificate that it serves, if it serves one.
+    pub certificate: Option<PathBuf>,
+    pub needs: Vec<Needed>,
+    /// What is wrong, the worst first.
+    pub findings: Vec<Finding>,
+}
+
+impl Review {
+    /// Reads the settings of the application in this folder for a role. Contacts nobody.
+    pub fn of(role: &'static Role, folder: &Path) -> Self {
+        let settings = Settings::load(folder, environment());
+        let get = |key: &str| settings.get(key).map(str::to_owned);
+        let mut findings = settings.findings(|key| concerns(role, key));
+        let ports: Vec<_> = role.ports.iter().map(|port| port.resolve(&get)).collect();
+        findings.extend(ports.iter().filter_map(|port| Some(wrong_port(port.as_ref().err()?, &settings))));
+        let needs = needs::hard(role, &get).unwrap_or_else(|error| {
+            findings.push(match &error {
+                NeedError::Port(error) => wrong_port(error, &settings),
+                other => Finding::refused(other.to_string()),
+            });
+            Vec::new()
+        });
+        let certificate = pem::check(role, &settings, folder, &mut findings);
+        findings.extend(own_name(&settings));
+        findings.sort_by_key(|finding| finding.severity);
+        Self {
+            role,
+            folder: folder.to_owned(),
+            ports: ports.into_iter().filter_map(Result::ok).collect(),
+            certificate,
+            needs,
+            findings,
+            settings,
+        }
+    }
+
+    /// What has to be said with this severity.
+    pub fn said(&self, severity: Severity) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(move |finding| finding.severity == severity)
+    }
+
+    /// The values of secrets from files, which the program gets in the place of the names of these files.
+    pub fn handed_over(&self) -> Vec<(OsString, Option<OsString>)> {
+        let given = self.settings.handed_over();
+        given
+            .flat_map(|(key, value)| [(key.into(), Some(value.into())), (format!("{key}_FILE").into(), None)])
+            .collect()
+    }
+
+    /// Why the role is not started, in one line.
+    pub fn refusal(&self) -> String {
+        self.said(Severity::Refused).map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    }
+
+    /// Why the role is not started, for a person.
+    pub fn problem(&self) -> Problem {
+        let (name, folder) = (self.role.name, self.folder.display());
+        let refused = self.said(Severity::Refused).map(|finding| format!("\n    {finding}"));
+        let cause = anyhow!("the settings in {folder} cannot be used:{}", refused.collect::<String>());
+        let hint = format!("`berth-init check {name}` says this and what is only odd, and starts nothing");
+        Problem::new(Code::Settings, format!("cannot start the role {name}")).hint(hint).because(cause)
+    }
+}
+
+fn wrong_port(error: &PortError, settings: &Settings) -> Finding {
+    let finding =
+        Finding::refused(format!("is no port number (1 to 65535): {:?}", error.value)).of(error.setting);
+    match settings.setting(error.setting) {
+        Some(setting) => finding.at(setting.origin()),
+        None => finding,
+    }
+}
+
+/// The application takes a machine of that name for one on which it was developed.
+fn own_name(settings: &Settings) -> Option<Finding> {
+    let setting = settings.setting("WEB_HOST").filter(|setting| !setting.text().is_empty())?;
+    let about = nix::sys::utsname::uname().ok()?;
+    (about.nodename().to_str() == Some(setting.text())).then(|| {
+        let message = "is what this host is called, and the application would start a browser in every role: \
+                       give the host or the container another name";
+        Finding::warned(message).of(setting.key()).at(setting.origin())
+    })
+}
