@@ -29,4 +29,5 @@ export default [
       'prefer-template': 'error',
     },
   },
+  { files: ['test/browser/*.js'], languageOptions: { globals: globals.browser } },
 ];

@@ -3,9 +3,10 @@
 // text spells `<name`, and of two attributes of a name the first counts (HTML 13.2.5.6, 13.2.5.33).
 import PostalMime from 'postal-mime';
 
-const DISARMED = /<(\/?)(?=(?:link|meta|base)\b)/gi; // preconnect and dns-prefetch, refresh, where links lead
+// Preconnect and dns-prefetch; refresh; where links lead; frames, to whose servers Chromium connects before it refuses them.
+const DISARMED = /<(\/?)(?=(?:link|meta|base|i?frame|frameset|object|embed|fencedframe)\b)/gi;
 const LEADS = /<(a|area)(?=[\s/])/gi;
-const LOADS = /<(img|image|iframe|video|source)(?=[\s/])/gi;
+const LOADS = /<(img|image|video|source)(?=[\s/])/gi;
 const INSIDE = /(\bsrc\s*=\s*["']?|\bbackground\s*=\s*["']?|\burl\(\s*["']?)cid:([^"'\s)>]+)/gi;
 const REMOTE = /\b(?:src|srcset|background|poster|href)\s*=\s*["']?\s*(?:https?:)?\/\/|url\(\s*["']?\s*(?:https?:)?\/\//i;
 
