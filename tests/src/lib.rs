@@ -22,7 +22,7 @@ mod wait;
 
 pub use case::Case;
 pub use process::Process;
-pub use programs::{application, berth, init, node};
+pub use programs::{application, berth, clients, init, node, servers};
 pub use wait::{DEADLINE, wait_until, wait_until_within};
 
 /// Says that a test, or a part of it, was not run. Where `CI` is set that is a failure, so that nothing goes

@@ -31,6 +31,20 @@ pub fn node() -> Option<PathBuf> {
     })
 }
 
+/// The folder of the clients that `cargo xtask` fetched from PyPI; a program there needs it as its PYTHONPATH.
+#[must_use]
+pub fn clients() -> Option<PathBuf> {
+    let folder = root().join(".tools/clients");
+    folder.join("installed").is_file().then_some(folder)
+}
+
+/// The folder of FerretDB and the PostgreSQL below it, which `cargo xtask` made.
+#[must_use]
+pub fn servers() -> Option<PathBuf> {
+    let folder = root().join(".tools/servers");
+    folder.join("installed").is_file().then_some(folder)
+}
+
 fn named(variable: &str) -> Option<PathBuf> {
     let path = std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)?;
     assert!(path.exists(), "{variable} names {}, which is not there", path.display());

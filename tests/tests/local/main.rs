@@ -10,6 +10,7 @@ mod adopting;
 mod bringing_up;
 mod clients;
 mod command_line;
+mod dav;
 mod faults;
 mod full_storage;
 mod load;
