@@ -38,6 +38,7 @@ const CLIENTS: &[&str] = &[
     "dumb-init",
     "catatonit",
     "curl",
+    "chromium",
     "openssl",
     "procps",
     "strace",

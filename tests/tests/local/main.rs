@@ -19,4 +19,5 @@ mod refusing_mail;
 mod refusing_to_start;
 mod service;
 mod stopping;
+mod web;
 mod workers;
