@@ -258,6 +258,9 @@ test('a line that is too long is refused as one, however long it is and whatever
   assert.equal(await client.say(`NOOP ${' '.repeat(248)}`), '+OK');
   assert.match(await client.say(`NOOP ${' '.repeat(249)}`), /^-ERR The line is too long$/);
   assert.match(await client.say('x'.repeat(1_000_000)), /^-ERR The line is too long$/);
+  // The end of such a line is no command, though what was before it may have been dropped already.
+  await new Promise((resolve) => client.socket.write('x'.repeat(1000), resolve));
+  assert.match(await client.say('NOOP'), /^-ERR The line is too long$/);
   for (const odd of ['', ' ', '\0\xff\x7f', 'constructor', '__proto__ 1', 'toString', 'NOOP\rQUIT']) {
     assert.match(await client.say(odd), /^-ERR Unknown command$/, JSON.stringify(odd));
   }
