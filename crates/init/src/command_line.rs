@@ -25,6 +25,7 @@ use crate::own::Seconds;
 
 Examples:
   berth-init imap                        run the role imap of the application in /app
+  berth-init check imap                  say what is wrong with its settings
   berth-init -- node server.js           run any program, as tini does
   docker exec imap berth-init restart    restart a role in place")]
 struct Arguments {
@@ -83,6 +84,22 @@ enum Command {
     },
     /// Stop the role's program as it should be stopped, and start it again
     Restart,
+    /// All that would keep a role from running, and what is odd: exit 0 or 78
+    Check {
+        /// The role
+        role: String,
+        /// Answer as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// What a role runs, where, with which settings, and where each of them comes from
+    Explain {
+        /// The role
+        role: String,
+        /// Answer as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// The roles, their ports, needs and times
     Roles {
         /// Answer as JSON
@@ -98,6 +115,8 @@ pub enum Wish {
     Health { live: bool, json: bool },
     Status { json: bool },
     Restart,
+    Check { role: String, json: bool },
+    Explain { role: String, json: bool },
     Role(String),
     Program { words: Vec<OsString>, as_role: Option<Times> },
 }
@@ -124,6 +143,8 @@ pub fn read() -> Result<Wish, ExitCode> {
         (Some(Command::Health { live, json }), _) => Wish::Health { live, json },
         (Some(Command::Status { json }), _) => Wish::Status { json },
         (Some(Command::Restart), _) => Wish::Restart,
+        (Some(Command::Check { role, json }), _) => Wish::Check { role, json },
+        (Some(Command::Explain { role, json }), _) => Wish::Explain { role, json },
         (Some(Command::Roles { json }), _) => Wish::List { json },
         (None, Some(name)) => Wish::Role(name),
         (None, None) if program.is_empty() => Wish::List { json: false },

@@ -10,7 +10,10 @@ use berth_report::exit;
 
 mod application;
 mod ask;
+mod check;
 mod command_line;
+mod engines;
+mod explain;
 mod health;
 mod list;
 mod locate;
@@ -18,6 +21,7 @@ mod needs;
 mod own;
 mod pem;
 mod plain;
+mod print;
 mod review;
 mod role;
 mod serve;
@@ -30,10 +34,12 @@ fn main() -> ExitCode {
         Err(told) => return told,
     };
     exit(match wish {
-        Wish::List { json } => list::print(json),
+        Wish::List { json } => list::run(json),
         Wish::Health { live, json } => health::print(live, json),
         Wish::Status { json } => ask::status(json),
         Wish::Restart => ask::restart(),
+        Wish::Check { role, json } => check::run(&role, json),
+        Wish::Explain { role, json } => explain::run(&role, json),
         Wish::Role(name) => role::supervise(&name),
         Wish::Program { words, as_role } => plain::supervise(&words, as_role),
     })

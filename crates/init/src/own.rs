@@ -106,3 +106,48 @@ impl Own {
 pub fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use berth_settings::OWN;
+    use serde::de::value::Error;
+    use serde::de::{Deserializer, Error as _, Visitor};
+    use serde::forward_to_deserialize_any;
+
+    /// Tells which fields a struct asks for, as an error.
+    struct Fields;
+
+    impl<'de> Deserializer<'de> for Fields {
+        type Error = Error;
+
+        fn deserialize_struct<V: Visitor<'de>>(
+            self,
+            _: &'static str,
+            fields: &'static [&'static str],
+            _: V,
+        ) -> Result<V::Value, Error> {
+            Err(Error::custom(fields.join(" ")))
+        }
+
+        fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
+            Err(Error::custom("no struct"))
+        }
+
+        forward_to_deserialize_any! {
+            bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit unit_struct
+            newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+        }
+    }
+
+    #[test]
+    fn the_manual_has_the_settings_that_are_read() {
+        let read = Own::deserialize(Fields).unwrap_err().to_string();
+        let mut read: Vec<_> =
+            read.split(' ').map(|field| format!("BERTH_{}", field.to_uppercase())).collect();
+        let mut told: Vec<_> = OWN.iter().map(|own| own.key).collect();
+        read.sort();
+        told.sort_unstable();
+        assert_eq!(read, told);
+    }
+}

@@ -24,7 +24,7 @@ use crate::review::Review;
 use crate::serve::serve;
 
 /// A need that does not answer for this long is not coming: an operator has to look.
-const NEED_WITHIN: Duration = Duration::from_mins(5);
+pub const NEED_WITHIN: Duration = Duration::from_mins(5);
 
 /// Runs a role until its end.
 pub fn supervise(name: &str) -> anyhow::Result<ExitCode> {
@@ -50,7 +50,7 @@ pub fn called(name: &str) -> Result<&'static Role, Problem> {
 }
 
 /// The role's own times, unless BERTH_* says otherwise.
-pub fn plan(role: &Role, own: &Own) -> Plan {
+fn plan(role: &Role, own: &Own) -> Plan {
     let or = |own: Option<crate::own::Seconds>, role: Duration| own.map_or(role, |own| own.0);
     Plan {
         conduct: Conduct::Role {

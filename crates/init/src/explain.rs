@@ -1,0 +1,222 @@
+//! `berth-init explain ROLE`: what would be run, where and how, and which setting says so. Starts nothing, asks nobody.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use berth_catalogue::concerns;
+use berth_control::{Port, PortTls};
+use berth_role::{Need, Readiness, Role, Strength, Upstream};
+use berth_settings::{Settings, known};
+use serde::Serialize;
+
+use crate::needs;
+use crate::own::{Own, Restart};
+use crate::review::Review;
+use crate::{application, print, role};
+
+#[derive(Serialize)]
+struct Explanation {
+    role: &'static str,
+    serves: &'static str,
+    folder: PathBuf,
+    /// Nothing when there is no Node.
+    node: Option<PathBuf>,
+    arguments: Vec<&'static str>,
+    ports: Vec<Listens>,
+    certificate: Option<PathBuf>,
+    needs: Vec<NeedTold>,
+    ready: String,
+    ready_within_seconds: f64,
+    need_within_seconds: f64,
+    health: Vec<String>,
+    stop_delay_seconds: f64,
+    drain_seconds: f64,
+    grace_seconds: f64,
+    restart: &'static str,
+    missing: Vec<String>,
+    settings: Vec<Given>,
+}
+
+#[derive(Serialize)]
+struct Listens {
+    #[serde(flatten)]
+    port: Port,
+    published: u16,
+    setting: &'static str,
+    /// Where the setting is given; nothing when the number is the application's own.
+    from: Option<String>,
+}
+
+#[derive(Serialize)]
+struct NeedTold {
+    need: String,
+    hard: bool,
+    /// Where it is, or why it is not needed.
+    at: String,
+}
+
+#[derive(Serialize)]
+struct Given {
+    key: String,
+    /// `***` for what may hold a secret.
+    value: String,
+    from: String,
+}
+
+/// Explains a role, for a person or as JSON.
+pub fn run(name: &str, json: bool) -> anyhow::Result<ExitCode> {
+    let role = role::called(name)?;
+    let own = Own::read()?;
+    let folder =
+        application::folder(role, &own).with_context(|| format!("cannot explain the role {name}"))?;
+    let explanation = explain(role, &own, folder);
+    if json {
+        print::json(&explanation)?;
+    } else {
+        print::lines(&explanation.page())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn explain(role: &'static Role, own: &Own, folder: PathBuf) -> Explanation {
+    let review = Review::of(role, &folder);
+    let settings = &review.settings;
+    let or = |own: Option<crate::own::Seconds>, role: Duration| own.map_or(role, |own| own.0).as_secs_f64();
+    let from = |key: &str| settings.setting(key).map(|setting| setting.origin().to_string());
+    let ports = role.ports.iter().filter_map(|port| {
+        let listening = review.ports.iter().find(|listening| listening.name == port.name)?;
+        let (published, setting) = (port.published, port.setting);
+        Some(Listens { port: (*listening).into(), published, setting, from: from(setting) })
+    });
+    let given = settings.iter().filter(|setting| concerns(role, setting.key()));
+    Explanation {
+        role: role.name,
+        serves: role.serves,
+        node: application::node(own).ok(),
+        arguments: vec![role.entrypoint],
+        ports: ports.collect(),
+        certificate: review.certificate.clone(),
+        needs: role.needs.iter().map(|need| need_told(*need, settings, &review)).collect(),
+        ready: match role.readiness {
+            Readiness::Message => "when it says so".to_owned(),
+            Readiness::AliveFor(time) => {
+                format!("when it says so, or has been alive for {} s", time.as_secs_f64())
+            }
+        },
+        ready_within_seconds: or(own.ready_within, role.ready_within),
+        need_within_seconds: or(own.need_within, role::NEED_WITHIN),
+        health: role.health.iter().map(ToString::to_string).collect(),
+        stop_delay_seconds: or(own.stop_delay, Duration::ZERO),
+        drain_seconds: or(own.drain, role.stop.drain),
+        grace_seconds: or(own.grace, role.stop.grace),
+        restart: match own.restart {
+            Restart::No => "no",
+            Restart::OnFailure => "on-failure",
+        },
+        missing: settings.missing().map(|(key, _)| key.to_owned()).collect(),
+        settings: given
+            .map(|setting| Given {
+                key: setting.key().to_owned(),
+                value: shown(setting.key(), setting.text()),
+                from: setting.origin().to_string(),
+            })
+            .collect(),
+        folder,
+    }
+}
+
+/// The value, if it may be shown.
+fn shown(key: &str, text: &str) -> String {
+    let is_secret = known(key).is_none_or(|known| known.kind.is_secret());
+    if is_secret && !text.is_empty() { "***".to_owned() } else { text.escape_debug().to_string() }
+}
+
+fn need_told(need: Need, settings: &Settings, review: &Review) -> NeedTold {
+    let hard = need.strength == Strength::Hard;
+    let given = |key: &str| settings.get(key).is_some_and(|value| !value.is_empty());
+    let by = |key: &str| {
+        let at = review.needs.iter().find(|needed| needed.need.to_string().contains(key));
+        match at {
+            Some(needed) => needed.need.to_string(),
+            None if given(key) => format!("as {key} says"),
+            None => format!("not needed: {key} is empty"),
+        }
+    };
+    let (need, at) = match need.on {
+        Upstream::Role(name) => {
+            let role = berth_catalogue::find(name);
+            let host = role.and_then(|role| role.host).and_then(|key| settings.get(key));
+            let host = host.filter(|host| !host.is_empty()).unwrap_or(needs::HERE).to_owned();
+            let get = |key: &str| settings.get(key).map(str::to_owned);
+            let port = role.and_then(|role| role.ports.first()).and_then(|port| port.resolve(&get).ok());
+            let at = port.map_or_else(|| host.clone(), |port| format!("{host}:{}", port.number));
+            (format!("role {name}"), at)
+        }
+        Upstream::Documents(key) => ("document store".to_owned(), by(key)),
+        Upstream::KeyValue(prefix) => ("key-value store".to_owned(), by(&format!("{prefix}HOST"))),
+    };
+    NeedTold { need, hard, at }
+}
+
+impl Explanation {
+    fn page(&self) -> Vec<String> {
+        let mut page = vec![format!("{}: {}", self.role, self.serves), String::new()];
+        let mut item = |name: &str, what: String| page.push(format!("  {name:<12}{what}"));
+        let node = self
+            .node
+            .as_ref()
+            .map_or("node, which is not there".to_owned(), |node| node.display().to_string());
+        item("runs", format!("{node} {}", self.arguments.join(" ")));
+        item("in", self.folder.display().to_string());
+        for listens in &self.ports {
+            let Listens { port, published, setting, from } = listens;
+            let tls = match port.tls {
+                PortTls::None => "without TLS",
+                PortTls::Starttls => "TLS when the client asks",
+                PortTls::Implicit => "TLS from the first byte",
+            };
+            let by = from.as_ref().map_or("by itself".to_owned(), |from| format!("{setting} in {from}"));
+            item(
+                "listens",
+                format!("{} ({}), {tls}; {by}; {published} to clients outside", port.number, port.name),
+            );
+        }
+        if let Some(certificate) = &self.certificate {
+            item("serves", certificate.display().to_string());
+        }
+        for NeedTold { need, hard, at } in &self.needs {
+            item(if *hard { "needs" } else { "uses" }, format!("{need}: {at}"));
+        }
+        item("waits", format!("{} s at most for what it needs", self.need_within_seconds));
+        item("ready", format!("{}, within {} s", self.ready, self.ready_within_seconds));
+        let checks = if self.health.is_empty() { "it runs".to_owned() } else { self.health.join(", ") };
+        item("healthy", format!("{checks}; and what it needs answers"));
+        let delay = match self.stop_delay_seconds {
+            0.0 => String::new(),
+            delay => format!("after {delay} s "),
+        };
+        item(
+            "stops",
+            format!(
+                "{delay}TERM; to what it has started after {} s; KILL after {} s",
+                self.drain_seconds, self.grace_seconds
+            ),
+        );
+        item("restarts", self.restart.to_owned());
+        if !self.missing.is_empty() {
+            item("missing", self.missing.join(", "));
+        }
+        let width = |text: fn(&Given) -> &str| {
+            self.settings.iter().map(|given| text(given).chars().count()).max().unwrap_or(0)
+        };
+        let (keys, values) = (width(|given| &given.key), width(|given| &given.value).min(40));
+        page.extend(["", "Settings that concern it:", ""].map(str::to_owned));
+        let settings = self.settings.iter();
+        page.extend(
+            settings.map(|Given { key, value, from }| format!("  {key:<keys$}  {value:<values$}  {from}")),
+        );
+        page
+    }
+}
