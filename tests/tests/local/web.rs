@@ -31,8 +31,8 @@ fn play(scenario: &str) {
     });
     let mut browser = service.case.command(node().unwrap());
     browser.arg(application().join("test/browser/main.js")).args([scenario, &facts.to_string()]);
-    // Where it leaves its profile and its logs.
-    browser.env("HOME", service.case.folder()).env("TMPDIR", service.case.folder());
+    // Where it leaves its profile and its logs, and names files with more than ASCII.
+    browser.env("HOME", service.case.folder()).env("TMPDIR", service.case.folder()).env("LANG", "C.UTF-8");
     tell(done(&mut browser).out.trim_end());
     service.down();
 }
