@@ -23,6 +23,7 @@ for (const [network, bits] of NETWORKS.split(' ').map((text) => text.split('/'))
 }
 
 let pausedUntil = 0;
+let ownKey;
 
 // The mail without the fields that pretend to be ours, wherever it has been (RFC 8601 5).
 export function withoutOurs(mail) {
@@ -85,20 +86,15 @@ const signatures = (mail) => head(mail).match(/^DKIM-Signature\s*:/gim)?.length 
 
 // What is asked of DNS about one mail, with one deadline for all of it.
 class Questions {
-  #resolver = new Resolver({ timeout: 1000, tries: 2 });
+  #resolver;
   #answers = 0;
-  #over = false;
-
-  constructor() {
-    if (settings.POSTBOX_DNS) this.#resolver.setServers([settings.POSTBOX_DNS]);
-    if (Date.now() < pausedUntil) this.#over = true;
-    else this.timer = setTimeout(() => this.#end(), WITHIN);
-  }
+  #over = Date.now() < pausedUntil;
 
   async ask(name, type) {
     const known = own(name.toLowerCase());
     if (known) return known;
     if (this.#over) throw Object.assign(new Error('no answer in time'), { code: 'ETIMEOUT' });
+    this.#resolver ??= this.#begin();
     try {
       const answer = await this.#resolver.resolve(name, type);
       this.#answers += 1;
@@ -111,6 +107,13 @@ class Questions {
 
   close() {
     clearTimeout(this.timer);
+  }
+
+  #begin() {
+    const resolver = new Resolver({ timeout: 1000, tries: 2 });
+    if (settings.POSTBOX_DNS) resolver.setServers([settings.POSTBOX_DNS]);
+    this.timer = setTimeout(() => this.#end(), WITHIN);
+    return resolver;
   }
 
   #end() {
@@ -127,6 +130,6 @@ class Questions {
 function own(name) {
   if (/(^|\.)invalid\.?$/.test(name)) throw Object.assign(new Error('no such name'), { code: 'ENOTFOUND' });
   if (name !== `${settings.DKIM_KEY_SELECTOR}._domainkey.${settings.DKIM_DOMAIN_NAME}`) return undefined;
-  const key = createPublicKey(readFileSync(settings.DKIM_PRIVATE_KEY_PATH));
-  return [[`v=DKIM1; k=rsa; p=${key.export({ type: 'spki', format: 'der' }).toString('base64')}`]];
+  ownKey ??= createPublicKey(readFileSync(settings.DKIM_PRIVATE_KEY_PATH)).export({ type: 'spki', format: 'der' });
+  return [[`v=DKIM1; k=rsa; p=${ownKey.toString('base64')}`]];
 }
