@@ -36,12 +36,12 @@ async function received(stream) {
   return Buffer.concat(chunks).toString();
 }
 
-// A field of the query, as the JSON that its text would be; `otherwise` where it is not there.
-export function query(c, field, check, otherwise) {
-  const value = c.req.query(field);
-  if (value === undefined) return otherwise;
-  return check(/^(\d{1,15}|true|false)$/.test(value) ? JSON.parse(value.replace(/^0+(?=\d)/, '')) : value, field);
-}
+// The query, by a shape as `object` has it.
+export const query = (c, shape) => object(shape)(c.req.query(), '');
+
+// For a field of the query, which is text: what that would be in JSON.
+export const parsed = (check) => (value, field) =>
+  check(/^([1-9]\d{0,15}|0|true|false)$/.test(value) ? JSON.parse(value) : value, field);
 
 // `shape`: field -> check; those of `required` have to be there, others than those of the shape must not.
 export const object =
@@ -67,7 +67,7 @@ export const text =
   (most = Infinity) =>
   (value, field) => {
     if (typeof value !== 'string') throw new Invalid(field, 'This has to be text');
-    if (value.length > most) throw new Invalid(field, `This is longer than ${most} characters`);
+    if (value.length > most && [...value].length > most) throw new Invalid(field, `This is longer than ${most} characters`);
     if (!value.isWellFormed()) throw new Invalid(field, 'This is not Unicode');
     return value;
   };

@@ -1,8 +1,7 @@
 // /v1/messages and /v1/drafts: a person's mail, and what they send.
-import { address, base64, body, flag, list, object, query, text, whole } from './api-input.js';
+import { address, base64, body, flag, list, object, parsed, query, text, whole } from './api-input.js';
 import { settings } from './settings.js';
 
-const PAGE = 50; // mails on a page unless asked otherwise
 const AT = '/v1/messages/:folder/:uid{[0-9]{1,10}}';
 
 const PLACE = { folder: text(), uid: whole(1) };
@@ -24,16 +23,15 @@ const MESSAGE = object({
   reply: place,
   draft: whole(1),
 });
+const PAGE = { folder: text(), q: text(200), page: parsed(whole(1, 1_000_000)), size: parsed(whole(1, 200)) };
 const CHANGES = object({ seen: flag, flagged: flag, answered: flag, folder: text() });
 
 export function messages(app) {
   const at = (c) => [c.req.param('folder'), Number(c.req.param('uid'))];
 
   app.get('/v1/messages', async (c) => {
-    const { folder = 'INBOX', q = '' } = c.req.query();
-    const page = query(c, 'page', whole(1, 1_000_000), 1);
-    const size = query(c, 'size', whole(1, 200), PAGE);
-    return c.json(await c.var.person.page(folder, { query: text(200)(q, 'q'), page, size }));
+    const { folder = 'INBOX', q, page, size } = query(c, PAGE);
+    return c.json(await c.var.person.page(folder, { query: q, page, size }));
   });
 
   app.post('/v1/messages', async (c) => c.json(await c.var.person.send(await body(c, MESSAGE)), 202));
@@ -54,7 +52,7 @@ export function messages(app) {
   });
 
   app.delete(AT, async (c) => {
-    const [moved] = await c.var.person.remove(...at(c), { forever: query(c, 'forever', flag, false) });
+    const [moved] = await c.var.person.remove(...at(c), query(c, { forever: parsed(flag) }));
     return moved ? c.json(moved) : c.body(null, 204);
   });
 

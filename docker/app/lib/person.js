@@ -283,7 +283,7 @@ const use = ({ path, special }) => (path === 'INBOX' ? 'inbox' : (special?.slice
 const normal = (path) => (path.toUpperCase() === 'INBOX' ? 'INBOX' : path);
 
 function checked(field, path) {
-  if (!NAME.test(path) || path.length > LONGEST || !path.isWellFormed()) {
+  if (!NAME.test(path) || [...path].length > LONGEST || !path.isWellFormed()) {
     throw new Invalid(field, `Not a name for a folder: 1-${LONGEST} characters, / between folders, none of * and %`);
   }
   return normal(path);

@@ -71,6 +71,7 @@ test('every operation is as described, and all that is described happens', async
   assert.equal((await ann.get('/v1/messages/INBOX/99/source')).status, 404);
   assert.equal((await ann.get('/v1/messages?folder=nowhere')).status, 404);
   assert.deepEqual(invalid(await ann.get('/v1/messages?page=0')), [422, 'page']);
+  assert.deepEqual(invalid(await ann.get('/v1/messages?path=Archive')), [422, 'path']);
 
   assert.equal((await ann.ask('PUT', at, { seen: true, flagged: true })).body.flagged, true);
   const { body: moved } = await ann.ask('PUT', at, { flagged: false, folder: 'Archive' });
