@@ -2,11 +2,9 @@
 import ICAL from 'ical.js';
 import { calendarFilter, contactFilter, widest } from './dav-filter.js';
 import { bounds, items } from './dav-time.js';
-import { Refused, child, children, element, escaped } from './dav-xml.js';
+import { CONTROL, Refused, child, children, element, escaped } from './dav-xml.js';
 
 const COMPONENTS = ['VEVENT', 'VTODO', 'VJOURNAL'];
-// Neither format has them, and XML cannot carry them.
-const CONTROL = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]/;
 
 // The one component that a text is.
 function only(name, text) {

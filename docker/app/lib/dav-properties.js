@@ -1,6 +1,7 @@
 // Properties of what DAV shows (RFC 4918 15, 3744, 5397, 4791, 6352): the live ones are told from what is there, the
 // others are kept as the client wrote them.
 import { collations } from './dav-filter.js';
+import { home, principal } from './dav-paths.js';
 import { Refused, child, children, element, escaped, href, nameOf, response, serialized } from './dav-xml.js';
 
 export const MOST_BYTES = 4 * 1024 * 1024; // of an object: an event with a small attachment, a contact with a photo
@@ -13,7 +14,7 @@ function live(kind) {
   const types = { root: element('D:collection'), home: element('D:collection'), collection: own, object: '' };
   const reports = kind.reports.map((name) => element('D:supported-report', element('D:report', element(name))));
   const privileges = PRIVILEGES.map((name) => element('D:privilege', element(`D:${name}`)));
-  const principal = ({ user }) => href(user.principal);
+  const user = (resource) => href(principal(resource.user.address));
   const of =
     (...wanted) =>
     (tell) =>
@@ -24,12 +25,12 @@ function live(kind) {
   const owned = of('home', 'collection', 'object');
   return {
     'D:resourcetype': ({ type }) => types[type] ?? element('D:collection') + element('D:principal'),
-    'D:current-user-principal': principal,
-    'D:principal-URL': of('principal')(principal),
-    'D:owner': owned(principal),
+    'D:current-user-principal': user,
+    'D:principal-URL': of('principal')(user),
+    'D:owner': owned(user),
     'D:current-user-privilege-set': owned(() => privileges.join('')),
     'D:supported-report-set': collection(() => reports.join('')),
-    [kind.home]: of('principal')(({ user }) => href(user.home)),
+    [kind.home]: of('principal')((resource) => href(home(resource.user.address))),
     [`${kind.prefix}:max-resource-size`]: collection(() => String(MOST_BYTES)),
     [`${kind.prefix}:supported-collation-set`]: collection(() =>
       collations.map((name) => element(`${kind.prefix}:supported-collation`, name)).join(''),
@@ -49,14 +50,6 @@ function live(kind) {
 
 // RFC 6578 3.2: a token is a URI that means nothing to the client.
 export const token = ({ id, revision }) => `data:,${id}-${revision}`;
-
-// What is in a collection.
-export const inside = ({ path, user }, row) => ({
-  type: 'object',
-  path: path + encodeURIComponent(row.name),
-  row,
-  user,
-});
 
 export class Properties {
   constructor(kind) {

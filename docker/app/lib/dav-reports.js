@@ -1,5 +1,6 @@
 // Reports: queries, several objects at once, what has changed, and when somebody is busy (RFC 4791 7, 6352 8, 6578).
-import { inside, token } from './dav-properties.js';
+import { inside } from './dav-paths.js';
+import { token } from './dav-properties.js';
 import { busy, expanded, range } from './dav-time.js';
 import { Refused, child, children, document, element, href, nameOf, status, textOf } from './dav-xml.js';
 

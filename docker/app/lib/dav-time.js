@@ -6,6 +6,7 @@ import { Refused } from './dav-xml.js';
 const DAY = 86_400_000; // ms
 const TRIES = 100_000; // hours between two 29ths of February, with room; only a rule that never fits needs more
 const MOST = 100_000; // occurrences looked at: a daily event of three centuries
+const MOST_TOLD = 10_000; // occurrences in an answer
 
 // ical.js would look for the 30th of February for ever, and everybody else would wait.
 const { check_contracting_rules: fits } = ICAL.RecurIterator.prototype;
@@ -58,9 +59,11 @@ function* starts(component) {
   const first = component.getFirstPropertyValue('dtstart');
   if (!recurs(component)) return yield first;
   const others = items(component.parent).map((other) => other.getFirstPropertyValue('recurrence-id'));
-  const told = new Set(others.filter(Boolean).map(ms));
+  const elsewhere = new Set(others.filter(Boolean).map(ms));
   const expansion = new ICAL.RecurExpansion({ component, dtstart: first });
-  for (let count = 0, time; count < MOST && (time = next(expansion)); count += 1) if (!told.has(ms(time))) yield time;
+  for (let count = 0, time; count < MOST && (time = next(expansion)); count += 1) {
+    if (!elsewhere.has(ms(time))) yield time;
+  }
 }
 
 function next(expansion) {
@@ -79,6 +82,17 @@ export function* occurrences(component, [from, to]) {
     const end = start + duration;
     if (start >= to) return;
     if (duration ? from < end : from <= start) yield [time, start, end];
+  }
+}
+
+// Those of several components, if they are not too many to be told.
+function* told(components, span) {
+  let count = 0;
+  for (const component of components) {
+    for (const [time, start, end] of occurrences(component, span)) {
+      if ((count += 1) > MOST_TOLD) throw new Refused(403, 'D:number-of-matches-within-limits');
+      yield { component, time, start, end };
+    }
   }
 }
 
@@ -114,21 +128,19 @@ export function bounds(calendar) {
 // The calendar with each occurrence in the range in full and in UTC, and without rules (RFC 4791 9.6.5).
 export function expanded(calendar, span) {
   const result = new ICAL.Component(['vcalendar', structuredClone(calendar.jCal[1]), []]);
-  for (const component of items(calendar).filter((item) => item.hasProperty('dtstart'))) {
-    for (const [time, start, end] of occurrences(component, span)) {
-      const one = new ICAL.Component(structuredClone(component.jCal));
-      const set = (name, value) => {
-        one.removeAllProperties(name);
-        if (value) one.addPropertyWithValue(name, utc(value));
-      };
-      const id = recurs(component) ? time : component.getFirstPropertyValue('recurrence-id');
-      for (const name of ['rrule', 'rdate', 'exdate', 'exrule', 'duration']) set(name);
-      set('dtstart', time);
-      set('recurrence-id', id);
-      const ending = component.name === 'vtodo' ? 'due' : 'dtend';
-      if (end > start) set(ending, later(time, end - start));
-      result.addSubcomponent(one);
-    }
+  const dated = items(calendar).filter((item) => item.hasProperty('dtstart'));
+  for (const { component, time, start, end } of told(dated, span)) {
+    const one = new ICAL.Component(structuredClone(component.jCal));
+    const set = (name, value) => {
+      one.removeAllProperties(name);
+      if (value) one.addPropertyWithValue(name, utc(value));
+    };
+    const id = recurs(component) ? time : component.getFirstPropertyValue('recurrence-id');
+    for (const name of ['rrule', 'rdate', 'exdate', 'exrule', 'duration']) set(name);
+    set('dtstart', time);
+    set('recurrence-id', id);
+    if (end > start) set(component.name === 'vtodo' ? 'due' : 'dtend', later(time, end - start));
+    result.addSubcomponent(one);
   }
   return result.toString();
 }
@@ -144,14 +156,13 @@ const stamp = (time) => new Date(time).toISOString().replaceAll(/[-:]|\.\d+/g, '
 // When these calendars have no time (RFC 4791 7.10).
 export function busy(calendars, [from, to]) {
   const lines = [];
-  for (const component of calendars.flatMap(items).filter(({ name }) => name === 'vevent')) {
-    const [status, transparency] = ['status', 'transp'].map((name) => component.getFirstPropertyValue(name));
-    if (status === 'CANCELLED' || transparency === 'TRANSPARENT') continue;
-    const type = status === 'TENTATIVE' ? ';FBTYPE=BUSY-TENTATIVE' : '';
-    for (const [, start, end] of occurrences(component, [from, to])) {
-      if (start === end) continue;
-      lines.push(`FREEBUSY${type}:${stamp(Math.max(start, from))}/${stamp(Math.min(end, to))}`);
-    }
+  const is = (component, name, value) => component.getFirstPropertyValue(name) === value;
+  const events = calendars
+    .flatMap(items)
+    .filter((item) => item.name === 'vevent' && !is(item, 'status', 'CANCELLED') && !is(item, 'transp', 'TRANSPARENT'));
+  for (const { component, start, end } of told(events, [from, to])) {
+    const type = is(component, 'status', 'TENTATIVE') ? ';FBTYPE=BUSY-TENTATIVE' : '';
+    if (end > start) lines.push(`FREEBUSY${type}:${stamp(Math.max(start, from))}/${stamp(Math.min(end, to))}`);
   }
   const head = ['BEGIN:VCALENDAR', 'VERSION:2.0', 'PRODID:-//postbox//EN', 'BEGIN:VFREEBUSY'];
   const about = [`UID:${stamp(from)}-${stamp(to)}`, `DTSTAMP:${stamp(Date.now())}`];

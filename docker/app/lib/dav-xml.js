@@ -8,6 +8,9 @@ const PREFIXES = {
   A: 'urn:ietf:params:xml:ns:carddav',
   S: 'http://calendarserver.org/ns/',
 };
+// No XML can carry these (XML 1.0 2.2).
+export const CONTROL = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]/;
+export const XML = { 'content-type': 'application/xml; charset=utf-8' };
 const NAMESPACES = Object.entries(PREFIXES)
   .map(([prefix, namespace]) => ` xmlns:${prefix}="${namespace}"`)
   .join('');
@@ -50,7 +53,12 @@ export function children(parent, name) {
 
 export const child = (parent, name) => children(parent, name)[0];
 export const textOf = (node) => (node?.textContent ?? '').trim();
-export const serialized = (node) => new XMLSerializer().serializeToString(node);
+export function serialized(node) {
+  const text = new XMLSerializer().serializeToString(node);
+  // A character reference can smuggle in what no XML may hold, and every later answer would be broken.
+  if (CONTROL.test(text)) throw new Refused(400);
+  return text;
+}
 
 const ENTITIES = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', '\r': '&#13;' };
 export const escaped = (text) => String(text).replace(/[&<>"\r]/g, (character) => ENTITIES[character]);

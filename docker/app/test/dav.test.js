@@ -62,6 +62,8 @@ test('an object is made, read, changed and removed under the conditions of its c
   const read = await ask('GET', path);
   assert.deepEqual([read.status, read.text], [200, event('one', AT_TEN, 'SUMMARY:new')]);
   assert.notEqual(read.headers.get('etag'), etag);
+  const head = await ask('HEAD', path);
+  assert.deepEqual([head.status, head.headers.get('etag')], [200, read.headers.get('etag')]);
   assert.equal((await ask('DELETE', path, undefined, { 'if-match': etag })).status, 412);
   assert.equal((await ask('DELETE', path)).status, 204);
   assert.equal((await ask('GET', path)).status, 404);
@@ -174,6 +176,26 @@ test('events are found by the times at which they happen', async (t) => {
   ]);
 });
 
+test('each time of a recurring event is told apart when a client asks for it, but not without end', async (t) => {
+  const { ask } = await client(t);
+  await ask('PUT', `${CALENDAR}daily`, event('daily', 'DTSTART:20260101T080000Z', 'DURATION:PT1H', 'RRULE:FREQ=DAILY'));
+  const expand = (from, to) => {
+    const [start, end] = [`${from}T000000Z`, `${to}T000000Z`];
+    const data = `<D:prop><calendar-data><expand start="${start}" end="${end}"/></calendar-data></D:prop>`;
+    const time = `<comp-filter name="VEVENT"><time-range start="${start}" end="${end}"/></comp-filter>`;
+    const filter = `<filter><comp-filter name="VCALENDAR">${time}</comp-filter></filter>`;
+    return ask('REPORT', CALENDAR, report('calendar-query', data + filter));
+  };
+  const { text } = await expand('20260303', '20260305');
+  assert.deepEqual(text.match(/RECURRENCE-ID:\w+/g), [
+    'RECURRENCE-ID:20260303T080000Z',
+    'RECURRENCE-ID:20260304T080000Z',
+  ]);
+  assert.doesNotMatch(text, /RRULE/);
+  const endless = await expand('20260101', '90000101');
+  assert.deepEqual([endless.status, endless.text.includes('D:number-of-matches-within-limits')], [403, true]);
+});
+
 test('a rule that never fits is refused at once, and others do not wait for it', async (t) => {
   const { ask } = await client(t);
   const never = event('never', AT_TEN, 'RRULE:FREQ=SECONDLY;BYHOUR=3;BYMONTH=2;BYMONTHDAY=30');
@@ -231,6 +253,8 @@ test('calendars are made with the properties that their client gives, which are 
   );
   assert.equal((await ask('PROPPATCH', path, patch('<D:displayname>new</D:displayname>'))).status, 207);
   assert.match((await ask('PROPFIND', path, undefined, { depth: '0' })).text, />new<\/D:displayname>/);
+  const odd = await ask('PROPPATCH', path, patch('<D:displayname>&#7;</D:displayname>'));
+  assert.equal(odd.status, 400);
   const plain = await ask('MKCOL', '/dav/joe%40example.test/plain/');
   assert.deepEqual([plain.status, plain.text.includes('D:valid-resourcetype')], [403, true]);
 });
@@ -309,6 +333,8 @@ test('whatever is malformed is refused, and the role goes on', async (t) => {
   assert.equal((await ask('PROPFIND', CALENDAR, undefined, { depth: 'infinity' })).status, 403);
   assert.equal((await ask('PUT', `${CALENDAR}big.ics`, 'x'.repeat(5_000_000))).status, 413);
   assert.equal((await ask('PUT', '/dav/joe%40example.test/nowhere/x.ics', event('x', AT_TEN))).status, 409);
+  const unknown = await ask('PATCH', CALENDAR);
+  assert.deepEqual([unknown.status, unknown.headers.get('allow')?.includes('PROPFIND')], [405, true]);
   for (const path of ['/dav/%', '/dav/joe%40example.test/a/b/c/d', '/elsewhere']) {
     assert.ok([400, 404].includes((await ask('GET', path)).status), path);
   }
