@@ -26,19 +26,16 @@ export class People {
 
   // Throws WrongPassword, TooMany, or Away. `client` is the address that the request came from.
   async signIn(address, password, client) {
-    const account = await this.login.check(address, password, client).catch((cause) => {
-      if (cause instanceof TooMany) throw cause;
-      log('error', 'login failed', { error: cause });
-      throw new Away('Login is not possible now, try again later', { cause });
-    });
+    const account = await this.login.check(address, password, client).catch(notAnswered);
     if (!account) throw new WrongPassword();
     return new Person(this, account, password, client);
   }
 
   // Goes on as a person who has signed in before, so that others who guess keep nobody from their mail. By the account's
-  // id: the next account of this address has another password, and a mailbox that is still to be made with it.
+  // id: the next account of this address has another password, and a mailbox that is still to be made with it. Throws
+  // WrongPassword or Away.
   async resume({ id, address, password }, client) {
-    const account = await this.accounts.find(address);
+    const account = await this.accounts.find(address).catch(notAnswered);
     if (account?.id !== id) throw new WrongPassword();
     return new Person(this, account, password, client);
   }
@@ -48,6 +45,13 @@ export class People {
     await this.queue.close();
     await this.accounts.close();
   }
+}
+
+// Those who keep the accounts may be away.
+function notAnswered(cause) {
+  if (cause instanceof TooMany) throw cause;
+  log('error', 'login failed', { error: cause });
+  throw new Away('Login is not possible now, try again later', { cause });
 }
 
 // Every method throws Away while `sqlite` is, NotFound, or what else of person-errors.js it says.
