@@ -1,6 +1,6 @@
 // The role `imap`: mail clients read their mailboxes (RFC 9051's predecessor IMAP4rev1, RFC 3501).
-import dns from 'node:dns';
 import { Accounts } from './lib/accounts.js';
+import { IMAPServer } from './lib/imap-core.js';
 import { handle } from './lib/imap-handlers.js';
 import { Sessions } from './lib/imap-sessions.js';
 import { live } from './lib/life.js';
@@ -12,14 +12,6 @@ import { encrypt } from './lib/secrets.js';
 import { bytes, settings } from './lib/settings.js';
 import { Away, Storage } from './lib/storage.js';
 import { certificate, implicit } from './lib/tls.js';
-
-// wildduck's own configuration (files, arguments, environment) is none of ours, and a bad file would stop us.
-process.env.DISABLE_WILD_CONFIG = 'true';
-const { IMAPServer } = (await import('wildduck/imap-core/index.js')).default;
-const errors = (await import('wildduck/lib/errors.js')).default;
-errors.gelf.handler = { emit: (channel, { short_message: message }) => log('info', message) };
-// imap-core greets only after a reverse look-up, up to 1 s later; nobody should wait for a resolver.
-dns.reverse = (address, callback) => process.nextTick(callback, new Error('not looked up'));
 
 await live('imap', start);
 
