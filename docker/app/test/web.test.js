@@ -5,6 +5,7 @@ import { request } from 'node:https';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
+import Database from 'better-sqlite3-multiple-ciphers';
 import { Service, freePort, within } from './service.js';
 
 const HOUR = 3_600_000;
@@ -274,6 +275,22 @@ test('what somebody wrote is not lost when the store is away or the session has 
       assert.ok(text.includes(value), value);
     }
   }
+});
+
+test('while the accounts are away the page says so, and nobody is signed out', async (t) => {
+  const service = await made(t, 'sqlite');
+  const joe = await service.user('joe');
+  const browser = await new Browser(service).signIn(joe);
+  const accounts = new Database(join(service.settings.POSTBOX_STATE, 'accounts.sqlite'));
+  accounts.exec('ALTER TABLE accounts RENAME TO elsewhere');
+  const credentials = { address: joe.user, password: joe.pass };
+  for (const answer of [browser.get('/mail/INBOX'), browser.post('/sign-in', credentials)]) {
+    const { status, headers } = await answer;
+    assert.deepEqual([status, headers['retry-after']], [503, '5']);
+  }
+  accounts.exec('ALTER TABLE elsewhere RENAME TO accounts');
+  accounts.close();
+  assert.equal((await browser.get('/mail/INBOX')).status, 200);
 });
 
 test('a refused field is told beside it, and everything else stays', async (t) => {
