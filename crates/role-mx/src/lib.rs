@@ -48,6 +48,7 @@ pub const ROLE: Role = Role {
         "SMTP_MESSAGE_MAX_SIZE",
         "SMTP_EXCHANGE_DOMAINS",
         "SQLITE_STORAGE_PATH",
+        "POSTBOX_DNS",
     ],
     health: &[Check::Smtp, Check::Certificate],
     stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },

@@ -169,6 +169,11 @@ pub static KNOWN: &[Known] = &[
         "takes a port that ends in 465, 993 or 995 for one with TLS from the first byte",
     ),
     named("POSTBOX_MX_HOST", Text, "where the sample hands over mail for its own domain"),
+    named(
+        "POSTBOX_DNS",
+        Text,
+        "the resolver that the sample asks for SPF, DKIM and DMARC; empty: the system's",
+    ),
 ];
 
 #[cfg(test)]
