@@ -309,7 +309,11 @@ pub enum AskError {
 pub fn ask(address: &Address, request: Request, patience: Duration) -> Result<Answer, AskError> {
     let nobody = |error| AskError::Nobody(address.clone(), error);
     let mut stream = UnixStream::connect_addr(&address.socket().map_err(nobody)?).map_err(nobody)?;
-    let line = talk(&mut stream, request, patience).map_err(AskError::Silent)?;
+    let line = talk(&mut stream, request, patience).map_err(|error| match error.kind() {
+        // How a socket's timeout is told (socket(7)).
+        io::ErrorKind::WouldBlock => AskError::Silent(io::ErrorKind::TimedOut.into()),
+        _ => AskError::Silent(error),
+    })?;
     serde_json::from_str(&line).map_err(AskError::Garbled)
 }
 

@@ -12,7 +12,7 @@ use berth_probe::{Patience, Target};
 use serde::Serialize;
 
 use crate::ask::{credentials, running};
-use crate::needs::{HERE, Key, ask, client, target, told_with_causes};
+use crate::needs::{HERE, Key, ask, client, target, told_with_causes, with_cause};
 
 /// A role whose event loop is busy this long, say with a large mailbox, still lives.
 const LIVE_WITHIN: Duration = Duration::from_mins(1);
@@ -108,7 +108,8 @@ async fn is_healthy(status: &Status, keys: Vec<Credentials>) -> Result<String, S
     for port in &status.ports {
         let target = Target { certificate: status.certificate.clone(), ..target(HERE, port) };
         let answers = client.check_all(role.health, &target, &Patience::default()).await;
-        let answers = answers.map_err(|error| format!("{} on port {}: {error}", role.name, port.number))?;
+        let answers = answers
+            .map_err(|error| format!("{} on port {}: {}", role.name, port.number, with_cause(&error)))?;
         said.extend(answers.iter().map(ToString::to_string));
     }
     for need in &status.needs {
@@ -129,7 +130,7 @@ async fn is_live(status: &Status) -> Result<String, String> {
         && let Some(port) = status.ports.first()
     {
         let answered = client().live(&target(HERE, port), LIVE_WITHIN).await;
-        return answered.map(|answer| answer.to_string()).map_err(|error| error.to_string());
+        return answered.map(|answer| answer.to_string()).map_err(|error| with_cause(&error));
     }
     Ok(status.state.word().to_owned())
 }

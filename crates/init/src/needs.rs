@@ -153,10 +153,12 @@ pub async fn answered(role: &'static str, mut needs: Vec<Needed>, waiting: Waiti
 
 /// A need's name and why it does not answer.
 pub fn told_with_causes(need: &Need, error: &ProbeError) -> String {
-    match error.source() {
-        Some(cause) => format!("{need}: {error}: {cause}"),
-        None => format!("{need}: {error}"),
-    }
+    format!("{need}: {}", with_cause(error))
+}
+
+/// A probe's error with its cause, which says why a connection was refused.
+pub fn with_cause(error: &ProbeError) -> String {
+    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
 /// A client for probes, with ring: half the size of the other provider, and without its memory at rest.

@@ -28,7 +28,7 @@ while True:
 "#;
 
 /// A new certificate and its key, at these names in the case's folder.
-fn make_certificate(case: &Case, certificate: &str, key: &str, days: &str) {
+pub fn make_certificate(case: &Case, certificate: &str, key: &str, days: &str) {
     let curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
     let named = ["-subj", "/CN=mx.example.test", "-addext", "subjectAltName=DNS:mx.example.test"];
     let request = ["req", "-new", "-out", "request.pem", "-keyout", key];
@@ -41,7 +41,7 @@ fn make_certificate(case: &Case, certificate: &str, key: &str, days: &str) {
     }
 }
 
-fn role<'a>(case: &'a Case, certificate: &str, key: &str) -> Init<'a> {
+pub fn role<'a>(case: &'a Case, certificate: &str, key: &str) -> Init<'a> {
     let port = nobody();
     Init::script(case, Place::Ordinary, "sqlite", SERVER)
         .set("BERTH_NODE", "/usr/bin/python3")

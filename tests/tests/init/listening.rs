@@ -42,6 +42,54 @@ impl Door {
         })
     }
 
+    /// A port that says this to everybody, unasked, and listens until they leave.
+    pub fn greeting(text: &'static str) -> Self {
+        Self::at(0, |mut stream, _| {
+            let _ = stream.write_all(text.as_bytes());
+            let _ = stream.read_to_end(&mut Vec::new());
+        })
+    }
+
+    /// A port that hangs up on everybody.
+    pub fn closing() -> Self {
+        Self::at(0, |stream, _| drop(stream))
+    }
+
+    /// A document store that can be written, and knows no users: {isWritablePrimary: true, ok: 1.0} in MongoDB's
+    /// protocol, to whatever is asked.
+    pub fn documents() -> Self {
+        let document = b"\x25\0\0\0\x08isWritablePrimary\0\x01\x01ok\0\0\0\0\0\0\0\xf0\x3f\0";
+        let answer =
+            [[58, 7, 1, 2013, 0].map(i32::to_le_bytes).concat(), vec![0], document.to_vec()].concat();
+        Self::at(0, move |mut stream, _| {
+            while stream.read(&mut [0; 1024]).is_ok_and(|count| count > 0) {
+                let _ = stream.write_all(&answer);
+            }
+        })
+    }
+
+    /// A key-value store that lets in whoever gives this password.
+    pub fn key_value(password: &'static str) -> Self {
+        Self::at(0, move |mut stream, _| {
+            let mut bytes = [0; 1024];
+            let mut is_in = false;
+            while let Ok(count @ 1..) = stream.read(&mut bytes) {
+                let asked = String::from_utf8_lossy(&bytes[..count]).into_owned();
+                is_in |= asked.contains("AUTH") && asked.contains(password);
+                let answer = match () {
+                    () if asked.contains("AUTH") && !is_in => "-WRONGPASS invalid username-password pair\r\n",
+                    () if asked.contains("PING") && !is_in => "-NOAUTH Authentication required.\r\n",
+                    () if asked.contains("PING") => "+PONG\r\n",
+                    () => "+OK\r\n",
+                };
+                let _ = stream.write_all(answer.as_bytes());
+                if asked.contains("QUIT") {
+                    return;
+                }
+            }
+        })
+    }
+
     /// A port that takes connections and says nothing on them.
     pub fn silent() -> Self {
         Self::at(0, |stream, kept| kept.push(stream))

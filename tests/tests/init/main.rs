@@ -15,6 +15,7 @@ mod restarting;
 mod resting;
 mod running;
 mod signals;
+mod states;
 mod stopping;
 mod surroundings;
 mod terminal;
