@@ -2,10 +2,10 @@
 
 // To everybody with `all`, never to the one who writes.
 export function reply(mail, own, { all = false } = {}) {
-  const others = (list) => list.filter(({ address }) => address.toLowerCase() !== own);
+  const others = (people) => people.filter(({ address }) => address.toLowerCase() !== own).map(tidy);
   const authors = mail.replyTo.length ? mail.replyTo : mail.from;
   // Who answers their own mail means those who got it.
-  const to = others(authors).length ? others(authors) : mail.to;
+  const to = others(authors).length ? others(authors) : mail.to.map(tidy);
   const known = new Set(to.map(({ address }) => address));
   return {
     to,
@@ -27,7 +27,13 @@ export function forward(mail) {
   return { subject: prefixed('Fwd', mail.subject), text };
 }
 
-const prefixed = (prefix, subject) => (new RegExp(`^${prefix}:`, 'i').test(subject) ? subject : `${prefix}: ${subject}`);
+// What was folded or encoded may have had controls in it, which are not to be sent again.
+const line = (written) => written.replace(/[\s\0-\x1f\x7f]+/g, ' ');
+const tidy = ({ name, address }) => ({ name: line(name), address });
+
+function prefixed(prefix, subject) {
+  return new RegExp(`^${prefix}:`, 'i').test(subject) ? line(subject) : `${prefix}: ${line(subject)}`;
+}
 
 const when = ({ date }) => `On ${date.toUTCString().slice(0, 16)}`;
 const who = ([author]) => author?.name || author?.address || 'somebody';
@@ -37,7 +43,7 @@ const quoted = (mail) =>
   plain(mail)
     .trimEnd()
     .split(/\r?\n/)
-    .map((line) => (line.startsWith('>') ? `>${line}` : `> ${line}`))
+    .map((each) => (each.startsWith('>') ? `>${each}` : `> ${each}`))
     .join('\n');
 
 const ENTITIES = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: ' ' };

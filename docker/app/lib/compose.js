@@ -9,7 +9,7 @@ import { Invalid, TooBig } from './person-errors.js';
 import { bytes, settings } from './settings.js';
 
 const MEDIA_TYPE = /^(?!multipart\/)[\w.+-]+\/[\w.+-]+$/;
-const CONTROL = /[\0-\x08\x0b-\x1f\x7f]/;
+const CONTROL = /[\0-\x1f\x7f]/;
 
 // `raw` is what is sent, `kept` what stays with the sender and names the hidden recipients, `recipients` are all of them.
 // `message`: to, cc, bcc (text, or a list of texts or { name, address }), name (of the sender), subject, text, html,
@@ -17,7 +17,7 @@ const CONTROL = /[\0-\x08\x0b-\x1f\x7f]/;
 export async function compose(sender, message) {
   const { name = '', subject = '', text = '', html, attachments = [], inReplyTo, references } = message;
   for (const [field, value] of Object.entries({ name, subject })) {
-    if (CONTROL.test(value) || value.includes('\n')) throw new Invalid(field, `The ${field} has a control character`);
+    if (CONTROL.test(value)) throw new Invalid(field, `The ${field} has a control character`);
   }
   const [to, cc, bcc] = ['to', 'cc', 'bcc'].map((field) => addresses(field, message[field]));
   const mail = {

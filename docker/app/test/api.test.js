@@ -256,6 +256,7 @@ test('what cannot be sent is refused with the field that is wrong', async (t) =>
     [{ cc: [{ name: 'x\r\nBcc: eve@elsewhere.test', address: 'ann@example.test' }] }, 'cc'],
     [{ to: Array.from({ length: 30 }, (_, n) => `a${n}@b.test`), cc: Array.from({ length: 30 }, (_, n) => `c${n}@b.test`) }, 'to'],
     [{ subject: 'x\r\nBcc: eve@elsewhere.test' }, 'subject'],
+    [{ subject: 'x\nBcc: eve@elsewhere.test' }, 'subject'],
     [{ subject: 7 }, 'subject'],
     [{ name: 'Joe\0' }, 'name'],
     [{ text: '\ud800' }, 'text'],
