@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
 
 mod adopting;
+mod api;
 mod bringing_up;
 mod clients;
 mod command_line;
