@@ -16,11 +16,13 @@
 use std::io::Write;
 
 mod case;
+mod chance;
 mod process;
 mod programs;
 mod wait;
 
 pub use case::Case;
+pub use chance::Chance;
 pub use process::Process;
 pub use programs::{application, berth, clients, init, node, servers};
 pub use wait::{DEADLINE, wait_until, wait_until_within};

@@ -21,6 +21,8 @@ pub enum Suite {
     App,
     /// berth-init from outside, as PID 1 and not
     Init,
+    /// Settings, read by us and by the application's own loader
+    Settings,
     /// The whole service on the local engine, with clients that nobody here wrote
     Local,
 }
@@ -80,14 +82,16 @@ pub fn run(suites: &[Suite]) -> ExitCode {
             tools::clients().map(|()| Outcome::Ok(String::new()))
         });
     }
-    if wanted(Suite::Init) || wanted(Suite::Local) {
+    if wanted(Suite::Init) || wanted(Suite::Settings) || wanted(Suite::Local) {
         outcomes.step("programs for the tests", "cargo xtask up", || {
             programs::build(Packages::All).map(|_| Outcome::Ok(String::new()))
         });
     }
-    for (suite, name, remedy) in
-        [(Suite::Init, "init", "cargo xtask test init"), (Suite::Local, "local", "cargo xtask test local")]
-    {
+    for (suite, name, remedy) in [
+        (Suite::Init, "init", "cargo xtask test init"),
+        (Suite::Settings, "settings", "cargo xtask test settings"),
+        (Suite::Local, "local", "cargo xtask test local"),
+    ] {
         if wanted(suite) {
             outcomes.step(name, remedy, || black_box(name));
         }
@@ -110,7 +114,6 @@ fn black_box(suite: &str) -> Result<Outcome> {
     test.args(["test", "--package", "berth-tests", "--locked", "--test", suite]);
     test.env("BERTH_TEST_BERTH", berth).env("BERTH_TEST_INIT", init);
     test.env("BERTH_TEST_NODE", node).env("BERTH_TEST_APP", app);
-    test.env("BERTH_TEST_SERVERS", std::path::absolute(servers::FOLDER)?);
     if suite == "init" {
         // Its tests wait more than they work: a role's grace, a minute of silence.
         test.args(["--", "--test-threads=8"]);

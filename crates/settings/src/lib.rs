@@ -51,6 +51,9 @@ const DEFAULTS: &str = ".env.defaults";
 const FILE: &str = ".env";
 const SCHEMA: &str = ".env.schema";
 
+/// To JavaScript an assignment of a text to this name is none.
+const NEVER_ASSIGNED: &str = "__proto__";
+
 /// The settings of one application folder under one environment.
 #[derive(Clone, Default)]
 pub struct Settings {
@@ -112,7 +115,7 @@ impl Settings {
         }
         let schema = settings.read_file(folder, SCHEMA);
         settings.schema = schema.into_iter().map(|(key, _, origin)| (key, origin)).collect();
-        for (key, value) in environment {
+        for (key, value) in environment.into_iter().filter(|(key, _)| key != NEVER_ASSIGNED) {
             settings.set(key, value, Origin::Environment);
         }
         settings.take_secrets(folder);
@@ -152,10 +155,6 @@ impl Settings {
     }
 
     fn set(&mut self, key: String, written: String, origin: Origin) {
-        // To JavaScript an assignment to this name is none.
-        if key == "__proto__" {
-            return;
-        }
         let place = *self.places.entry(key.clone()).or_insert(self.list.len());
         let default = matches!(origin, Origin::File { name: DEFAULTS, .. }).then(|| written.clone());
         let setting = Setting { key, rendered: String::new(), text: String::new(), written, origin, default };
@@ -194,6 +193,9 @@ impl Settings {
         for line in dotenv::parse(&text) {
             let origin = Origin::File { name, line: line.number };
             if let Some((key, value)) = line.pair {
+                if key == NEVER_ASSIGNED {
+                    continue;
+                }
                 pairs.push((key, value, origin));
             } else {
                 let message = "is no KEY=VALUE, and the application passes it over";
