@@ -1,9 +1,9 @@
 // The role `imap`: mail clients read their mailboxes (RFC 9051's predecessor IMAP4rev1, RFC 3501).
+import { live } from './lib/life.js';
 import { Accounts } from './lib/accounts.js';
 import { IMAPServer } from './lib/imap-core.js';
 import { handle } from './lib/imap-handlers.js';
 import { Sessions } from './lib/imap-sessions.js';
-import { live } from './lib/life.js';
 import { close, listen } from './lib/listen.js';
 import { log } from './lib/log.js';
 import { Login, TooMany } from './lib/login.js';

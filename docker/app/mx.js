@@ -1,10 +1,10 @@
 // The role `mx`: takes mail from other servers (RFC 5321) for the accounts that are here, and for nobody else.
+import { live } from './lib/life.js';
 import { randomBytes } from 'node:crypto';
 import { SMTPServer } from 'smtp-server';
 import { Accounts } from './lib/accounts.js';
 import { greeting } from './lib/greeting.js';
 import { results, withoutOurs } from './lib/authentication.js';
-import { live } from './lib/life.js';
 import { closeMail, listen } from './lib/listen.js';
 import { log } from './lib/log.js';
 import { has, read, received, reply } from './lib/message.js';

@@ -1,8 +1,8 @@
 // The role `pop3`: mail clients fetch their mailboxes (RFC 1939).
+import { live } from './lib/life.js';
 import { createServer } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import { Accounts } from './lib/accounts.js';
-import { live } from './lib/life.js';
 import { close, listen } from './lib/listen.js';
 import { log } from './lib/log.js';
 import { Login, TooMany } from './lib/login.js';

@@ -1,6 +1,6 @@
 // The role `smtp-bree`: sends what is queued, retries, and tells the sender of what cannot be delivered.
-import { Accounts } from './lib/accounts.js';
 import { live } from './lib/life.js';
+import { Accounts } from './lib/accounts.js';
 import { Held } from './lib/lock.js';
 import { log } from './lib/log.js';
 import { close } from './lib/outgoing.js';

@@ -1,8 +1,8 @@
 // The role `smtp`: takes mail from the users of the service (RFC 6409) and queues it.
+import { live } from './lib/life.js';
 import { SMTPServer } from 'smtp-server';
 import { Accounts, normal } from './lib/accounts.js';
 import { greeting } from './lib/greeting.js';
-import { live } from './lib/life.js';
 import { closeMail, listen } from './lib/listen.js';
 import { log } from './lib/log.js';
 import { Login, TooMany } from './lib/login.js';

@@ -1,4 +1,5 @@
 // The role `sqlite`: the only writer of mailboxes, asked by the others over a WebSocket.
+import { live } from './lib/life.js';
 import { createServer as plain } from 'node:http';
 import { createServer as secure } from 'node:https';
 import { mkdirSync } from 'node:fs';
@@ -6,7 +7,6 @@ import { join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
 import { WebSocketServer } from 'ws';
 import { Accounts } from './lib/accounts.js';
-import { live } from './lib/life.js';
 import { close, listen } from './lib/listen.js';
 import { lock } from './lib/lock.js';
 import { log } from './lib/log.js';

@@ -1,6 +1,6 @@
 // The role `web`: people read and write their mail in a browser, without any script in it.
-import { serveHttp } from './lib/http.js';
 import { live } from './lib/life.js';
+import { serveHttp } from './lib/http.js';
 import { People } from './lib/person.js';
 import { webmail } from './lib/web/routes.js';
 

@@ -4,6 +4,9 @@ import { createPublicKey } from 'node:crypto';
 import { Resolver } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import { BlockList, isIPv6 } from 'node:net';
+import { dkimVerify } from 'mailauth/lib/dkim/verify.js';
+import { dmarc as dmarcVerify } from 'mailauth/lib/dmarc/index.js';
+import { spf as spfVerify } from 'mailauth/lib/spf/index.js';
 import { log } from './log.js';
 import { head } from './message.js';
 import { settings } from './settings.js';
@@ -50,10 +53,6 @@ export async function results(mail, session) {
 }
 
 async function verify(mail, { remoteAddress, hostNameAppearsAs: helo, envelope }) {
-  // 30 MB of memory that a role without mail need not have.
-  const { dkimVerify } = (await import('mailauth/lib/dkim/verify.js')).default;
-  const { spf: spfVerify } = (await import('mailauth/lib/spf/index.js')).default;
-  const { dmarc: dmarcVerify } = (await import('mailauth/lib/dmarc/index.js')).default;
   const questions = new Questions();
   const resolver = (name, type) => questions.ask(name, type);
   const near = NEAR.check(remoteAddress, isIPv6(remoteAddress) ? 'ipv6' : 'ipv4');
