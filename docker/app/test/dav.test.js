@@ -251,6 +251,7 @@ test('calendars are made with the properties that their client gives, which are 
     both.text,
     /<D:getetag\/><\/D:prop><D:status>HTTP\/1.1 403 .*<D:displayname\/><\/D:prop><D:status>HTTP\/1.1 424 /,
   );
+  assert.match((await ask('PROPFIND', path, undefined, { depth: '0' })).text, />A &lt; B<\/D:displayname>/);
   assert.equal((await ask('PROPPATCH', path, patch('<D:displayname>new</D:displayname>'))).status, 207);
   assert.match((await ask('PROPFIND', path, undefined, { depth: '0' })).text, />new<\/D:displayname>/);
   const odd = await ask('PROPPATCH', path, patch('<D:displayname>&#7;</D:displayname>'));
