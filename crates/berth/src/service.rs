@@ -45,9 +45,10 @@ pub fn choose(
         let mut asked = only.iter().map(|name| known(name)).collect::<Result<Vec<_>, _>>()?;
         while let Some(role) = asked.pop() {
             if absent.iter().any(|other| other.name == role.name) {
-                return Err(
-                    Problem::new(Code::Usage, format!("the application has no {}", role.entrypoint)).into()
-                );
+                let problem =
+                    Problem::new(Code::Usage, format!("the application has no {}", role.entrypoint));
+                let has: Vec<&str> = there.iter().map(|role| role.name).collect();
+                return Err(problem.hint(format!("it has {}", has.join(", "))).into());
             }
             names.insert(role.name);
             asked.extend(
@@ -68,8 +69,9 @@ pub fn choose(
 pub fn known(name: &str) -> anyhow::Result<&'static Role> {
     find(name).ok_or_else(|| {
         let problem = Problem::new(Code::Usage, format!("there is no role {name:?}"));
+        let all = || format!("the roles are {}", berth_catalogue::names().collect::<Vec<_>>().join(", "));
         let meant = nearest(name, berth_catalogue::names()).map(|meant| format!("did you mean {meant}?"));
-        meant.into_iter().fold(problem, Problem::hint).into()
+        problem.hint(meant.unwrap_or_else(all)).into()
     })
 }
 
@@ -127,6 +129,8 @@ impl Service {
         let domain = &self.domain;
         let path = |inside: &str| folder.path(inside).to_string_lossy().into_owned();
         let addresses: Vec<String> = self.listen.iter().map(ToString::to_string).collect();
+        // Stores beside the embedded engine's files are those of the state folder only, never the application's defaults.
+        let kept = |key: &str| secrets.get(key).map_or("", String::as_str);
         let mut settings = secrets.clone();
         let mut set = |key: &str, value: &str| drop(settings.insert(key.to_owned(), value.to_owned()));
         set("NODE_ENV", "production");
@@ -137,6 +141,8 @@ impl Service {
         // the one that was freed last (mallopt(3)), so that the 16 MiB of one login's scrypt stayed with the role;
         // and V8 keeps up to three young generations of 16 MiB for speed that a mail role does not need.
         set("MALLOC_MMAP_THRESHOLD_", "131072");
+        // One arena: V8's helper threads would each keep one of their own, 1 MB or more a role.
+        set("MALLOC_ARENA_MAX", "1");
         set("NODE_OPTIONS", "--max-semi-space-size=1");
         set("DKIM_PRIVATE_KEY_PATH", &path(dkim::PRIVATE));
         set("DKIM_DOMAIN_NAME", domain);
@@ -148,8 +154,11 @@ impl Service {
         for role in ROLES {
             for need in role.needs {
                 match need.on {
-                    Upstream::Documents(uri) => set(uri, ""),
-                    Upstream::KeyValue(prefix) => set(&format!("{prefix}HOST"), ""),
+                    Upstream::Documents(uri) => set(uri, kept(uri)),
+                    Upstream::KeyValue(prefix) => {
+                        let host = format!("{prefix}HOST");
+                        set(&host, kept(&host));
+                    }
                     Upstream::Role(_) => {}
                 }
             }
