@@ -38,6 +38,7 @@ export function sorry(context, error) {
   const code = status(context, error);
   context.status(code);
   const [title, text] = {
+    400: ['Not understood', 'What you sent did not arrive whole. Go back and send it once more.'],
     403: ['Not allowed', 'This form was not sent from a page of this site.'],
     413: ['Too big', 'What you sent is more than this server takes. Go back: your text is still there.'],
     500: ['Something went wrong', 'It was written to the log of this server.'],

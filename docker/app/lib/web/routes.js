@@ -3,6 +3,7 @@ import { getConnInfo } from '@hono/node-server/conninfo';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { csrf } from 'hono/csrf';
+import { HTTPException } from 'hono/http-exception';
 import { secureHeaders } from 'hono/secure-headers';
 import { TooMany } from '../login.js';
 import { NotFound, WrongPassword } from '../person-errors.js';
@@ -52,7 +53,7 @@ export function webmail(people) {
   app.get('/sign-in', (context) => signInPage(context, { next: context.req.query('next') }));
 
   app.post('/sign-in', async (context) => {
-    const { address = '', password = '', next = '' } = await context.req.parseBody();
+    const { address = '', password = '', next = '' } = await form(context, { all: false });
     let person;
     try {
       person = await people.signIn(address, password, client(context));
@@ -72,13 +73,13 @@ export function webmail(people) {
   });
 
   app.post('/compose', async (context) => {
-    const form = await context.req.parseBody({ all: true });
-    const mail = written(form);
+    const fields = await form(context);
+    const mail = written(fields);
     let person;
     try {
       person = await signedIn(people, context);
       if (!person) throw new Expired();
-      if (form.action === 'save') {
+      if (fields.action === 'save') {
         const { folder, uid } = await person.save(await message(mail));
         say(context, 'saved');
         return context.redirect(`/compose?${new URLSearchParams({ how: 'draft', folder, uid })}`, 303);
@@ -119,7 +120,7 @@ export function webmail(people) {
   app.post('/mail/:folder', async (context) => {
     const { person } = context.var;
     const folder = context.req.param('folder');
-    const { uid = [], action, to } = await context.req.parseBody({ all: true });
+    const { uid = [], action, to } = await form(context);
     const uids = [uid].flat().map(Number);
     if (uids.length) say(context, await act(person, folder, uids, action, to));
     return context.redirect(link(folder), 303);
@@ -161,6 +162,16 @@ export function webmail(people) {
     return context.redirect('/sign-in', 303);
   });
   return app;
+}
+
+// What a form holds; a field that comes more than once is a list.
+async function form(context, options = { all: true }) {
+  try {
+    return await context.req.parseBody(options);
+  } catch (error) {
+    // Node throws a TypeError for a body that is no form; a limit that was passed has its own status.
+    throw error instanceof TypeError ? new HTTPException(400, { cause: error }) : error;
+  }
 }
 
 // The one who is signed in, whose session goes on.
