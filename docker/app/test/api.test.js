@@ -226,6 +226,19 @@ test('an attachment is passed on without being sent again', async (t) => {
   assert.equal(body, '\0\r\n\xff');
 });
 
+test('an attachment of many megabytes goes through', async (t) => {
+  const { service, joe, ann } = await made(t);
+  const content = Buffer.alloc(15_000_000, 'big').toString('base64');
+  const mail = { to: ['ann@example.test'], attachments: [{ content }] };
+  // Not by `ask`, which would hold all of it to the description.
+  const options = { method: 'POST', headers: { ...joe.login, 'Content-Type': 'application/json' } };
+  const { status } = await fetch(`${joe.base}/v1/messages`, { ...options, body: JSON.stringify(mail) });
+  assert.equal(status, 202, service.process('api').log);
+  const [{ uid }] = await mails(ann, 1);
+  const { body } = await ann.get(`/v1/messages/INBOX/${uid}`);
+  assert.equal(body.attachments[0].size, 15_000_000);
+});
+
 test('all words of a search have to be in a mail, encoded or not, and pages are counted from the newest', async (t) => {
   const { service, joe, names } = await made(t);
   const send = (subject, text) =>
