@@ -4,6 +4,7 @@ import { Properties } from './dav-properties.js';
 import { report } from './dav-reports.js';
 import { Refused, XML, child, children, document, element, href, nameOf, parse, response } from './dav-xml.js';
 
+const MOST_XML = 1024 * 1024; // characters: thousands of hrefs; to read more of it takes seconds
 const METHODS = ['OPTIONS', 'GET', 'HEAD', 'PUT', 'DELETE', 'PROPFIND', 'PROPPATCH', 'REPORT', 'MKCOL'];
 export const allowed = (kind) => [...METHODS, ...kind.methods].join(', ');
 
@@ -35,8 +36,7 @@ export function methods(kind) {
   }
 
   return {
-    OPTIONS: (context) =>
-      context.body(null, 200, { dav: kind.compliance, allow: allowed(kind), 'content-length': '0' }),
+    OPTIONS: (context) => context.body(null, 200, { allow: allowed(kind), 'content-length': '0' }),
 
     GET(context, { type, row }) {
       if (type !== 'object') throw new Refused(405);
@@ -121,6 +121,9 @@ async function text(context, otherwise) {
   }
 }
 
+// The root of the body.
 async function read(context) {
-  return parse(await text(context, new Refused(400)));
+  const body = await text(context, new Refused(400));
+  if (body.length > MOST_XML) throw new Refused(413);
+  return parse(body);
 }

@@ -43,6 +43,7 @@ export async function serveDav(kind, settingsPrefix) {
     const key = { account: account.id, password: encrypt(password), kind: kind.kind };
     const ask = (method, parameters) => storage.request(method, { ...key, ...parameters });
     context.set('user', { address: account.address, ask });
+    context.header('dav', kind.compliance); // some clients look for it in any answer
     await next();
   });
   const tooBig = (context) => tell(new Refused(413, `${kind.prefix}:max-resource-size`), context, kind);

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DOMParser } from '@xmldom/xmldom';
+import { createDAVClient } from 'tsdav';
 import { Service, freePort, within } from './service.js';
 
 const CALENDAR = '/dav/joe%40example.test/calendar/';
@@ -25,7 +26,7 @@ async function client(t, role = 'caldav') {
     const hrefs = response.status === 207 ? found(text, 'href') : [];
     return { status: response.status, headers: response.headers, text, hrefs };
   };
-  return { service, ask, joe };
+  return { service, ask, joe, url: `http://127.0.0.1:${port}` };
 }
 
 function found(xml, name) {
@@ -312,6 +313,7 @@ test('whatever is malformed is refused, and the role goes on', async (t) => {
     ['PROPFIND', '<D:propfind/>', 400],
     ['PROPFIND', '<!DOCTYPE x [<!ENTITY y "z">]><propfind xmlns="DAV:"><allprop/></propfind>', 400],
     ['PROPFIND', `${'<a>'.repeat(20_000)}${'</a>'.repeat(20_000)}`, 400],
+    ['PROPFIND', '<a>'.repeat(400_000), 413],
     ['PROPPATCH', '', 400],
     ['REPORT', '', 400],
     ['REPORT', '<x/>', 403],
@@ -342,3 +344,36 @@ test('whatever is malformed is refused, and the role goes on', async (t) => {
   assert.equal((await ask('PROPFIND', CALENDAR, undefined, { depth: '1' })).hrefs.length, 1);
   assert.doesNotMatch(service.process('caldav').log, /"error"/);
 });
+
+test('tsdav finds calendars and address books, and what is in them', async (t) => {
+  const { service, joe, url } = await client(t);
+  const iCalString = event('one', AT_TEN);
+  const dav = await connect(url, joe, 'caldav');
+  const [calendar] = await dav.fetchCalendars();
+  assert.deepEqual([calendar.displayName, new URL(calendar.url).pathname], ['Calendar', CALENDAR]);
+  const made = await dav.createCalendarObject({ calendar, filename: 'one.ics', iCalString });
+  assert.equal(made.status, 201);
+  const timeRange = { start: '2026-03-02T00:00:00Z', end: '2026-03-03T00:00:00Z' };
+  const [object, ...more] = await dav.fetchCalendarObjects({ calendar, timeRange });
+  // It trims what it has read.
+  assert.deepEqual([object.data, object.etag, more], [iCalString.trim(), made.headers.get('etag'), []]);
+  assert.equal((await dav.deleteCalendarObject({ calendarObject: object })).status, 204);
+
+  service.settings.CARDDAV_PORT = await freePort();
+  service.settings.CARDDAV_PROTOCOL = 'http';
+  await service.start('carddav');
+  const contacts = await connect(`http://127.0.0.1:${service.settings.CARDDAV_PORT}`, joe, 'carddav');
+  const [addressBook] = await contacts.fetchAddressBooks();
+  const vCardString = card('ann', 'FN:Ann');
+  assert.equal((await contacts.createVCard({ addressBook, filename: 'ann.vcf', vCardString })).status, 201);
+  const cards = await contacts.fetchVCards({ addressBook });
+  assert.deepEqual(
+    cards.map(({ data }) => data),
+    [vCardString.trim()],
+  );
+});
+
+function connect(serverUrl, { user: username, pass: password }, defaultAccountType) {
+  const credentials = { username, password };
+  return createDAVClient({ serverUrl, credentials, authMethod: 'Basic', defaultAccountType });
+}
