@@ -99,12 +99,11 @@ fn node(own: &Own, folder: &Path) -> Option<Finding> {
 
 /// Settings that look like ours and are not: they are passed over, so that a slip would go unseen.
 fn mistyped() -> impl Iterator<Item = Finding> {
-    let known = || OWN.iter().map(|own| own.key);
-    let strange =
-        environment().filter(move |(key, _)| key.starts_with("BERTH_") && !known().any(|own| own == key));
-    strange.filter_map(move |(key, _)| {
-        let meant = berth_report::nearest(&key, known())?;
-        let message = format!("is no setting of berth-init; did you mean {meant}?");
+    let known = || OWN.iter().filter_map(|own| own.key.strip_prefix("BERTH_"));
+    environment().filter_map(move |(key, _)| {
+        let name = key.strip_prefix("BERTH_").filter(|name| !known().any(|own| own == *name))?;
+        let meant = berth_report::nearest(name, known())?;
+        let message = format!("is no setting of berth-init; did you mean BERTH_{meant}?");
         Some(Finding::warned(message).of(&key).at(&Origin::Environment))
     })
 }
