@@ -58,10 +58,15 @@ impl Door {
     /// A document store that can be written, and knows no users: {isWritablePrimary: true, ok: 1.0} in MongoDB's
     /// protocol, to whatever is asked.
     pub fn documents() -> Self {
+        Self::documents_at("0")
+    }
+
+    /// The same on a port that was free a moment ago.
+    pub fn documents_at(port: &str) -> Self {
         let document = b"\x25\0\0\0\x08isWritablePrimary\0\x01\x01ok\0\0\0\0\0\0\0\xf0\x3f\0";
         let answer =
             [[58, 7, 1, 2013, 0].map(i32::to_le_bytes).concat(), vec![0], document.to_vec()].concat();
-        Self::at(0, move |mut stream, _| {
+        Self::at(port.parse().unwrap(), move |mut stream, _| {
             while stream.read(&mut [0; 1024]).is_ok_and(|count| count > 0) {
                 let _ = stream.write_all(&answer);
             }
