@@ -1,5 +1,5 @@
 // Filters of queries: CALDAV:filter (RFC 4791 9.7) and CARDDAV:filter (RFC 6352 10.5), over what ical.js has parsed.
-import { TIMES, ms, overlaps, range } from './dav-time.js';
+import { TIMES, ms, overlaps, range, rings } from './dav-time.js';
 import { Refused, child, children, nameOf } from './dav-xml.js';
 
 // RFC 4790 9: what is compared in place of a text.
@@ -14,7 +14,7 @@ const COMPARISONS = {
   'starts-with': (value, wanted) => value.startsWith(wanted),
   'ends-with': (value, wanted) => value.endsWith(wanted),
 };
-const TIMED = new Set(['vevent', 'vtodo', 'vjournal']);
+const TIMED = { vevent: overlaps, vtodo: overlaps, vjournal: overlaps, valarm: rings };
 
 export const collations = Object.keys(COLLATIONS);
 
@@ -45,8 +45,8 @@ function component(filter) {
     switch (nameOf(inner)) {
       case 'C:time-range': {
         const span = range(inner, 'C:valid-filter');
-        if (!TIMED.has(name)) throw new Refused(403, 'C:supported-filter');
-        return (each) => overlaps(each, span);
+        if (!Object.hasOwn(TIMED, name)) throw new Refused(403, 'C:supported-filter');
+        return (each) => TIMED[name](each, span);
       }
       case 'C:comp-filter': {
         const matches = component(inner);

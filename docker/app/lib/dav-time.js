@@ -107,6 +107,22 @@ export function overlaps(component, [from, to]) {
   return from <= Math.max(created, completed) && to >= Math.min(created, completed);
 }
 
+// Whether an alarm goes off in the range, its repetitions aside. One whose trigger nobody can read never does.
+export function rings(alarm, [from, to]) {
+  try {
+    const trigger = alarm.getFirstProperty('trigger');
+    const value = trigger.getFirstValue();
+    const within = (time) => from <= time && time < to;
+    if (value.toUnixTime) return within(ms(value));
+    const shift = value.toSeconds() * 1000;
+    const moment = trigger.getParameter('related') === 'END' ? 2 : 1; // of what `occurrences` gives
+    const around = [from - shift - 1, to - shift + 1];
+    return occurrences(alarm.parent, around).some((occurrence) => within(occurrence[moment] + shift));
+  } catch {
+    return false;
+  }
+}
+
 // [first, last] in ms between which all of a calendar happens, a day wider for the zones of those without one; null
 // where there is no bound. Throws if a time, or a rule, is none.
 export function bounds(calendar) {
