@@ -1,7 +1,7 @@
 // When events happen: what a device finds in a range of time.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AT_TEN, CALENDAR, between, client, event, found, query, report } from './dav-device.js';
+import { AT_TEN, CALENDAR, between, client, event, query, report } from './dav-device.js';
 
 test('events are found by the times at which they happen', async (t) => {
   const { ask } = await client(t);
