@@ -63,14 +63,14 @@ pub struct Up {
     /// The mail domain, fixed at the first start [default: example.test]
     #[arg(long, value_name = "NAME")]
     pub domain: Option<String>,
-    /// Added to every port, so that a second installation has its own
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub port_offset: u16,
+    /// Added to every port, so that a second installation has its own [default: as before, at first 0]
+    #[arg(long, value_name = "N")]
+    pub port_offset: Option<u16>,
     /// Run these roles only, with those that they need
     #[arg(long, value_name = "ROLE,…", value_delimiter = ',')]
     pub only: Vec<String>,
-    /// The addresses to listen on
-    #[arg(long, value_name = "ADDR,…", value_delimiter = ',', default_value = "127.0.0.1,::1")]
+    /// The addresses to listen on [default: as before, at first 127.0.0.1,::1]
+    #[arg(long, value_name = "ADDR,…", value_delimiter = ',')]
     pub listen: Vec<IpAddr>,
     /// How many roles may be starting at a time [default: as many as there are processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -91,7 +91,7 @@ pub struct Status {
     /// As JSON (docs/reference/berth.md)
     #[arg(long)]
     pub json: bool,
-    /// Again every second, until Ctrl-C
+    /// Keep looking, and show what changes, until q or Ctrl-C
     #[arg(long)]
     pub watch: bool,
 }

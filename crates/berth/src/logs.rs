@@ -6,14 +6,21 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use berth_engine::{Engine, EngineError};
+use berth_report::{Code, Problem};
 
-use crate::{arguments, open, problem, service};
+use crate::{again, arguments, open, problem, service};
 
 pub fn run(state: Option<PathBuf>, arguments: &arguments::Logs) -> anyhow::Result<ExitCode> {
     let folder = open::folder(state)?;
     let engine = open::engine(&folder);
     let names = if let Some(name) = &arguments.role {
-        vec![service::known(name)?.name.to_owned()]
+        let name = service::known(name)?.name;
+        if !folder.log(name).exists() {
+            let problem =
+                Problem::new(Code::Unavailable, format!("{name} has written no log here: it never ran"));
+            return Err(problem.hint(format!("what runs: {}", again::berth("status"))).into());
+        }
+        vec![name.to_owned()]
     } else {
         let logs = |role: &&&berth_role::Role| folder.log(role.name).exists();
         berth_catalogue::ROLES.iter().filter(logs).map(|role| role.name.to_owned()).collect()

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 mod account;
+mod again;
 mod arguments;
 mod canary;
 mod certificate;
@@ -11,12 +12,15 @@ mod doors;
 mod down;
 mod interrupts;
 mod latency;
+mod listening;
 mod logs;
+mod node;
 mod open;
 mod places;
 mod problem;
 mod prove;
 mod restart;
+mod screen;
 mod secrets;
 mod service;
 mod status;
@@ -24,6 +28,7 @@ mod stdout;
 mod table;
 mod up;
 mod view;
+mod watch;
 
 use arguments::{Arguments, Verb};
 
@@ -33,6 +38,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let state = arguments.state;
+    again::remember(state.as_deref());
     match arguments.verb {
         Verb::Up(up) => up::run(state, &up),
         Verb::Down => down::run(state),

@@ -1,28 +1,49 @@
 //! What the reader can do about an engine's error, and the exit code that it ends with.
 
-use berth_engine::EngineError;
 use berth_engine::folder::FolderError;
+use berth_engine::{EngineError, Holder};
 use berth_report::{Code, Problem};
+
+use crate::again;
 
 /// An engine's error as a problem.
 pub fn of(error: EngineError) -> anyhow::Error {
     let (code, hint) = match &error {
         EngineError::Folder(folder) => return of_folder_hint(folder).because_of(error),
-        EngineError::Busy(_) => {
-            (Code::Unavailable, Some("stop that process, or use other ports: --port-offset 4000".to_owned()))
-        }
+        EngineError::Busy(busy) => return of_busy(busy, None),
         EngineError::Port { .. } => (Code::Unavailable, None),
         EngineError::Run { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
             (Code::NotFound, None)
         }
         EngineError::Run { .. } => (Code::CannotRun, None),
-        EngineError::Died { name, .. } | EngineError::Late { name, .. } => {
-            (Code::Unavailable, Some(format!("its whole log: berth logs {name} -n 100")))
+        EngineError::Died { name, .. } | EngineError::Late { name, .. } => (
+            Code::Unavailable,
+            Some(format!("its whole log: {}", again::berth(&format!("logs {name} -n 100")))),
+        ),
+        EngineError::NotRunning(_) => {
+            (Code::Unavailable, Some(format!("what runs: {}", again::berth("status"))))
         }
-        EngineError::NotRunning(_) => (Code::Unavailable, Some("what runs: berth status".to_owned())),
         _ => (Code::Failure, None),
     };
     Told { code, hint }.because_of(error)
+}
+
+/// Ports that others hold, each on a line, and an offset at which none is held.
+pub fn of_busy(busy: &[(String, u16, Option<Holder>)], free: Option<u16>) -> anyhow::Error {
+    let one = |(name, port, holder): &(String, u16, Option<Holder>)| {
+        let holder = holder.as_ref().map_or("another process".to_owned(), ToString::to_string);
+        format!("port {port} of {name} is held by {holder}")
+    };
+    let what = match busy.len() {
+        1 => "a port is taken".to_owned(),
+        many => format!("{many} ports are taken"),
+    };
+    // One cause for all, with a line for each.
+    let all: Vec<String> = busy.iter().map(one).collect();
+    let problem = Problem::new(Code::Unavailable, what).because(anyhow::anyhow!(all.join("\n         ")));
+    let other = free.map_or(String::new(), |offset| format!(", or use other ports: --port-offset {offset}"));
+    let stop = if busy.len() == 1 { "stop that process" } else { "stop what holds them" };
+    problem.hint(format!("{stop}{other}")).into()
 }
 
 /// A state folder's error as a problem.

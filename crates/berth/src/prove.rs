@@ -16,7 +16,7 @@ use crate::canary::Canary;
 use crate::interrupts::{INTERRUPTED, Interrupts};
 use crate::latency::Latencies;
 use crate::stdout::print;
-use crate::{doors, open, problem, table};
+use crate::{again, doors, open, problem, table};
 
 /// How often is looked whether somebody wants an end.
 const LOOK: Duration = Duration::from_millis(50);
@@ -25,10 +25,8 @@ pub fn run(state: Option<PathBuf>, arguments: Prove) -> anyhow::Result<ExitCode>
     let folder = open::folder(state)?;
     let interrupts = Interrupts::count()?;
     let engine = open::engine(&folder);
-    let wanted = engine
-        .wanted()
-        .map_err(problem::of)?
-        .ok_or_else(|| Problem::new(Code::Unavailable, "nothing is up here").hint("bring it up: berth up"))?;
+    let wanted = engine.wanted().map_err(problem::of)?.ok_or_else(nothing_is_up)?;
+    engine.tend().map_err(problem::of)?;
     let through = Through {
         engine: &engine,
         wanted: &wanted,
@@ -60,6 +58,11 @@ pub fn run(state: Option<PathBuf>, arguments: Prove) -> anyhow::Result<ExitCode>
         (0, true) => ExitCode::SUCCESS,
         (0, false) => ExitCode::FAILURE,
     })
+}
+
+fn nothing_is_up() -> Problem {
+    let problem = Problem::new(Code::Unavailable, "nothing is up here");
+    problem.hint(format!("bring it up: {}", again::berth("up")))
 }
 
 /// A mailbox that exists, with the password from stdin.

@@ -1,18 +1,22 @@
-//! `berth status`: how each role is, once or again every second.
+//! `berth status`: how each role is, once, or for as long as somebody looks.
 
-use std::io::{IsTerminal, stdout};
+use std::io::{Write, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use berth_engine::{Engine, Local, Seen, State};
 use serde::Serialize;
 
+use crate::interrupts::Interrupts;
+use crate::screen::Screen;
 use crate::stdout::print;
-use crate::{arguments, open, problem, table};
+use crate::watch::{Watch, clock};
+use crate::{again, arguments, open, problem, table};
 
 const AGAIN: Duration = Duration::from_secs(1);
+const GLANCE: Duration = Duration::from_millis(100);
 
 /// What `berth status --json` prints: docs/reference/berth.md.
 #[derive(Serialize)]
@@ -26,22 +30,71 @@ struct Report {
 
 pub fn run(state: Option<PathBuf>, arguments: &arguments::Status) -> anyhow::Result<ExitCode> {
     let engine = open::engine(&open::folder(state)?);
-    let redraw = stdout().is_terminal() && !arguments.json;
-    loop {
+    engine.tend().map_err(problem::of)?;
+    if !arguments.watch {
         let report = look(&engine)?;
-        let text = match (arguments.json, arguments.watch) {
-            (true, true) => serde_json::to_string(&report)? + "\n",
-            (true, false) => serde_json::to_string_pretty(&report)? + "\n",
-            _ if report.up => table::roles(&report.roles),
-            _ => "  nothing is up here: berth up\n".to_owned(),
-        };
-        if !arguments.watch {
-            print(&text);
-            return Ok(if report.ready { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        print(&if arguments.json { serde_json::to_string_pretty(&report)? + "\n" } else { told(&report) });
+        return Ok(if report.ready { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    let interrupts = Interrupts::count()?;
+    match Screen::take() {
+        Some(screen) if !arguments.json => draw(&engine, screen, &interrupts)?,
+        _ => say(&engine, arguments.json, &interrupts)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// On a terminal: the table, in place, and below it what has changed.
+fn draw(engine: &Local, mut screen: Screen, interrupts: &Interrupts) -> anyhow::Result<()> {
+    let mut watch = Watch::default();
+    while interrupts.so_far() == 0 {
+        let report = look(engine)?;
+        let (looked, now) = (Instant::now(), Instant::now());
+        watch.see(&report.roles, now);
+        let text = format!("{}\n{}\n  q ends this, and nothing else\n", told(&report), watch.changes(now));
+        // Looked at often, so that a key and another size of the window count at once.
+        while looked.elapsed() < AGAIN && interrupts.so_far() == 0 {
+            screen.draw(&text);
+            let begun = Instant::now();
+            if screen.is_over(GLANCE) {
+                return Ok(());
+            }
+            sleep(GLANCE.saturating_sub(begun.elapsed()));
         }
-        // Home, and clear to the end of the screen (ECMA-48 CUP and ED).
-        print(&if redraw { format!("\x1b[H\x1b[J{text}") } else { text });
-        sleep(AGAIN);
+    }
+    Ok(())
+}
+
+/// Elsewhere: the table once, and then a line for each change; as JSON everything every second.
+fn say(engine: &Local, json: bool, interrupts: &Interrupts) -> anyhow::Result<()> {
+    let mut watch = Watch::default();
+    let mut first = true;
+    while interrupts.so_far() == 0 {
+        let report = look(engine)?;
+        let changes = watch.see(&report.roles, Instant::now());
+        let text = match (json, first) {
+            (true, _) => serde_json::to_string(&report)? + "\n",
+            (false, true) => told(&report),
+            (false, false) => changes.iter().map(|change| format!("{} {change}\n", clock())).collect(),
+        };
+        if stdout().write_all(text.as_bytes()).and_then(|()| stdout().flush()).is_err() {
+            // Whoever reads has seen enough.
+            return Ok(());
+        }
+        first = false;
+        let looked = Instant::now();
+        while looked.elapsed() < AGAIN && interrupts.so_far() == 0 {
+            sleep(GLANCE);
+        }
+    }
+    Ok(())
+}
+
+fn told(report: &Report) -> String {
+    if report.up {
+        table::roles(&report.roles)
+    } else {
+        format!("  nothing is up here: {}\n", again::berth("up"))
     }
 }
 

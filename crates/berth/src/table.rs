@@ -34,7 +34,7 @@ pub fn roles(seen: &[Seen]) -> String {
             seen.state.word().to_owned(),
             after(seen.for_ms),
             after(seen.ready_after_ms),
-            seen.restarts.to_string(),
+            restarts(seen),
             number(seen.init),
             number(seen.main),
             memory(seen),
@@ -43,6 +43,14 @@ pub fn roles(seen: &[Seen]) -> String {
         ]
     };
     columns(&[head].into_iter().chain(seen.iter().map(row)).collect::<Vec<_>>())
+}
+
+/// How often it was started again, and how long ago that was the last time.
+fn restarts(seen: &Seen) -> String {
+    match (seen.restarts, seen.main_for_ms) {
+        (0, _) | (_, None) => seen.restarts.to_string(),
+        (count, Some(ms)) => format!("{count}, {} ago", time(Duration::from_millis(ms))),
+    }
 }
 
 /// The word for how TLS begins.

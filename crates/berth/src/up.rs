@@ -10,11 +10,12 @@ use berth_role::Role;
 use crate::account::{self, Account};
 use crate::arguments::Up;
 use crate::interrupts::INTERRUPTED;
+use crate::listening::Listening;
 use crate::prove::Through;
 use crate::service::{self, DEFAULT_DOMAIN, Service};
 use crate::stdout::print;
 use crate::view::View;
-use crate::{certificate, dkim, doors, open, places, problem, prove, secrets, table};
+use crate::{again, certificate, dkim, doors, node, open, places, problem, prove, secrets, table};
 
 pub fn run(state: Option<PathBuf>, arguments: &Up) -> anyhow::Result<ExitCode> {
     // A mistake must not leave a state folder behind.
@@ -22,11 +23,16 @@ pub fn run(state: Option<PathBuf>, arguments: &Up) -> anyhow::Result<ExitCode> {
     let folder = Folder::create(&places::state(state)?).map_err(problem::of_folder)?;
     let mut view = View::on_stderr()?;
     let lock = folder.lock("up").map_err(problem::of_folder)?;
-    let wanted = prepare(&folder, arguments, found, &mut view)?;
+    let listening = Listening::of(&folder, arguments.port_offset, &arguments.listen)?;
+    let wanted = prepare(&folder, arguments, &listening, found, &mut view)?;
     let at_once = arguments.at_once.map_or_else(open::processors, usize::from);
     let mut engine = Local::new(folder.clone(), at_once);
 
-    let proven = match bring_up(&mut engine, &folder, &wanted, !arguments.no_prove, &mut view) {
+    if let Some(warning) = node::warning(&engine, &wanted) {
+        view.say(&warning);
+    }
+
+    let proven = match bring_up(&mut engine, &folder, &wanted, &listening, arguments, &mut view) {
         Err(_) if view.interrupts() > 0 => {
             view.say("interrupted: stopping");
             engine.down(&mut view).map_err(problem::of)?;
@@ -37,7 +43,8 @@ pub fn run(state: Option<PathBuf>, arguments: &Up) -> anyhow::Result<ExitCode> {
     drop(lock);
     let code = if proven { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     if arguments.detach {
-        view.say("it goes on running; berth status, berth logs, berth down");
+        let verbs = ["status", "logs", "down"].map(again::berth);
+        view.say(&format!("it goes on running; {}", verbs.join(", ")));
         return Ok(code);
     }
     if !arguments.once {
@@ -73,11 +80,17 @@ impl Found {
 }
 
 /// Makes what the state folder has to hold.
-fn prepare(folder: &Folder, arguments: &Up, found: Found, view: &mut View) -> anyhow::Result<Wanted> {
+fn prepare(
+    folder: &Folder,
+    arguments: &Up,
+    listening: &Listening,
+    found: Found,
+    view: &mut View,
+) -> anyhow::Result<Wanted> {
     let kept = secrets::kept(folder)?;
     let domain = domain(arguments.domain.as_deref(), kept.get("DOMAIN").map(String::as_str))?;
     let Found { app, node, init, roles, absent } = found;
-    let (offset, listen) = (arguments.port_offset, arguments.listen.clone());
+    let (offset, listen) = (listening.port_offset, listening.listen.clone());
     let service = Service { domain, offset, listen, app, node, init, roles };
     let secrets = secrets::complete(folder, kept, &service.domain)?;
     dkim::ensure(folder)?;
@@ -107,29 +120,30 @@ fn bring_up(
     engine: &mut Local,
     folder: &Folder,
     wanted: &Wanted,
-    with_proof: bool,
+    listening: &Listening,
+    arguments: &Up,
     view: &mut View,
 ) -> anyhow::Result<bool> {
-    raise(engine, wanted, Until::Said, view)?;
+    raise(engine, wanted, listening, Until::Said, view)?;
+    listening.keep(folder)?;
     view.settle();
     let can = account::possible(wanted);
     let domain = wanted.environment.get("WEB_HOST").map_or("", String::as_str);
     let account = can.then(|| account::first(engine, wanted, folder, domain)).transpose()?;
-    let proven = if with_proof {
-        let proven = proven(engine, folder, wanted, view)?;
+    let mut well = true;
+    if !arguments.no_prove {
+        well = proven(engine, folder, wanted, view)?;
         view.say(&format!("{} from the start to the end of the proof", table::time(view.elapsed())));
-        proven
-    } else {
-        true
-    };
-    raise(engine, wanted, Until::Ready, view)?;
+    }
+    raise(engine, wanted, listening, Until::Ready, view)?;
     view.settle();
     view.live = false;
     print(&format!("\n{}", table::roles(&engine.status().map_err(problem::of)?)));
-    if let Some(account) = account {
+    // Nobody can try what is about to stop.
+    if let Some(account) = account.filter(|_| !arguments.once) {
         print(&by_hand(wanted, &account, &folder.path(certificate::AUTHORITY)));
     }
-    Ok(proven)
+    Ok(well)
 }
 
 /// Proves it, as far as can be without being given a mailbox. Answers whether nothing failed.
@@ -145,8 +159,17 @@ fn proven(engine: &Local, folder: &Folder, wanted: &Wanted, view: &View) -> anyh
 }
 
 /// Has the engine bring it up; of one that failed, its last lines are said first.
-fn raise(engine: &mut Local, wanted: &Wanted, until: Until, view: &mut View) -> anyhow::Result<()> {
+fn raise(
+    engine: &mut Local,
+    wanted: &Wanted,
+    listening: &Listening,
+    until: Until,
+    view: &mut View,
+) -> anyhow::Result<()> {
     engine.up(wanted, until, view).map_err(|error| {
+        if let EngineError::Busy(busy) = &error {
+            return problem::of_busy(busy, listening.free_offset(wanted));
+        }
         if let EngineError::Died { name, last, .. } | EngineError::Late { name, last, .. } = &error {
             view.settle();
             view.say(&format!("the last lines of {name}:"));
@@ -170,10 +193,14 @@ fn by_hand(wanted: &Wanted, account: &Account, authority: &Path) -> String {
         ("password", Some(account.password.clone())),
         ("IMAP", door(doors::IMAP)),
         ("SMTP", door(doors::SUBMISSION)),
+        (
+            "web page",
+            doors::door(wanted, doors::WEB).map(|port| format!("https://{host}:{}/", port.listening.number)),
+        ),
         ("authority", Some(authority.display().to_string())),
     ];
     let rows = rows.into_iter().filter_map(|(key, value)| Some(vec![key.to_owned(), value?]));
-    format!("\nTry it with any mail client:\n\n{}\n", table::columns(&rows.collect::<Vec<_>>()))
+    format!("\nTry it with any mail client or browser:\n\n{}\n", table::columns(&rows.collect::<Vec<_>>()))
 }
 
 #[cfg(test)]

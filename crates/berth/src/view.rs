@@ -9,7 +9,7 @@ use berth_engine::plan::Why;
 use berth_engine::{Event, Seen, State, Watcher};
 
 use crate::interrupts::Interrupts;
-use crate::table;
+use crate::{again, table};
 
 const REDRAW: Duration = Duration::from_millis(100);
 const SAY_AGAIN: Duration = Duration::from_secs(5);
@@ -161,7 +161,10 @@ fn told(event: &Event) -> String {
         Event::Ended(name, pause) => {
             format!("{name} ended by itself; started again in {}", table::time(*pause))
         }
-        Event::GivenUp(name) => format!("{name} ends again and again and is left alone: berth logs {name}"),
+        Event::GivenUp(name) => {
+            let logs = again::berth(&format!("logs {name}"));
+            format!("{name} ends again and again and is left alone: {logs}")
+        }
         Event::StillStopping(left) => {
             let one =
                 |(name, rest): &(String, Duration)| format!("{name} (at most {} more)", table::time(*rest));

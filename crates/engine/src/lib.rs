@@ -115,8 +115,10 @@ pub struct Seen {
     pub for_ms: Option<u64>,
     /// From its start until it was ready, in milliseconds, once it was.
     pub ready_after_ms: Option<u64>,
-    /// How often its main process was started again.
+    /// How often its main process was started again, with its init or by it.
     pub restarts: u32,
+    /// For how long its main process has been running, in milliseconds.
+    pub main_for_ms: Option<u64>,
     /// The process id of its init.
     pub init: Option<u32>,
     /// The process id of its main process.
@@ -238,6 +240,10 @@ pub trait Engine {
         take: &mut dyn FnMut(&str, &str) -> io::Result<()>,
     ) -> Result<(), EngineError>;
 
+    /// Puts aside the logs that have grown too long. Whatever is kept up is looked after; of what runs by itself,
+    /// whoever looks at it does this.
+    fn tend(&self) -> Result<(), EngineError>;
+
     /// Runs a script of the application beside the instances, with their settings.
     fn exec(&self, wanted: &Wanted, script: &[&str], input: &str) -> Result<Output, EngineError>;
 }
@@ -249,7 +255,7 @@ pub enum EngineError {
     #[error(transparent)]
     Folder(#[from] folder::FolderError),
     /// Ports are taken by others: number and, where it can be known, who holds it.
-    #[error("{}", busy(.0))]
+    #[error("ports are taken")]
     Busy(Vec<(String, u16, Option<Holder>)>),
     /// A port may not be listened on.
     #[error("cannot listen on port {port} for {name}")]
@@ -316,12 +322,4 @@ pub enum EngineError {
     /// A file could not be read or written; the error names it.
     #[error("cannot use a file")]
     File(#[from] io::Error),
-}
-
-fn busy(ports: &[(String, u16, Option<Holder>)]) -> String {
-    let one = |(name, port, holder): &(String, u16, Option<Holder>)| {
-        let holder = holder.as_ref().map_or("another process".to_owned(), ToString::to_string);
-        format!("port {port} of {name} is held by {holder}")
-    };
-    ports.iter().map(one).collect::<Vec<_>>().join("; ")
 }

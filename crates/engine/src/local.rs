@@ -20,6 +20,9 @@ mod stop;
 /// the instance.
 const CONTROL: &str = "BERTH_CONTROL";
 
+/// Tells how often an instance was started again before its init was: whoever looks adds it to what the init says.
+const EARLIER: &str = "BERTH_EARLIER_RESTARTS";
+
 /// An init answers at once, unless something is wrong with it or the host is busy.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -41,6 +44,8 @@ pub struct Local {
     started: BTreeMap<String, Started>,
     /// What ran already, and was said to.
     adopted: BTreeSet<String>,
+    /// How often each was started again, as it was seen last.
+    restarts: BTreeMap<String, u32>,
 }
 
 /// An instance that this process has started.
@@ -64,7 +69,13 @@ impl Local {
     /// a time.
     #[must_use]
     pub fn new(folder: Folder, at_once: usize) -> Self {
-        Self { folder, at_once, started: BTreeMap::new(), adopted: BTreeSet::new() }
+        Self {
+            folder,
+            at_once,
+            started: BTreeMap::new(),
+            adopted: BTreeSet::new(),
+            restarts: BTreeMap::new(),
+        }
     }
 
     fn desired(&self) -> Result<Option<Desired>, EngineError> {
@@ -113,6 +124,7 @@ impl Local {
             restarts: 0,
             init: None,
             main: None,
+            main_for_ms: None,
             init_memory: None,
             main_memory: None,
             waiting_for: Vec::new(),
@@ -125,9 +137,11 @@ impl Local {
                 seen.state = State::Is(status.state);
                 seen.for_ms = Some(status.for_ms);
                 seen.ready_after_ms = status.ready_after_ms;
-                seen.restarts = status.restarts;
+                seen.restarts = status.restarts + earlier(status.init);
                 seen.init = Some(status.init);
                 seen.main = status.main.map(|main| main.pid);
+                let age = seen.main.and_then(Process::of).and_then(Process::age);
+                seen.main_for_ms = age.and_then(|age| age.as_millis().try_into().ok());
                 seen.waiting_for = status.waiting_for;
             }
             Err(AskError::Nobody(..)) if started.is_none() => seen.state = State::Down,
@@ -157,7 +171,7 @@ impl Local {
             && self.see(instance, PATIENCE)?.state == State::Down
         {
             self.kill(&instance.name, watcher);
-            self.start(wanted, instance)?;
+            self.start(wanted, instance, self.restarts.get(&instance.name).map_or(1, |before| before + 1))?;
             watcher.heard(Event::Started(instance.name.clone()));
         }
         Ok(true)
@@ -187,8 +201,12 @@ impl Engine for Local {
             let Some(wanted) = self.wanted()? else { return Ok(Kept::TakenDown) };
             let all = self.see_all(&wanted.instances, GLANCE)?;
             watcher.saw(&all);
+            self.tend()?;
             for (instance, seen) in wanted.instances.iter().zip(&all) {
                 let name = &instance.name;
+                if matches!(seen.state, State::Is(_)) {
+                    self.restarts.insert(name.clone(), seen.restarts);
+                }
                 match due.get(name).copied() {
                     _ if seen.state != State::Down => drop(due.remove(name)),
                     None => {
@@ -269,10 +287,22 @@ impl Engine for Local {
         }
     }
 
+    fn tend(&self) -> Result<(), EngineError> {
+        let wanted = self.wanted()?.unwrap_or_default();
+        let logs = wanted.instances.iter().map(|instance| self.folder.log(&instance.name));
+        Ok(logs.map(|log| log::put_aside_while_written(&log)).collect::<Result<(), _>>()?)
+    }
+
     fn exec(&self, wanted: &Wanted, script: &[&str], input: &str) -> Result<Output, EngineError> {
         spawn::run(&wanted.node, script, &wanted.app, &beside(wanted), input)
             .map_err(|source| EngineError::Run { program: wanted.node.clone(), source })
     }
+}
+
+/// How often the instance of an init was started again before that init was.
+fn earlier(init: u32) -> u32 {
+    let environment = process::environment(init);
+    environment.and_then(|environment| environment.get(EARLIER)?.parse().ok()).unwrap_or(0)
 }
 
 /// The settings, and what is taken over from us.

@@ -1,11 +1,11 @@
-//! The log files of instances: appended to, rotated when an instance is started, read from their end.
+//! The log files of instances: appended to, put aside when they are too long, read from their end.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// A log that is longer than this when its instance is started is put aside.
+/// A log that is longer than this is put aside.
 const LONGEST: u64 = 10 * 1024 * 1024;
 
 /// So many logs that were put aside are kept.
@@ -24,11 +24,42 @@ fn rotate(path: &Path, longest: u64) -> io::Result<()> {
     if !path.metadata().is_ok_and(|log| log.len() > longest) {
         return Ok(());
     }
-    let aside = |number: u32| path.with_extension(format!("log.{number}"));
-    for number in (1..KEPT).rev().filter(|number| aside(*number).exists()) {
-        fs_err::rename(aside(number), aside(number + 1))?;
+    make_room(path)?;
+    fs_err::rename(path, aside(path, 1))
+}
+
+/// Puts a log aside that somebody writes to: its text is copied and the file made empty, because its writers have it
+/// open and would follow a new name. They append, so that they go on at its start. What is written between the end of
+/// the copy and the cut, microseconds, is lost; the log of a service that fills the disk loses more.
+pub fn put_aside_while_written(path: &Path) -> io::Result<()> {
+    copy_aside(path, LONGEST)
+}
+
+fn copy_aside(path: &Path, longest: u64) -> io::Result<()> {
+    if !path.metadata().is_ok_and(|log| log.len() > longest) {
+        return Ok(());
     }
-    fs_err::rename(path, aside(1))
+    let mut log = OpenOptions::new().read(true).write(true).open(path)?;
+    // Another berth may do it in this moment, or have done it.
+    if log.try_lock().is_err() || log.metadata()?.len() <= longest {
+        return Ok(());
+    }
+    make_room(path)?;
+    let mut copy = OpenOptions::new().write(true).create_new(true).mode(0o600).open(aside(path, 1))?;
+    io::copy(&mut log, &mut copy)?;
+    log.set_len(0)
+}
+
+fn aside(path: &Path, number: u32) -> PathBuf {
+    path.with_extension(format!("log.{number}"))
+}
+
+/// Numbers what was put aside one higher; the oldest is dropped.
+fn make_room(path: &Path) -> io::Result<()> {
+    for number in (1..KEPT).rev().filter(|number| aside(path, *number).exists()) {
+        fs_err::rename(aside(path, number), aside(path, number + 1))?;
+    }
+    Ok(())
 }
 
 /// The last lines of a log that were written after its first `from` bytes; none when there is no log.
@@ -77,6 +108,10 @@ impl Follower {
                 }
             }
             let Some(file) = &mut self.file else { return Ok(()) };
+            // It was made empty: what is there now was not read yet.
+            if file.metadata()?.len() < self.offset {
+                self.offset = 0;
+            }
             file.seek(SeekFrom::Start(self.offset))?;
             let mut bytes = Vec::new();
             self.offset += u64::try_from(file.take(TAIL).read_to_end(&mut bytes)?).unwrap_or(0);
@@ -141,6 +176,36 @@ mod tests {
         writeln!(open(&path).unwrap(), "five").unwrap();
         read(&mut follower).unwrap();
         assert_eq!(lines, ["one", "two", "three", "four", "five"]);
+    }
+
+    #[test]
+    fn a_log_is_put_aside_while_it_is_written_and_followed_and_no_line_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("imap.log");
+        let mut writer = open(&path).unwrap();
+        let mut follower = Follower::at(&path);
+        let mut lines = Vec::new();
+        let mut read = |follower: &mut Follower| {
+            follower.read(&mut |line| {
+                lines.push(line.to_owned());
+                Ok(())
+            })
+        };
+        for text in ["one", "two", "three"] {
+            writeln!(writer, "{text}, which is long enough").unwrap();
+            read(&mut follower).unwrap();
+            copy_aside(&path, 10).unwrap();
+            assert_eq!(path.metadata().unwrap().len(), 0);
+        }
+        writeln!(writer, "four").unwrap();
+        read(&mut follower).unwrap();
+        copy_aside(&path, 10).unwrap();
+        let told: Vec<_> = lines.iter().map(|line| line.split(',').next().unwrap()).collect();
+        assert_eq!(told, ["one", "two", "three", "four"]);
+        let aside =
+            |number| fs_err::read_to_string(folder.path().join(format!("imap.log.{number}"))).unwrap();
+        assert!(aside(1).starts_with("three") && aside(3).starts_with("one"));
+        assert_eq!(fs_err::read_to_string(&path).unwrap(), "four\n", "a short one stays");
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! Processes that may be somebody else's children, told apart by more than their number.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, SysconfVar, sysconf};
 
 use crate::plan::Environment;
 
@@ -56,6 +57,14 @@ impl Process {
     /// It has not ended.
     pub fn runs(self) -> bool {
         Self::of(self.pid) == Some(self)
+    }
+
+    /// For how long it has been running (proc_pid_stat(5), proc_uptime(5)).
+    pub fn age(self) -> Option<Duration> {
+        let uptime = fs_err::read_to_string("/proc/uptime").ok()?;
+        let uptime = Duration::try_from_secs_f64(uptime.split(' ').next()?.parse().ok()?).ok()?;
+        let ticks = u64::try_from(sysconf(SysconfVar::CLK_TCK).ok()??).ok()?;
+        Some(uptime.saturating_sub(Duration::from_millis(self.started * 1000 / ticks)))
     }
 
     /// Signals it, if it still is the same.
@@ -165,6 +174,8 @@ mod tests {
         let earlier = Process { started: us.started - 1, ..us };
         assert!(!earlier.runs());
         earlier.signal(Signal::SIGKILL);
+        assert!(us.age().unwrap() < Duration::from_hours(1));
+        assert!(Process::of(1).is_none_or(|first| first.age() >= us.age()), "nobody is older than the first");
         assert!(resident(us.pid).unwrap() > 1 << 20);
     }
 }

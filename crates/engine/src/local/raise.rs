@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::{GLANCE, Local, PATIENCE, Started, TICK, named};
+use super::{EARLIER, GLANCE, Local, PATIENCE, Started, TICK, named};
 use crate::plan::{self, Action, Phase};
 use crate::process::{self, Process};
 use crate::{EngineError, Event, Instance, Seen, State, Until, Wanted, Watcher, holder, log, spawn};
@@ -16,8 +16,17 @@ const READY_MARGIN: Duration = Duration::from_secs(15);
 const LAST_LINES: usize = 12;
 
 impl Local {
-    pub(super) fn start(&mut self, wanted: &Wanted, instance: &Instance) -> Result<(), EngineError> {
-        let environment = self.environment(wanted, instance)?;
+    /// Starts an init, of an instance that was started again so often before it.
+    pub(super) fn start(
+        &mut self,
+        wanted: &Wanted,
+        instance: &Instance,
+        restarts: u32,
+    ) -> Result<(), EngineError> {
+        let mut environment = self.environment(wanted, instance)?;
+        if restarts > 0 {
+            environment.insert(EARLIER.to_owned(), restarts.to_string());
+        }
         let log = log::open(&self.folder.log(&instance.name))?;
         let from = log.metadata()?.len();
         let pid = spawn::detached(&wanted.program, &instance.name, &wanted.app, &environment, log)
@@ -64,7 +73,7 @@ impl Local {
             };
             for name in plan::next_to_start(&wanted.instances, &phase, self.at_once) {
                 if let Some(instance) = wanted.instances.iter().find(|instance| instance.name == name) {
-                    self.start(wanted, instance)?;
+                    self.start(wanted, instance, 0)?;
                     watcher.heard(Event::Started(name.to_owned()));
                 }
             }
@@ -118,9 +127,12 @@ impl Local {
             .map(|instance| Ok((instance.name.clone(), self.environment(wanted, instance)?)));
         let environments = environments.collect::<Result<Vec<_>, EngineError>>()?;
         let families = self.families();
-        let running = families
-            .iter()
-            .filter_map(|(name, family)| Some((name.clone(), process::environment(family.leader?.pid)?)));
+        let running = families.iter().filter_map(|(name, family)| {
+            let mut environment = process::environment(family.leader?.pid)?;
+            // It is no setting, and no reason to start it anew.
+            environment.remove(EARLIER);
+            Some((name.clone(), environment))
+        });
         let known = self.desired()?.map(|desired| desired.wanted.instances).unwrap_or_default();
         self.remember(true, wanted)?;
         let (mut stops, mut starts) = (BTreeSet::new(), BTreeSet::new());
