@@ -338,6 +338,18 @@ test('the HTML of a mail is kept in, and pictures from elsewhere come only when 
   assert.ok(text.includes(`src="data:image/png;base64,${Buffer.from('picture').toString('base64')}"`));
 });
 
+test('mails that are made to be hard to read are read', async (t) => {
+  const many = 300_000;
+  const { browser } = await received(t, {
+    html: `<img src=${' '.repeat(many)}x${'<a '.repeat(many)}${'url('.repeat(many)}${'src='.repeat(many)}`,
+    text: `http://${'.'.repeat(many)}\n${'http://'.repeat(many)}\n${'>\n'.repeat(many)}${'> '.repeat(many)}`,
+  });
+  for (const page of ['', '?view=html', '/html']) {
+    assert.equal((await browser.get(`/mail/INBOX/1${page}`)).status, 200, page);
+  }
+  assert.equal((await browser.get('/compose?how=reply&folder=INBOX&uid=1')).status, 200);
+});
+
 test('folders whose names are odd are opened, and mails in them', async (t) => {
   const { service, joe, browser } = await received(t, { subject: 'to be moved', text: 'x' });
   await service.start('imap');

@@ -8,7 +8,7 @@ const DISARMED = /<(\/?)(?=(?:link|meta|base|i?frame|frameset|object|embed|fence
 const LEADS = /<(a|area)(?=[\s/])/gi;
 const LOADS = /<(img|image|video|source)(?=[\s/])/gi;
 const INSIDE = /(\bsrc\s*=\s*["']?|\bbackground\s*=\s*["']?|\burl\(\s*["']?)cid:([^"'\s)>]+)/gi;
-const REMOTE = /\b(?:src|srcset|background|poster|href)\s*=\s*["']?\s*(?:https?:)?\/\/|url\(\s*["']?\s*(?:https?:)?\/\//i;
+const REMOTE = /\b(?:src|srcset|background|poster|href)\s*=[\s"']*(?:https?:)?\/\/|url\([\s"']*(?:https?:)?\/\//i;
 
 const PICTURE = /^image\/[\w.+-]+$/;
 
