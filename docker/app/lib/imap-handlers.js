@@ -5,7 +5,6 @@ import imapHandler from 'wildduck/imap-core/lib/handler/imap-handler.js';
 const AT_ONCE = 200; // messages of a FETCH that need no source
 const CODES = new Set(['NONEXISTENT', 'ALREADYEXISTS', 'CANNOT', 'TRYCREATE']);
 const SOURCE = new Set(['body', 'rfc822', 'rfc822.header', 'rfc822.text']);
-const WHOLE = /^(rfc822|body)$/;
 
 // Sets server.onX for every X; `ask(session, method, parameters)` asks the mailbox of the session's user.
 export function handle(server, ask) {
@@ -109,9 +108,11 @@ async function fetch(ask, folder, { query, messages, markAsSeen, changedSince },
     if (markAsSeen) await ask(session, 'store', { folder, uids, action: 'add', flags: ['\\Seen'] });
     for (const row of await ask(session, 'fetch', { folder, uids, described, raw, changedSince })) {
       const message = { ...row, idate: new Date(row.date) };
-      const inner = query.filter((item) => !whole(item));
+      const inner = query.filter((item) => !piece(item));
       const answers = session.getQueryResponse(inner, message, { acceptUTF8Enabled: session.isUTF8Enabled() });
-      const values = query.map((item) => (whole(item) ? part(row.raw, item.partial) : answers[inner.indexOf(item)]));
+      const values = query.map((item) =>
+        piece(item) ? part(piece(item)(row.raw), item.partial) : answers[inner.indexOf(item)],
+      );
       const response = session.formatResponse('FETCH', row.uid, { query, values });
       // Nothing is to be said of a message that another session has expunged from this view.
       if (response) {
@@ -121,8 +122,23 @@ async function fetch(ask, folder, { query, messages, markAsSeen, changedSince },
   }
 }
 
-// The whole source goes out as it came in, byte for byte, not as rebuilt from its parts.
-const whole = ({ item, path, type }) => WHOLE.test(item) && (item === 'rfc822' || (path === '' && type === 'content'));
+// The source, its header and its text go out as they came in, byte for byte, not as rebuilt from the parts.
+const PIECES = {
+  content: (raw) => raw,
+  header: (raw) => raw.subarray(0, body(raw)),
+  text: (raw) => raw.subarray(body(raw)),
+};
+
+function piece({ item, path, type }) {
+  if (item === 'body') return path === '' && Object.hasOwn(PIECES, type) ? PIECES[type] : undefined;
+  return { rfc822: PIECES.content, 'rfc822.header': PIECES.header, 'rfc822.text': PIECES.text }[item];
+}
+
+// Where it begins: after the empty line, which is the header's (RFC 9051 6.4.5).
+function body(raw) {
+  const end = raw.indexOf('\r\n\r\n');
+  return end < 0 ? raw.length : end + 4;
+}
 
 function part(raw, { startFrom = 0, maxLength = raw.length } = {}) {
   return raw.toString('latin1', startFrom, Math.min(raw.length, startFrom + maxLength));
