@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 use berth_catalogue::concerns;
 use berth_report::{Code, Problem};
-use berth_role::{Listening, PortError, Role};
+use berth_role::{Listening, Role};
 use berth_settings::{Finding, Settings, Severity};
 
 use crate::needs::{self, NeedError, Needed};
@@ -32,27 +32,22 @@ impl Review {
         let settings = Settings::load(folder, environment());
         let get = |key: &str| settings.get(key).map(str::to_owned);
         let mut findings = settings.findings(|key| concerns(role, key));
-        let ports: Vec<_> = role.ports.iter().map(|port| port.resolve(&get)).collect();
-        findings.extend(ports.iter().filter_map(|port| Some(wrong_port(port.as_ref().err()?, &settings))));
+        // A port that is none was told by the settings' own rules.
+        let ports = role.ports.iter().filter_map(|port| port.resolve(&get).ok()).collect();
         let needs = needs::hard(role, &get).unwrap_or_else(|error| {
-            findings.push(match &error {
-                NeedError::Port(error) => wrong_port(error, &settings),
-                other => Finding::refused(other.to_string()),
-            });
+            if let NeedError::Uri { setting, error } = error {
+                let finding = Finding::refused(format!("cannot be used: {error}")).of(setting);
+                findings.push(match settings.setting(setting) {
+                    Some(given) => finding.at(given.origin()),
+                    None => finding,
+                });
+            }
             Vec::new()
         });
         let certificate = pem::check(role, &settings, folder, &mut findings);
         findings.extend(own_name(&settings));
         findings.sort_by_key(|finding| finding.severity);
-        Self {
-            role,
-            folder: folder.to_owned(),
-            ports: ports.into_iter().filter_map(Result::ok).collect(),
-            certificate,
-            needs,
-            findings,
-            settings,
-        }
+        Self { role, folder: folder.to_owned(), ports, certificate, needs, findings, settings }
     }
 
     /// What has to be said with this severity.
@@ -80,15 +75,6 @@ impl Review {
         let cause = anyhow!("the settings in {folder} cannot be used:{}", refused.collect::<String>());
         let hint = format!("`berth-init check {name}` says this and what is only odd, and starts nothing");
         Problem::new(Code::Settings, format!("cannot start the role {name}")).hint(hint).because(cause)
-    }
-}
-
-fn wrong_port(error: &PortError, settings: &Settings) -> Finding {
-    let finding =
-        Finding::refused(format!("is no port number (1 to 65535): {:?}", error.value)).of(error.setting);
-    match settings.setting(error.setting) {
-        Some(setting) => finding.at(setting.origin()),
-        None => finding,
     }
 }
 

@@ -14,8 +14,13 @@
 use berth_catalogue::ROLES;
 
 mod roles;
+mod settings;
 
 pub use roles::roles_page;
+pub use settings::settings_page;
+
+/// What the sample application says of its own settings.
+const SAMPLE_DEFAULTS: &str = include_str!("../../../docker/app/.env.defaults");
 
 /// A file of the repository that is rendered, and never edited by hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,5 +34,8 @@ pub struct Generated {
 /// All files that are rendered.
 #[must_use]
 pub fn generated() -> Vec<Generated> {
-    vec![Generated { path: "docs/reference/roles.md", text: roles_page(ROLES) }]
+    vec![
+        Generated { path: "docs/reference/roles.md", text: roles_page(ROLES) },
+        Generated { path: "docs/reference/settings.md", text: settings_page(ROLES, SAMPLE_DEFAULTS) },
+    ]
 }

@@ -53,7 +53,11 @@ impl Settings {
                 Some("is empty, and has to hold a secret and a comma after it".to_owned())
             }
             _ if setting.written.is_empty() => None,
-            Kind::Text | Kind::Flag | Kind::Port | Kind::File => None,
+            Kind::Text | Kind::Flag | Kind::File => None,
+            Kind::Port => match text.parse::<u16>() {
+                Ok(number) if number > 0 => None,
+                _ => Some(format!("is no port number (1 to 65535): {text:?}")),
+            },
             Kind::Database => match setting.value() {
                 Value::List(_) => Some(
                     "has a comma, so the application makes a list of it: put the whole in backticks"

@@ -169,6 +169,11 @@ pub static KNOWN: &[Known] = &[
         "takes a port that ends in 465, 993 or 995 for one with TLS from the first byte",
     ),
     named("POSTBOX_MX_HOST", Text, "where the sample hands over mail for its own domain"),
+    all(
+        "POSTBOX_FAULTS",
+        Text,
+        "how the sample is to misbehave, as the real application was seen to; empty: not at all",
+    ),
     named(
         "POSTBOX_DNS",
         Text,

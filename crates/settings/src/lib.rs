@@ -286,6 +286,12 @@ impl Settings {
     }
 }
 
+/// The pairs of a settings file's text, in order.
+#[must_use]
+pub fn pairs(text: &str) -> Vec<(String, String)> {
+    dotenv::parse(text).into_iter().filter_map(|line| line.pair).collect()
+}
+
 /// The numbers that JavaScript puts first in an object, in ascending order.
 fn array_index(key: &str) -> Option<u32> {
     let number: u32 = key.parse().ok()?;
