@@ -127,3 +127,30 @@ fn what_is_no_certificate_or_no_key_or_not_the_certificates_key_is_refused_at_st
         assert!(said.contains(path.to_str().unwrap()), "{said}");
     }
 }
+
+/// Docker keeps 4,096 bytes of it; quotes take two of JSON each, and a line break would make two lines.
+#[test]
+fn the_longest_answer_is_one_line_of_at_most_4096_bytes() {
+    let case = Case::new();
+    let deep = format!("{}line\nbreak", format!("{}/", "\"".repeat(200)).repeat(15));
+    fs_err::create_dir_all(case.path(&deep)).unwrap();
+    let (certificate, key) = (format!("{deep}/cert.pem"), format!("{deep}/key.pem"));
+    make_certificate(&case, &certificate, &key, "30");
+    let mut init = role(&case, &certificate, &key).start();
+    init.until("ready");
+    make_certificate(&case, &certificate, &key, "60");
+    for words in [&["health"][..], &["health", "--json"]] {
+        let output = init.ask(words);
+        assert_eq!(output.status.code(), Some(1));
+        let line = stdout(&output);
+        assert!(line.len() <= 4096 && line.lines().count() == 1 && line.ends_with('\n'), "{line:?}");
+        assert!(
+            line.contains("is not the one in") && !line.trim_end().contains(char::is_control),
+            "{line:?}"
+        );
+    }
+    let json = stdout(&init.ask(&["health", "--json"]));
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap()["good"], false);
+    init.signal(15);
+    assert_eq!(init.end(), 0);
+}
