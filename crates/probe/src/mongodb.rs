@@ -3,7 +3,7 @@
 use tokio_rustls::rustls::crypto::CryptoProvider;
 
 use crate::bson::{Document, Value, Writer};
-use crate::connection::{Connection, LONGEST};
+use crate::connection::Connection;
 use crate::mongodb_uri::Login;
 use crate::scram::Exchange;
 use crate::{Fault, ProbeError};
@@ -129,9 +129,6 @@ async fn call(
     }
     let left = usize::try_from(word(0)).ok().and_then(|length| length.checked_sub(HEADER));
     let left = left.filter(|left| *left > PREFIX - HEADER).ok_or_else(|| wrong(connection))?;
-    if left > LONGEST {
-        return Err(connection.fail(Fault::Endless));
-    }
     let mut body = connection.bytes(left).await?;
     let (flags, kind) = (body[0], body[4]);
     if kind != 0 {

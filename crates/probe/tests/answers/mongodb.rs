@@ -105,6 +105,17 @@ async fn an_error_of_the_server_is_shown_in_its_words() {
     assert_eq!((error.step, error.read.as_str()), ("hello", "interrupted at shutdown."));
 }
 
+/// What an answer says of its length is believed as far as an answer may go.
+#[tokio::test]
+async fn an_answer_of_two_gigabytes_is_cut() {
+    const HUGE: &[Reply] = &[|_, _| {
+        let words = [i32::MAX, 7, 1, 2013, 0].map(i32::to_le_bytes).concat();
+        [words, vec![0; 20_000]].concat()
+    }];
+    let error = hello(HUGE, "").await.unwrap_err();
+    assert!(matches!(error.fault, Fault::Endless), "{error}");
+}
+
 const SECONDARY: &[Reply] = &[|_, _| message(&[("isWritablePrimary", Flag(false)), ("ok", Double(1.0))])];
 
 #[tokio::test]
