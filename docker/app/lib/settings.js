@@ -1,8 +1,8 @@
-// Settings as the application reads them: .env.defaults < .env < environment, both files beside the
-// entrypoints and optional. Every key of .env.schema must be there; an empty value is fine.
+// Settings as the application's loader reads them: .env.defaults < .env < environment, both files beside the entrypoints
+// and optional. Every key of .env.schema must be there; an empty value is fine.
 import { readFileSync } from 'node:fs';
 
-const LINE = /^\s*([\w.-]+)\s*=\s*(.*?)\s*$/;
+import { arrives, fill, parse } from './loader.js';
 
 function read(name) {
   let text;
@@ -12,17 +12,7 @@ function read(name) {
     if (error.code === 'ENOENT') return {};
     throw error;
   }
-  const lines = text
-    .split(/\r?\n/)
-    .map((line) => LINE.exec(line))
-    .filter(Boolean);
-  return Object.fromEntries(lines.map(([, key, value]) => [key, unquote(value)]));
-}
-
-// As dotenv 8: quotes are stripped, \n counts inside double quotes only, and there are no inline comments.
-function unquote(value) {
-  if (/^".*"$/s.test(value)) return value.slice(1, -1).replaceAll('\\n', '\n');
-  return /^'.*'$/s.test(value) ? value.slice(1, -1) : value;
+  return parse(text);
 }
 
 function load() {
@@ -32,8 +22,7 @@ function load() {
     console.error(`MISSING CONFIG VALUES: ${missing.join(', ')}`);
     process.exit(1);
   }
-  const fill = (value) => value.replace(/\{\{\{?\s*(\w+)\s*\}?\}\}/g, (_, key) => all[key] ?? '');
-  return Object.fromEntries(Object.entries(all).map(([key, value]) => [key, fill(fill(value))]));
+  return Object.fromEntries(Object.entries(fill(all)).map(([key, value]) => [key, arrives(value)]));
 }
 
 export const settings = load();
