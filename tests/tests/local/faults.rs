@@ -9,14 +9,14 @@ use crate::load::{Load, Mails};
 use crate::service::{ROLES, Service, have, tell};
 
 /// The order of the kills is drawn from a number that is told, and taken from `BERTH_TEST_SEED` when that is set.
-fn seed() -> u64 {
+pub fn seed() -> u64 {
     let given =
         std::env::var("BERTH_TEST_SEED").ok().map(|text| text.parse().expect("BERTH_TEST_SEED is a number"));
     given.unwrap_or_else(|| u64::from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos()))
 }
 
 /// Fisher and Yates, with Knuth's constants for the 64-bit linear congruential generator.
-fn shuffle<T>(all: &mut [T], mut seed: u64) {
+pub fn shuffle<T>(all: &mut [T], mut seed: u64) {
     for end in (1..all.len()).rev() {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         all.swap(end, usize::try_from(seed >> 33).unwrap() % (end + 1));

@@ -8,17 +8,25 @@
 
 mod adopting;
 mod api;
+mod bad_input;
 mod bringing_up;
 mod clients;
 mod command_line;
 mod dav;
+mod documents;
 mod faults;
 mod full_storage;
+mod health;
 mod load;
+mod odd_conduct;
 mod pop3;
+mod proving;
+mod redis;
 mod refusing_mail;
 mod refusing_to_start;
 mod service;
+mod status;
 mod stopping;
+mod stores;
 mod web;
 mod workers;
