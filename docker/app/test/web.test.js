@@ -1,83 +1,13 @@
 import assert from 'node:assert/strict';
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 import { readFileSync, readdirSync, statSync } from 'node:fs';
-import { request } from 'node:https';
 import { join } from 'node:path';
-import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
 import Database from 'better-sqlite3-multiple-ciphers';
-import { Service, freePort, within } from './service.js';
+import { within } from './service.js';
+import { Browser, SAME, made, received } from './visitor.js';
 
 const HOUR = 3_600_000;
-const SAME = { 'Sec-Fetch-Site': 'same-origin' };
-
-async function made(t, ...roles) {
-  const service = await Service.make(t, { WEB_PORT: await freePort() });
-  await service.start('web', ...roles);
-  return service;
-}
-
-// A browser that keeps cookies and follows nothing.
-class Browser {
-  cookies = new Map();
-
-  constructor({ settings }) {
-    this.port = settings.WEB_PORT;
-  }
-
-  async ask(method, path, { headers, body } = {}) {
-    const cookie = [...this.cookies].map((pair) => pair.join('=')).join('; ');
-    const form = body instanceof URLSearchParams && { 'Content-Type': 'application/x-www-form-urlencoded' };
-    const options = { host: '127.0.0.1', port: this.port, rejectUnauthorized: false, method, path, agent: false };
-    const answer = await new Promise((resolve, reject) => {
-      const asked = request({ ...options, headers: { ...form, ...(cookie && { cookie }), ...headers } }, resolve);
-      asked.on('error', reject).end(body?.toString());
-    });
-    for (const set of answer.headers['set-cookie'] ?? []) {
-      const [, name, value] = /^([^=]+)=([^;]*)/.exec(set);
-      if (value) this.cookies.set(name, value);
-      else this.cookies.delete(name);
-    }
-    const content = await buffer(answer);
-    const { statusCode: status, headers: told } = answer;
-    return { status, headers: told, text: content.toString(), to: told.location };
-  }
-
-  get(path, headers) {
-    return this.ask('GET', path, { headers });
-  }
-
-  post(path, fields, headers = SAME) {
-    return this.ask('POST', path, { headers, body: new URLSearchParams(fields) });
-  }
-
-  async signIn({ user, pass }) {
-    const { status } = await this.post('/sign-in', { address: user, password: pass });
-    assert.equal(status, 303);
-    return this;
-  }
-
-  get session() {
-    return this.cookies.get('__Host-session');
-  }
-
-  set session(value) {
-    this.cookies.set('__Host-session', value);
-  }
-}
-
-// A folder's page with a mail on it; `mail` is what nodemailer takes.
-async function received(t, mail) {
-  const service = await made(t, 'sqlite', 'mx');
-  const joe = await service.user('joe');
-  await service.mx().sendMail({ from: 'eve@elsewhere.test', to: joe.user, ...mail });
-  const browser = await new Browser(service).signIn(joe);
-  const list = await within(2000, 'it is there', async () => {
-    const page = await browser.get('/mail/INBOX');
-    return page.text.includes('/mail/INBOX/1') && page;
-  });
-  return { service, joe, browser, list };
-}
 
 test('the first page needs no store, and leads to where one signs in', async (t) => {
   const browser = new Browser(await made(t));
@@ -338,6 +268,23 @@ test('the HTML of a mail is kept in, and pictures from elsewhere come only when 
   assert.ok(text.includes(`src="data:image/png;base64,${Buffer.from('picture').toString('base64')}"`));
 });
 
+test('a mail without anything in it is shown, and one whose files only its HTML is to show', async (t) => {
+  const { service, joe, browser } = await received(t, { raw: 'Subject:\r\n\r\n' });
+  const { text } = await browser.get('/mail/INBOX/1');
+  assert.match(text, /<h1>\(no subject\)<\/h1>/);
+  assert.match(text, /Unknown sender/);
+  await service.mx().sendMail({
+    ...{ from: 'eve@elsewhere.test', to: joe.user, html: '<img src="cid:shown">' },
+    attachments: ['shown', 'hidden'].map((cid) => ({ cid, filename: `${cid}.png`, content: 'x', contentType: 'image/png' })),
+  });
+  const page = await within(2000, 'it is there', async () => {
+    const answer = await browser.get('/mail/INBOX/2');
+    return answer.status === 200 && answer;
+  });
+  assert.match(page.text, />hidden\.png</);
+  assert.doesNotMatch(page.text, />shown\.png</);
+});
+
 test('mails that are made to be hard to read are read', async (t) => {
   const many = 300_000;
   const { browser } = await received(t, {
@@ -368,6 +315,26 @@ test('folders whose names are odd are opened, and mails in them', async (t) => {
     assert.match((await browser.get(link)).text, /<h1>to be moved<\/h1>/, name);
     uid = link.split('/').at(-1);
   }
+});
+
+test('forms that no page of ours sends are refused, or understood, and break nothing', async (t) => {
+  const service = await made(t, 'sqlite');
+  const browser = await new Browser(service).signIn(await service.user('joe'));
+  const multipart = (names) => {
+    const part = (name) => `--b\r\nContent-Disposition: form-data; name="${name}"; filename="x"\r\n\r\nx\r\n`;
+    const headers = { ...SAME, 'Content-Type': 'multipart/form-data; boundary=b' };
+    return { headers, body: `${names.map(part).join('')}--b--\r\n` };
+  };
+  const fields = ['address', 'password', 'next', 'uid', 'action', 'to', 'subject', 'text', 'how', 'folder', 'kept', 'files'];
+  const twice = fields.flatMap((name) => [[name, 'x'], [name, 'y']]);
+  const answers = [];
+  for (const path of ['/sign-in', '/compose', '/mail/INBOX', '/sign-out']) {
+    answers.push(await browser.post(path, {}), await browser.post(path, twice));
+    answers.push(await browser.ask('POST', path, multipart(fields)));
+    answers.push(await browser.ask('POST', path, { ...multipart(fields), body: 'nothing of the kind' }));
+    answers.push(await browser.ask('POST', path, { headers: { ...SAME, 'Content-Type': 'application/json' }, body: '{' }));
+  }
+  assert.deepEqual([...new Set(answers.map(({ status }) => status))].sort(), [303, 400, 401, 404, 422]);
 });
 
 test('a form that is too big is refused, and the role lives', async (t) => {

@@ -34,16 +34,21 @@ export function status(context, error) {
   return code;
 }
 
+const WORDS = {
+  400: ['Not understood', 'What you sent did not arrive whole. Send it once more.'],
+  403: ['Not allowed', 'This form was not sent from a page of this site.'],
+  413: ['Too big', 'What you sent is more than this server takes.'],
+  500: ['Something went wrong', 'It was written to the log of this server.'],
+  503: ['Not there right now', 'Your mailbox does not answer. Nothing is lost: try again in a moment.'],
+};
+
+// For the person, who need not know what the service is made of.
+export const told = (error, code) => WORDS[code]?.[1] ?? error.message;
+
 export function sorry(context, error) {
   const code = status(context, error);
   context.status(code);
-  const [title, text] = {
-    400: ['Not understood', 'What you sent did not arrive whole. Go back and send it once more.'],
-    403: ['Not allowed', 'This form was not sent from a page of this site.'],
-    413: ['Too big', 'What you sent is more than this server takes. Go back: your text is still there.'],
-    500: ['Something went wrong', 'It was written to the log of this server.'],
-    503: ['Not there right now', 'Your mailbox does not answer. Nothing is lost: try again in a moment.'],
-  }[code] ?? [error.message, undefined];
+  const [title, text] = WORDS[code] ?? [error.message];
   return page(
     context,
     { title },

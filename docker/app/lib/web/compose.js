@@ -1,6 +1,6 @@
 // The page for writing: a new mail, an answer, a forwarded mail, a draft. What was refused comes back as it was written.
 import { html, raw } from 'hono/html';
-import { Invalid } from '../person-errors.js';
+import { settings } from '../settings.js';
 import { page, size } from './page.js';
 
 const TITLES = { new: 'New mail', reply: 'Reply', all: 'Reply to all', forward: 'Forward', draft: 'Draft' };
@@ -18,10 +18,10 @@ export async function begin(person, { how, folder, uid: number, to }) {
 
 // What the form sent, with the attachments that stay ticked, so that the page can show it again.
 export function written(form) {
-  const kept = [form.kept ?? []].flat().map((value) => /^(\d+) (\d+) (.*)$/s.exec(value) ?? []);
+  const kept = (form.kept ?? []).map((value) => /^(\d+) (\d+) (.*)$/s.exec(value)).filter(Boolean);
   const attachments = kept.map(([, index, bytes, name]) => ({ index: Number(index), size: Number(bytes), name }));
-  const files = [form.files ?? []].flat().filter((file) => file instanceof File && file.name);
-  return { ...form, uid: Number(form.uid), attachments, files };
+  const files = (form.files ?? []).filter((file) => file instanceof File && file.name);
+  return { ...form, folder: form.folder ?? '', uid: Number(form.uid?.[0]), attachments, files };
 }
 
 // As `person.send` and `person.save` take it.
@@ -39,17 +39,18 @@ export async function message({ how, folder, uid, attachments, files, to, cc, bc
   };
 }
 
+// `problem`: { text, field }, what was wrong and with which field, if with one.
 export function composePage(context, { person, folders }, mail, problem) {
   const { how, folder = '', uid = '', attachments = [], files = [] } = mail;
   const title = Object.hasOwn(TITLES, how) ? TITLES[how] : TITLES.new;
-  const beside = (name) => problem instanceof Invalid && problem.field === name && problem.message;
+  const beside = (name) => problem?.field === name && problem.text;
   return page(
     context,
     { title: problem ? `Not sent – ${title}` : title, person, folders },
     html`<h1>${title}</h1>
 ${
   problem &&
-  html`<p class="problem" role="alert">${problem.field in FIELDS ? 'Not sent: see below.' : problem.message}
+  html`<p class="problem" role="alert">${problem.field in FIELDS ? 'Not sent: see below.' : problem.text}
 ${files.length > 0 && 'The files that you attached have to be chosen again.'}</p>`
 }
 <form class="compose" method="post" action="/compose" enctype="multipart/form-data">
@@ -67,7 +68,8 @@ ${part.name} <span>${size(part.size)}</span></label>`,
   )}</fieldset>`
 }
 <label for="files">Attach files</label>
-<input id="files" type="file" name="files" multiple>
+<div><input id="files" type="file" name="files" multiple aria-describedby="most">
+<p class="hint" id="most">A mail may have ${settings.SMTP_MESSAGE_MAX_SIZE} in all.</p></div>
 <p class="bar"><a class="quiet" href="/mail">Cancel</a>
 <button class="quiet" name="action" value="save">Save draft</button>
 <button class="button" name="action" value="send">Send</button></p>

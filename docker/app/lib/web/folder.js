@@ -21,7 +21,7 @@ export function folderPage(context, { person, folders, folder, query, found }) {
 </header>
 ${
   found.messages.length
-    ? html`<form class="list" method="post" action="${link(folder)}">
+    ? html`<form class="list" method="post" action="${address(folder, query, found.page)}">
 <ul class="mails">${found.messages.map((mail) => row(here, mail))}
 </ul>
 <div class="bar" role="group" aria-label="Selected mails">${actions(folders, folder)}</div>
@@ -44,11 +44,12 @@ ${when(mail.date)}
 </li>`;
 }
 
-// Buttons of a form whose `uid` fields say with which mails; web.js does it.
+// Buttons of a form whose `uid` fields say with which mails; routes.js does it.
 export function actions(folders, folder, one) {
+  const { special } = folders.find(({ path }) => path === folder);
   return html`${!one && html`<button class="quiet" name="action" value="seen">Mark read</button>`}
 <button class="quiet" name="action" value="unseen">Mark unread</button>
-<button class="quiet danger" name="action" value="delete">${folder === 'Trash' ? 'Delete for good' : 'Delete'}</button>
+<button class="quiet danger" name="action" value="delete">${special === 'trash' ? 'Delete for good' : 'Delete'}</button>
 <span class="move"><label class="hidden" for="to-folder">Move to</label>
 <select id="to-folder" name="to"><option value="">Move to…</option>${folders
     .filter(({ path }) => path !== folder)
@@ -60,10 +61,14 @@ function pages(folder, query, { page: at, pages: last }) {
   if (last < 2) return undefined;
   const to = (number, rel, text) => {
     if (number < 1 || number > last) return html`<span>${text}</span>`;
-    const search = new URLSearchParams({ ...(query && { q: query }), ...(number > 1 && { page: number }) });
-    return html`<a rel="${rel}" href="${link(folder)}?${search}">${text}</a>`;
+    return html`<a rel="${rel}" href="${address(folder, query, number)}">${text}</a>`;
   };
   return html`<nav class="pages" aria-label="Pages">${to(at - 1, 'prev', 'Newer')}
 <span>Page ${at} of ${last}</span>
 ${to(at + 1, 'next', 'Older')}</nav>`;
+}
+
+function address(folder, query, number) {
+  const search = new URLSearchParams({ ...(query && { q: query }), ...(number > 1 && { page: number }) });
+  return search.size ? `${link(folder)}?${search}` : link(folder);
 }

@@ -11,7 +11,7 @@ export function messagePage(context, { person, folders, folder, uid, mail, view,
   const framed = mail.html && (view === 'html' || !mail.text);
   const here = link(folder, uid);
   const compose = (how) => `/compose?${new URLSearchParams({ how, folder, uid })}`;
-  const files = mail.attachments.filter(({ inline }) => !framed || !inline);
+  const files = mail.attachments.filter(({ contentId }) => !framed || !contentId || !mail.html.includes(`cid:${contentId}`));
   return page(
     context,
     { title: subject(mail), person, folders, folder },
@@ -54,7 +54,7 @@ ${
   framed
     ? html`<iframe title="The mail" sandbox="allow-popups allow-popups-to-escape-sandbox" referrerpolicy="no-referrer"
 src="${here}/html${remote && '?remote=yes'}"></iframe>`
-    : html`<div class="text">${linked(mail.text)}</div>`
+    : html`<div class="text">${linked(mail.text || '(no text)')}</div>`
 }
 ${
   files.length > 0 &&

@@ -8,7 +8,7 @@ import { secureHeaders } from 'hono/secure-headers';
 import { TooMany } from '../login.js';
 import { NotFound, WrongPassword } from '../person-errors.js';
 import { bytes } from '../settings.js';
-import { Expired, file, fixed, sorry, status } from './answers.js';
+import { Expired, file, fixed, sorry, status, told } from './answers.js';
 import { begin, composePage, message, written } from './compose.js';
 import { folderPage } from './folder.js';
 import { messagePage } from './message.js';
@@ -53,7 +53,7 @@ export function webmail(people) {
   app.get('/sign-in', (context) => signInPage(context, { next: context.req.query('next') }));
 
   app.post('/sign-in', async (context) => {
-    const { address = '', password = '', next = '' } = await form(context, { all: false });
+    const { address = '', password = '', next = '' } = await form(context);
     let person;
     try {
       person = await people.signIn(address, password, client(context));
@@ -89,9 +89,10 @@ export function webmail(people) {
       return context.redirect(mail.how === 'reply' || mail.how === 'all' ? link(mail.folder) : '/mail', 303);
     } catch (error) {
       // What somebody wrote is not lost to whatever went wrong.
-      context.status(status(context, error));
+      const code = status(context, error);
+      context.status(code);
       const folders = await person?.folders().catch(() => []);
-      return composePage(context, { person, folders }, mail, error);
+      return composePage(context, { person, folders }, mail, { field: error.field, text: told(error, code) });
     }
   });
 
@@ -121,9 +122,9 @@ export function webmail(people) {
     const { person } = context.var;
     const folder = context.req.param('folder');
     const { uid = [], action, to } = await form(context);
-    const uids = [uid].flat().map(Number);
+    const uids = uid.map(Number);
     if (uids.length) say(context, await act(person, folder, uids, action, to));
-    return context.redirect(link(folder), 303);
+    return context.redirect(link(folder) + new URL(context.req.url).search, 303);
   });
 
   app.get('/mail/:folder/:uid{[0-9]+}', async (context) => {
@@ -164,10 +165,15 @@ export function webmail(people) {
   return app;
 }
 
-// What a form holds; a field that comes more than once is a list.
-async function form(context, options = { all: true }) {
+const LISTS = new Set(['uid', 'kept', 'files']);
+
+// What a form holds: lists, and one text each of the rest, whatever else was sent under its name.
+async function form(context) {
   try {
-    return await context.req.parseBody(options);
+    const sent = Object.entries(await context.req.parseBody({ all: true }));
+    const text = (values) => values.find((value) => typeof value === 'string');
+    const read = (name, values) => (LISTS.has(name) ? values : text(values));
+    return Object.fromEntries(sent.map(([name, value]) => [name, read(name, [value].flat())]));
   } catch (error) {
     // Node throws a TypeError for a body that is no form; a limit that was passed has its own status.
     throw error instanceof TypeError ? new HTTPException(400, { cause: error }) : error;
