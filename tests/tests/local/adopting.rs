@@ -51,6 +51,9 @@ fn a_foreground_up_replaces_a_killed_init_and_ctrl_c_stops_all() {
         let mx = service.role("mx");
         (mx["state"] == "ready" && mx["init"] != init.0).then_some(())
     });
+    assert_eq!(service.role("mx")["restarts"], 1, "it is the same role, started once more");
+    service.done(&["restart", "mx"]);
+    assert_eq!(service.role("mx")["restarts"], 2);
     process(&child).signal(SIGINT).unwrap();
     let ended = wait_until("it ends", || child.try_wait().unwrap());
     assert_eq!(ended.code(), Some(0), "{}", service.case.read("talk"));

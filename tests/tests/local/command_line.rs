@@ -55,7 +55,7 @@ fn mistakes_are_told_with_what_was_meant() {
         ("upp", &["upp"], 64),
         ("flag", &["status", "--jsno"], 64),
         ("only-imapp", &["up", "--only", "imapp"], 64),
-        ("only-web", &["up", "--only", "web"], 64),
+        ("only-gopher", &["up", "--only", "gopher"], 64),
         ("restart-imapp", &["restart", "imapp"], 64),
         ("once-and-detach", &["up", "--once", "--detach"], 64),
         ("status-of-nothing", &["status"], 69),

@@ -1,10 +1,11 @@
 //! A role that is asked to end under load ends in time, and loses nothing.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::time::{Duration, Instant};
 
-use berth_tests::{init, wait_until_within};
-use nix::libc::SIGTERM;
+use berth_tests::{Process, init, wait_until, wait_until_within};
+use nix::libc::{SIGINT, SIGTERM};
 use serde_json::Value;
 
 use crate::load::{Load, Mails};
@@ -48,5 +49,43 @@ fn each_role_ends_within_its_grace_under_load_and_nothing_that_was_accepted_is_l
     tell(&format!("TERM under load, until the end: {}", told.join(", ")));
     load.goes_on(5);
     load.finish("TERM");
+    service.down();
+}
+
+#[test]
+fn a_service_that_is_taken_down_under_load_and_brought_up_again_has_lost_nothing() {
+    if !have(&["python3"]) {
+        return;
+    }
+    let service = Service::up();
+    let load = Load::start(&service, Mails { threads: 2, size: 2000, pause: 0.05 });
+    load.goes_on(5);
+    service.done(&["down"]);
+    assert_eq!(service.case.processes().len(), 1, "the client alone is left");
+    service.bring_up();
+    load.goes_on(5);
+    load.finish("berth down");
+    service.down();
+}
+
+#[test]
+fn ctrl_c_under_load_loses_nothing() {
+    if !have(&["python3"]) {
+        return;
+    }
+    let service = Service::new();
+    let talk = File::create(service.case.path("talk")).unwrap();
+    let mut up = service.berth(&["up", "--no-prove", "--only", &ROLES.join(",")]);
+    let mut child = up.stdout(talk.try_clone().unwrap()).stderr(talk).spawn().unwrap();
+    wait_until("it is up", || service.case.read("talk").contains("Ctrl-C stops it").then_some(()));
+    let load = Load::start(&service, Mails { threads: 2, size: 2000, pause: 0.05 });
+    load.goes_on(5);
+    Process(i32::try_from(child.id()).unwrap()).signal(SIGINT).unwrap();
+    let ended = wait_until("it ends", || child.try_wait().unwrap());
+    assert_eq!(ended.code(), Some(0), "{}", service.case.read("talk"));
+    assert_eq!(service.case.processes().len(), 1, "the client alone is left");
+    service.bring_up();
+    load.goes_on(5);
+    load.finish("Ctrl-C");
     service.down();
 }
