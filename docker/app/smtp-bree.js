@@ -30,7 +30,7 @@ async function start() {
   // place gets free.
   const round = async () => {
     try {
-      if (!begun) await queue.work();
+      if (!begun) await queue.work(() => [...underWay.values()]);
       begun = true;
       if (dropped) await queue.release([...underWay.values()], Date.now() + POLL);
       dropped = false;

@@ -33,7 +33,7 @@ export class AccountStore {
       await accounts.insertOne({ _id: id, ...rest });
       return true;
     } catch (error) {
-      if (error.code === DUPLICATE) return false;
+      if (error.code === DUPLICATE) return this.exists(id);
       throw error;
     }
   }

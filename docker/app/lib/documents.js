@@ -9,12 +9,15 @@ const OPTIONS = {
   writeConcern: { w: 'majority', journal: true },
   serverSelectionTimeoutMS: AWAY_AFTER,
   connectTimeoutMS: AWAY_AFTER,
+  waitQueueTimeoutMS: AWAY_AFTER,
   socketTimeoutMS: 10_000, // the greatest part of a mail takes a tenth of a second
   maxPoolSize: 5,
   promoteBuffers: true,
 };
 
-export const DUPLICATE = 11000; // the code of an error: a unique index has the value already
+// The code of an error: a unique index has the value already. Our own, where the driver tried again after it had lost the
+// answer and the server did not recognise that (FerretDB).
+export const DUPLICATE = 11000;
 
 export class Documents {
   #uri;

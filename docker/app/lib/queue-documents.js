@@ -5,7 +5,7 @@
 // the time at which it is due; who is at it moves that again and again, so that a dead worker's mail is soon free.
 import { randomUUID } from 'node:crypto';
 import { ObjectId } from 'mongodb';
-import { Documents } from './documents.js';
+import { Documents, DUPLICATE } from './documents.js';
 import { log } from './log.js';
 
 const PART = 8 * 1024 * 1024; // bytes
@@ -20,6 +20,12 @@ const change = (condition, values) => {
   return [{ $set: { recipients: { $map: { ...recipients, in: changed } } } }, due];
 };
 
+// Nobody else has our ids: what is there already was stored by a try whose answer was lost.
+const once = (collection, document) =>
+  collection.insertOne(document).catch((error) => {
+    if (error.code !== DUPLICATE) throw error;
+  });
+
 export class QueueStore {
   #worker = randomUUID();
   #documents = new Documents('EMAILS_MONGO_URI', {
@@ -32,20 +38,20 @@ export class QueueStore {
   async insert({ id, sender, date, recipients: addresses, raw }) {
     const [mails, parts] = await this.#collections();
     for (let number = 0; number * PART < raw.length; number += 1) {
-      await parts.insertOne({ mail: id, number, data: raw.subarray(number * PART, (number + 1) * PART) });
+      await once(parts, { mail: id, number, data: raw.subarray(number * PART, (number + 1) * PART) });
     }
     const entries = addresses.map((address, index) => ({ id: index, address, due: date, attempts: 0, worker: null }));
-    await mails.insertOne({ _id: id, sender, date, size: raw.length, due: date, recipients: entries });
+    await once(mails, { _id: id, sender, date, size: raw.length, due: date, recipients: entries });
   }
 
-  async work() {
+  async work(underWay) {
     const [mails, parts] = await this.#collections();
     await mails.deleteMany({ due: null });
     const old = await parts.distinct('mail', { _id: { $lt: ObjectId.createFromTime(Date.now() / 1000 - DAY) } });
     const kept = new Set(await mails.distinct('_id', { _id: { $in: old } }));
     await parts.deleteMany({ mail: { $in: old.filter((id) => !kept.has(id)) } });
     this.#renewal = setInterval(
-      () => this.#renew().catch((error) => log('error', 'cannot stay at the mails under way', { error })),
+      () => this.#renew(underWay()).catch((error) => log('error', 'cannot stay at the mails under way', { error })),
       LEASE / 3,
     );
   }
@@ -103,10 +109,10 @@ export class QueueStore {
     return this.#documents.close();
   }
 
-  async #renew() {
+  // Only of those: a claim whose answer was lost would else be ours for ever.
+  async #renew(underWay) {
     const [mails] = await this.#collections();
-    const filter = { 'recipients.worker': this.#worker };
-    await mails.updateMany(filter, change(this.#ours, { due: Date.now() + LEASE }));
+    await mails.updateMany({ _id: { $in: underWay } }, change(this.#ours, { due: Date.now() + LEASE }));
   }
 
   #collections() {

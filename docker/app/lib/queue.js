@@ -25,9 +25,10 @@ export class Queue {
     return this.#bell.listen(rung);
   }
 
-  // To be asked first by whoever claims. Rejects with Held while another process has the file.
-  work() {
-    return this.#store.work();
+  // To be asked first by whoever claims. Rejects with Held while another process has the file. `underWay` returns the ids
+  // of the mails that are being sent, which nobody else is to claim meanwhile.
+  work(underWay) {
+    return this.#store.work(underWay);
   }
 
   // A mail with those of its recipients that are due, or undefined. Who dies with it loses nothing.
