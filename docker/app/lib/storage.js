@@ -43,7 +43,7 @@ export class Storage extends EventEmitter {
         ANSWER_WITHIN,
       );
       this.#waiting.set(id, { socket, resolve, reject, timer });
-      socket.send(serialize({ id, method, ...parameters }));
+      socket.send(serialize({ ...parameters, id, method }));
     });
     // What was pushed before the answer comes before it.
     await this.#redis?.reach();
