@@ -5,16 +5,17 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use berth_catalogue::called;
 use berth_engine::{Engine, EngineError};
 use berth_report::{Code, Problem};
 
-use crate::{again, arguments, open, problem, service};
+use crate::{again, arguments, open, problem};
 
 pub fn run(state: Option<PathBuf>, arguments: &arguments::Logs) -> anyhow::Result<ExitCode> {
     let folder = open::folder(state)?;
     let engine = open::engine(&folder);
     let names = if let Some(name) = &arguments.role {
-        let name = service::known(name)?.name;
+        let name = called(name)?.name;
         if !folder.log(name).exists() {
             let problem =
                 Problem::new(Code::Unavailable, format!("{name} has written no log here: it never ran"));

@@ -5,15 +5,16 @@ use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use berth_catalogue::called;
 use berth_engine::{Engine, EngineError, State, Watcher};
 
 use crate::view::View;
-use crate::{open, problem, service, table};
+use crate::{open, problem, table};
 
 const LOOK: Duration = Duration::from_millis(50);
 
 pub fn run(state: Option<PathBuf>, name: &str) -> anyhow::Result<ExitCode> {
-    let name = service::known(name)?.name;
+    let name = called(name)?.name;
     let folder = open::folder(state)?;
     let mut view = View::on_stderr()?;
     let _lock = folder.lock("restart").map_err(problem::of_folder)?;

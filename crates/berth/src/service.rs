@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
-use berth_catalogue::{ROLES, find, start_order};
+use berth_catalogue::{ROLES, called, find, start_order};
 use berth_engine::{Folder, Instance, Port, Wanted};
-use berth_report::{Code, Problem, nearest};
+use berth_report::{Code, Problem};
 use berth_role::{Exposure, Readiness, Role, Strength, Tls, Upstream};
 use berth_settings::Settings;
 
@@ -42,7 +42,7 @@ pub fn choose(
     let mut names: BTreeSet<&str> = there.iter().map(|role| role.name).collect();
     if !only.is_empty() {
         names = BTreeSet::new();
-        let mut asked = only.iter().map(|name| known(name)).collect::<Result<Vec<_>, _>>()?;
+        let mut asked = only.iter().map(|name| called(name)).collect::<Result<Vec<_>, _>>()?;
         while let Some(role) = asked.pop() {
             if absent.iter().any(|other| other.name == role.name) {
                 let problem =
@@ -63,16 +63,6 @@ pub fn choose(
             .into());
     }
     Ok((start_order(&chosen), absent.into_iter().map(|role| role.name).collect()))
-}
-
-/// The role of a name, or what was probably meant.
-pub fn known(name: &str) -> anyhow::Result<&'static Role> {
-    find(name).ok_or_else(|| {
-        let problem = Problem::new(Code::Usage, format!("there is no role {name:?}"));
-        let all = || format!("the roles are {}", berth_catalogue::names().collect::<Vec<_>>().join(", "));
-        let meant = nearest(name, berth_catalogue::names()).map(|meant| format!("did you mean {meant}?"));
-        problem.hint(meant.unwrap_or_else(all)).into()
-    })
 }
 
 /// The names that a certificate must be for.

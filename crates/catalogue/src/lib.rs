@@ -4,7 +4,7 @@
 //! [`check`] says what is wrong with a list, [`start_order`] in which order its roles are started (and, read
 //! backwards, stopped), [`describe`] what a role is in a form that machines read.
 //!
-//! Invariants: no I/O; everything but [`ROLES`], [`find`] and [`names`] works on any list, so that it can be tried
+//! Invariants: no I/O; everything but [`ROLES`], [`find`], [`called`], [`concerns`] and [`names`] works on any list, so that it can be tried
 //! on a broken one. A thirteenth role is one crate and one line here: docs/guide/adding-a-role.md.
 //!
 //! ```
@@ -15,6 +15,7 @@
 //! # Ok::<(), &str>(())
 //! ```
 
+use berth_report::{Code, Problem, nearest};
 use berth_role::Role;
 
 mod check;
@@ -50,6 +51,17 @@ pub static ROLES: &[&Role] = &[
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Role> {
     ROLES.iter().copied().find(|role| role.name == name)
+}
+
+/// The role of this name, or what is said to whoever mistyped it.
+pub fn called(name: &str) -> Result<&'static Role, Problem> {
+    find(name).ok_or_else(|| {
+        let hint = match nearest(name, names()) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("the roles are {}", names().collect::<Vec<_>>().join(", ")),
+        };
+        Problem::new(Code::Usage, format!("there is no role {name:?}")).hint(hint)
+    })
 }
 
 /// The names of all roles, in the order of [`ROLES`].

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use berth_catalogue::called;
 use berth_report::Code;
 use berth_role::Role;
 use berth_settings::{Finding, OWN, Origin, Severity};
@@ -13,7 +14,7 @@ use crate::engines;
 use crate::needs::{self, Key};
 use crate::own::{Own, environment};
 use crate::review::Review;
-use crate::{application, print, role};
+use crate::{application, print};
 
 /// What a program reads.
 #[derive(Serialize)]
@@ -36,7 +37,7 @@ struct Told {
 
 /// Prints what was found; exit 0 when the role would be started, else 78.
 pub fn run(name: &str, json: bool) -> anyhow::Result<ExitCode> {
-    let role = role::called(name)?;
+    let role = called(name)?;
     let own = Own::read()?;
     let folder = application::folder(role, &own).with_context(|| format!("cannot check the role {name}"))?;
     let review = Review::of(role, &folder);

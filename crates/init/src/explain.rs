@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use berth_catalogue::concerns;
+use berth_catalogue::{called, concerns};
 use berth_control::{Port, PortTls};
 use berth_role::{Need, Readiness, Role, Strength, Upstream};
 use berth_settings::{Settings, known};
@@ -67,7 +67,7 @@ struct Given {
 
 /// Explains a role, for a person or as JSON.
 pub fn run(name: &str, json: bool) -> anyhow::Result<ExitCode> {
-    let role = role::called(name)?;
+    let role = called(name)?;
     let own = Own::read()?;
     let folder =
         application::folder(role, &own).with_context(|| format!("cannot explain the role {name}"))?;

@@ -8,9 +8,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use berth_catalogue::{find, names};
+use berth_catalogue::called;
 use berth_control::{Credentials, Port, Status};
-use berth_report::{Code, Problem, nearest};
 use berth_role::{Listening, Role, Stop};
 use berth_settings::Severity;
 use berth_supervise::machine::{Conduct, Plan};
@@ -36,17 +35,6 @@ pub fn supervise(name: &str) -> anyhow::Result<ExitCode> {
     let mut charge = RoleCharge { role, folder, node, known: Known::default() };
     let program = charge.read().map_err(|review| review.problem())?;
     serve(&own, &plan(role, &own), &mut charge, program, inherited)
-}
-
-/// The role of this name.
-pub fn called(name: &str) -> Result<&'static Role, Problem> {
-    find(name).ok_or_else(|| {
-        let hint = match nearest(name, names()) {
-            Some(near) => format!("did you mean {near}?"),
-            None => format!("the roles are {}", names().collect::<Vec<_>>().join(", ")),
-        };
-        Problem::new(Code::Usage, format!("there is no role {name:?}")).hint(hint)
-    })
 }
 
 /// The role's own times, unless BERTH_* says otherwise.
