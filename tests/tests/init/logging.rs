@@ -171,7 +171,7 @@ fn dropped_lines_are_counted_once_somebody_reads_again() {
 #[test]
 fn a_secret_does_not_reach_the_log() {
     let case = Case::new();
-    let secret = "fortyTwoLettersThatAreNotToBeSeenAnywhere";
+    let secret = "thirtyTwoLettersThatNobodyMaySee";
     let init = Init::role(&case, Place::Ordinary, "mx", "ready on=15:0 catch");
     let init = init.set("BERTH_LOG", "trace").set("HELPER_ENCRYPTION_KEY", secret);
     let mut init = init.start();

@@ -234,8 +234,14 @@ fn needs(own: &Door, sqlite: &Door, documents: &Door, store: &Door) -> [(&'stati
     ]
 }
 
+/// A caldav's own port, and the three that it needs: a role, a document store, a key-value store.
+type Doors = (Door, Door, Door, Door);
+
+/// Those that stay open until it was asked.
+type Left = Box<dyn std::any::Any>;
+
 /// A caldav that had all it needs until one of the four went away.
-fn without(case: &Case, goes: fn((Door, Door, Door, Door)) -> Box<dyn std::any::Any>) -> Answers {
+fn without(case: &Case, goes: fn(Doors) -> Left) -> Answers {
     let doors = (Door::guarded(), Door::guarded(), Door::documents(), Door::key_value("sesame"));
     let init = ready(case, "caldav", &needs(&doors.0, &doors.1, &doors.2, &doors.3));
     let left = goes(doors);
