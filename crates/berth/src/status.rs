@@ -75,7 +75,11 @@ fn say(engine: &Local, json: bool, interrupts: &Interrupts) -> anyhow::Result<()
         let text = match (json, first) {
             (true, _) => serde_json::to_string(&report)? + "\n",
             (false, true) => told(&report),
-            (false, false) => changes.iter().map(|change| format!("{} {change}\n", clock())).collect(),
+            (false, false) => {
+                let lines: Vec<String> =
+                    changes.iter().map(|change| format!("{} {change}\n", clock())).collect();
+                lines.concat()
+            }
         };
         if stdout().write_all(text.as_bytes()).and_then(|()| stdout().flush()).is_err() {
             // Whoever reads has seen enough.

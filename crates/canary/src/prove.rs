@@ -85,13 +85,12 @@ impl Proving<'_> {
     async fn all(&mut self, teller: &mut Teller<'_>) {
         let Self { service, mailbox, .. } = *self;
         let doors = &service.doors;
-        let mut inbox = match &doors.imap {
-            Some(at) => teller.step(&SIGN_IN, Inbox::open(service, at, mailbox)).await,
-            None => {
-                teller.not_offered(&SIGN_IN);
-                None
-            }
-        };
+        let mut inbox = None;
+        if let Some(at) = &doors.imap {
+            inbox = teller.step(&SIGN_IN, Inbox::open(service, at, mailbox)).await;
+        } else {
+            teller.not_offered(&SIGN_IN);
+        }
         let mail = self.submission(teller, inbox.as_mut()).await;
         self.mx(teller, inbox.as_mut()).await;
         if let Some(inbox) = inbox {

@@ -54,7 +54,7 @@ impl<'a> Teller<'a> {
     pub async fn at_last(&mut self, kind: &Kind, work: impl Future<Output = Result<(), Failure>> + Send) {
         let began = Instant::now();
         let result = within(self.limit, kind, work).await;
-        self.tell(kind, began.elapsed(), result.as_ref().map(|_| ()), None);
+        self.tell(kind, began.elapsed(), result.as_ref().copied(), None);
     }
 
     async fn done<T>(

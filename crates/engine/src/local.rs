@@ -289,8 +289,8 @@ impl Engine for Local {
 
     fn tend(&self) -> Result<(), EngineError> {
         let wanted = self.wanted()?.unwrap_or_default();
-        let logs = wanted.instances.iter().map(|instance| self.folder.log(&instance.name));
-        Ok(logs.map(|log| log::put_aside_while_written(&log)).collect::<Result<(), _>>()?)
+        let mut logs = wanted.instances.iter().map(|instance| self.folder.log(&instance.name));
+        Ok(logs.try_for_each(|log| log::put_aside_while_written(&log))?)
     }
 
     fn exec(&self, wanted: &Wanted, script: &[&str], input: &str) -> Result<Output, EngineError> {

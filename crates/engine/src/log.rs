@@ -44,14 +44,21 @@ fn copy_aside(path: &Path, longest: u64) -> io::Result<()> {
     if log.try_lock().is_err() || log.metadata()?.len() <= longest {
         return Ok(());
     }
-    make_room(path)?;
-    let mut copy = OpenOptions::new().write(true).create_new(true).mode(0o600).open(aside(path, 1))?;
+    let beside = aside(path, 0);
+    let mut copy = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
     io::copy(&mut log, &mut copy)?;
-    log.set_len(0)
+    log.set_len(0)?;
+    // Named last: by that a follower knows that the log begins anew, and where its rest is.
+    make_room(path)?;
+    fs_err::rename(beside, aside(path, 1))
 }
 
 fn aside(path: &Path, number: u32) -> PathBuf {
     path.with_extension(format!("log.{number}"))
+}
+
+fn inode(path: &Path) -> Option<u64> {
+    Some(path.metadata().ok()?.ino())
 }
 
 /// Numbers what was put aside one higher; the oldest is dropped.
@@ -74,12 +81,15 @@ pub struct Follower {
     file: Option<File>,
     offset: u64,
     rest: String,
+    /// The inode of what was put aside last.
+    aside: Option<u64>,
 }
 
 impl Follower {
     /// From the log's start.
     pub fn at(path: &Path) -> Self {
-        Self { path: path.to_owned(), file: None, offset: 0, rest: String::new() }
+        let aside = inode(&aside(path, 1));
+        Self { path: path.to_owned(), file: None, offset: 0, rest: String::new(), aside }
     }
 
     /// From the log's end; with the last lines before it. An unfinished line is told with them, and not again.
@@ -108,23 +118,28 @@ impl Follower {
                 }
             }
             let Some(file) = &mut self.file else { return Ok(()) };
-            // It was made empty: what is there now was not read yet.
-            if file.metadata()?.len() < self.offset {
-                self.offset = 0;
-            }
-            file.seek(SeekFrom::Start(self.offset))?;
             let mut bytes = Vec::new();
-            self.offset += u64::try_from(file.take(TAIL).read_to_end(&mut bytes)?).unwrap_or(0);
+            let put_aside = inode(&aside(&self.path, 1));
+            if put_aside != self.aside && Some(file.metadata()?.ino()) == inode(&self.path) {
+                // It was copied and made empty: the rest is in the copy.
+                let mut copy = fs_err::File::open(aside(&self.path, 1))?;
+                copy.seek(SeekFrom::Start(self.offset))?;
+                copy.read_to_end(&mut bytes)?;
+                (self.offset, self.aside) = (0, put_aside);
+            } else {
+                file.seek(SeekFrom::Start(self.offset))?;
+                self.offset += u64::try_from(file.take(TAIL).read_to_end(&mut bytes)?).unwrap_or(0);
+            }
             self.rest.push_str(&String::from_utf8_lossy(&bytes));
             if let Some((lines, rest)) = self.rest.rsplit_once('\n') {
                 lines.split('\n').try_for_each(&mut *take)?;
                 self.rest = rest.to_owned();
             }
-            let put_aside = || Some(file.metadata().ok()?.ino() != self.path.metadata().ok()?.ino());
             if !bytes.is_empty() {
                 continue;
             }
-            if put_aside() != Some(true) {
+            let is_another = |now: u64| file.metadata().is_ok_and(|metadata| metadata.ino() != now);
+            if !inode(&self.path).is_some_and(is_another) {
                 return Ok(());
             }
             *self = Self::at(&self.path);
