@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use berth_catalogue::{called, concerns};
-use berth_control::{Port, PortTls};
+use berth_control::{Need as Asked, Port, PortTls};
 use berth_role::{Need, Readiness, Role, Strength, Upstream};
 use berth_settings::{Settings, known};
 use serde::Serialize;
@@ -137,10 +137,16 @@ fn need_told(need: Need, settings: &Settings, review: &Review) -> NeedTold {
     let hard = need.strength == Strength::Hard;
     let given = |key: &str| settings.get(key).is_some_and(|value| !value.is_empty());
     let by = |key: &str| {
-        let at = review.needs.iter().find(|needed| needed.need.to_string().contains(key));
-        match at {
-            Some(needed) => needed.need.to_string(),
-            None if given(key) => format!("as {key} says"),
+        let hosts = review.needs.iter().find_map(|needed| match &needed.need {
+            Asked::Documents { setting, hosts, .. } if setting == key => Some(hosts.as_slice()),
+            Asked::KeyValue { setting, host, .. } if setting == key => Some(std::slice::from_ref(host)),
+            _ => None,
+        });
+        match hosts {
+            Some(hosts) => {
+                hosts.iter().map(|at| format!("{}:{}", at.host, at.port)).collect::<Vec<_>>().join(", ")
+            }
+            None if given(key) => format!("{key} does not say where"),
             None => format!("not needed: {key} is empty"),
         }
     };
