@@ -1,12 +1,14 @@
 //! Settings that are wrong, settings from files of their own, and what `check` and `explain` say of both.
 
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use berth_tests::{Case, is_root, skip};
 use serde_json::Value;
 use snapbox::{Data, assert_data_eq};
 
+use crate::listening::nobody;
 use crate::running::{Init, Place, places, stderr, stdout};
 
 const GOOD_KEY: &str = "abcdefghijklmnopqrstuvwxyz012345";
@@ -283,4 +285,37 @@ fn whoever_may_not_read_a_key_is_told_whose_it_is() {
         "{}",
         stdout(&output)
     );
+}
+
+/// A key-value store that takes nobody's password.
+const REFUSING: &str = r#"
+import socket
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+while True:
+    stream = listener.accept()[0]
+    while stream.recv(4096):
+        stream.sendall(b"-WRONGPASS invalid username-password pair or user is disabled.\r\n")
+"#;
+
+#[test]
+fn a_store_that_refuses_the_login_is_to_be_mended_and_one_that_does_not_answer_is_odd() {
+    let case = Case::new();
+    let check = |port: String| {
+        let check = about(&case, &["check", "mx"]).set("BREE_REDIS_HOST", "127.0.0.1");
+        check.set("BREE_REDIS_PORT", port).set("BREE_REDIS_PASSWORD", "wrong-password").output()
+    };
+    let output = check(nobody());
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+    assert!(stdout(&output).contains("Odd:\n  BREE_REDIS_HOST"), "{}", stdout(&output));
+
+    let mut server = case.command("python3").args(["-c", REFUSING]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut port = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut port).unwrap();
+    let output = check(port.trim().to_owned());
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert_eq!(output.status.code(), Some(78), "{}", stdout(&output));
+    assert!(stdout(&output).contains("To be mended:\n  BREE_REDIS_HOST"), "{}", stdout(&output));
+    assert!(!stdout(&output).contains("wrong-password"));
 }
