@@ -1,8 +1,10 @@
 // A database of the document store, which speaks MongoDB's protocol. The driver is loaded only where one is set.
-import { MongoClient } from 'mongodb';
+import { setTimeout as pause } from 'node:timers/promises';
+import { MongoClient, MongoNetworkError } from 'mongodb';
 import { settings } from './settings.js';
 
 const AWAY_AFTER = 3000; // ms; short enough for whoever waits for an answer
+const AGAIN_AFTER = 100; // ms
 const OPTIONS = {
   appName: 'postbox',
   // What has been answered is on the disks of a majority, whatever the URI says.
@@ -18,6 +20,19 @@ const OPTIONS = {
 // The code of an error: a unique index has the value already. Our own, where the driver tried again after it had lost the
 // answer and the server did not recognise that (FerretDB).
 export const DUPLICATE = 11000;
+
+// Of a document whose id nobody else has: what is there already was stored by a try whose answer was lost. After a broken
+// connection it tries again for a while, so that a server that is right back leaves nobody in doubt.
+export async function insertOnce(collection, document) {
+  for (const end = Date.now() + AWAY_AFTER; ; await pause(AGAIN_AFTER)) {
+    try {
+      return await collection.insertOne(document);
+    } catch (error) {
+      if (error.code === DUPLICATE) return undefined;
+      if (!(error instanceof MongoNetworkError) || Date.now() > end) throw error;
+    }
+  }
+}
 
 export class Documents {
   #uri;

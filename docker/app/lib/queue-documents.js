@@ -5,7 +5,7 @@
 // the time at which it is due; who is at it moves that again and again, so that a dead worker's mail is soon free.
 import { randomUUID } from 'node:crypto';
 import { ObjectId } from 'mongodb';
-import { Documents, DUPLICATE } from './documents.js';
+import { Documents, insertOnce } from './documents.js';
 import { log } from './log.js';
 
 const PART = 8 * 1024 * 1024; // bytes
@@ -20,12 +20,6 @@ const change = (condition, values) => {
   return [{ $set: { recipients: { $map: { ...recipients, in: changed } } } }, due];
 };
 
-// Nobody else has our ids: what is there already was stored by a try whose answer was lost.
-const once = (collection, document) =>
-  collection.insertOne(document).catch((error) => {
-    if (error.code !== DUPLICATE) throw error;
-  });
-
 export class QueueStore {
   #worker = randomUUID();
   #documents = new Documents('EMAILS_MONGO_URI', {
@@ -38,10 +32,10 @@ export class QueueStore {
   async insert({ id, sender, date, recipients: addresses, raw }) {
     const [mails, parts] = await this.#collections();
     for (let number = 0; number * PART < raw.length; number += 1) {
-      await once(parts, { mail: id, number, data: raw.subarray(number * PART, (number + 1) * PART) });
+      await insertOnce(parts, { mail: id, number, data: raw.subarray(number * PART, (number + 1) * PART) });
     }
     const entries = addresses.map((address, index) => ({ id: index, address, due: date, attempts: 0, worker: null }));
-    await once(mails, { _id: id, sender, date, size: raw.length, due: date, recipients: entries });
+    await insertOnce(mails, { _id: id, sender, date, size: raw.length, due: date, recipients: entries });
   }
 
   async work(underWay) {
