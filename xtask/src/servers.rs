@@ -87,8 +87,13 @@ fn postgresql() -> Result<()> {
     let mut unpack = program("mmdebstrap");
     // A mirror may lag behind the date in its own index.
     unpack.args(["--quiet", "--variant=extract", "--aptopt=Acquire::Check-Valid-Until \"false\""]);
-    unpack.args(["man", "doc", "locale"].map(|unread| format!("--dpkgopt=path-exclude=/usr/share/{unread}/*")));
-    unpack.arg(format!("--include={PACKAGES}")).arg("sid").arg(&root).arg(format!("deb {} sid main", mirror()?));
+    unpack
+        .args(["man", "doc", "locale"].map(|unread| format!("--dpkgopt=path-exclude=/usr/share/{unread}/*")));
+    unpack
+        .arg(format!("--include={PACKAGES}"))
+        .arg("sid")
+        .arg(&root)
+        .arg(format!("deb {} sid main", mirror()?));
     run("unpack PostgreSQL and DocumentDB", &mut unpack)?;
     for (link, target) in [("bin", "usr/bin"), ("lib", "usr/lib"), ("lib64", "usr/lib64")] {
         if !root.join(link).exists() {
@@ -114,7 +119,8 @@ fn database() -> Result<()> {
         script.arg(Path::new(FOLDER).join("root")).arg(&data).args(words);
         script
     };
-    let words = ["initdb", "--pgdata=/mnt/pg", "--username=postgres", "--auth-local=trust", "--auth-host=reject"];
+    let words =
+        ["initdb", "--pgdata=/mnt/pg", "--username=postgres", "--auth-local=trust", "--auth-host=reject"];
     let mut make = inside(&words);
     make.args(["--locale=C.UTF-8", "--encoding=UTF8", "--no-sync", "--wal-segsize=4"]);
     run("make the database", &mut make)?;

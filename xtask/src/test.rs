@@ -72,9 +72,12 @@ pub fn run(suites: &[Suite]) -> ExitCode {
     }
     if wanted(Suite::App) {
         outcomes.step("application", "cargo xtask test app", || application("test"));
-        outcomes.step("application, on FerretDB", "cargo xtask test app", || match servers::are_there() {
-            true => application("test:stores"),
-            false => Ok(Outcome::Skipped("FerretDB is not there".to_owned())),
+        outcomes.step("application, on FerretDB", "cargo xtask test app", || {
+            if servers::are_there() {
+                application("test:stores")
+            } else {
+                Ok(Outcome::Skipped("FerretDB is not there".to_owned()))
+            }
         });
     }
     if wanted(Suite::Local) {

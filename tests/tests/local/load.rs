@@ -101,7 +101,8 @@ impl<'a> Load<'a> {
                 _ => fate.put_off += 1,
             }
         }
-        for mail in self.inbox() {
+        let accepted = mails.iter().filter(|(_, fate)| fate.accepted).map(|(name, _)| name.clone());
+        for mail in self.inbox(&accepted.collect::<Vec<_>>()) {
             let (name, state) = mail.split_once(' ').unwrap();
             assert_eq!(state, "whole", "{name}");
             mails.entry(name.to_owned()).or_default().found += 1;
@@ -123,11 +124,12 @@ impl<'a> Load<'a> {
     }
 
     /// What the recipient finds, who was never there before.
-    fn inbox(&self) -> Vec<String> {
+    fn inbox(&self, accepted: &[String]) -> Vec<String> {
         let plan: Value = json!({
             "imap": self.service.port("imap"), "authority": self.service.authority(),
             "user": self.to.address, "password": self.to.password,
             "queue": self.service.state("data/queue.sqlite"), "size": self.mails.size,
+            "accepted": accepted,
         });
         let plan = self.service.case.write("plan", &format!("{plan}\n"));
         let mut client = self.service.beside("python3");

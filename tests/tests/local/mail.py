@@ -1,13 +1,15 @@
 """The clients of the tests under load, on Python's own smtplib and imaplib.
 
 `send` sends mails over both doors from several threads until its stdin ends, each again until it was taken, and prints
-a line per answer. `read` waits until nothing is queued and prints what an INBOX holds. Both read one line of JSON first.
+a line per answer. `read` waits until nothing is queued (where the queue is a file) and all that was accepted is there,
+and prints what an INBOX holds. Both read one line of JSON first.
 """
 
 import email
 import hashlib
 import imaplib
 import json
+import os
 import smtplib
 import sqlite3
 import ssl
@@ -120,13 +122,28 @@ class Sender:
             thread.join()
 
 
-def read(plan):
-    queue = sqlite3.connect(f"file:{plan['queue']}?mode=ro", uri=True)
-    end = time.monotonic() + GIVE_UP
+def wait_for_queue(path, end):
+    queue = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     while left := queue.execute("SELECT count(*) FROM recipients").fetchone()[0]:
         if time.monotonic() > end:
             sys.exit(f"still queued: {left}")
         time.sleep(0.1)
+
+
+def read(plan):
+    end = time.monotonic() + GIVE_UP
+    if os.path.exists(plan["queue"]):
+        wait_for_queue(plan["queue"], end)
+    mails = inbox(plan)
+    while not set(plan["accepted"]) <= {name for name, _ in mails} and time.monotonic() < end:
+        time.sleep(0.5)
+        mails = inbox(plan)
+    for name, whole in mails:
+        print(name, "whole" if whole else "damaged")
+
+
+def inbox(plan):
+    mails = []
     imap = imaplib.IMAP4_SSL(HOST, plan["imap"], ssl_context=ssl.create_default_context(cafile=plan["authority"]))
     imap.login(plan["user"], plan["password"])
     imap.select("INBOX", readonly=True)
@@ -136,8 +153,9 @@ def read(plan):
             mail = email.message_from_bytes(part[1])
             name = mail["Subject"]
             whole = mail.get_payload().replace("\r\n", "\n") == body(name, plan["size"])
-            print(name, "whole" if whole else "damaged")
+            mails.append((name, whole))
     imap.logout()
+    return mails
 
 
 plan = json.loads(sys.stdin.readline())
