@@ -90,7 +90,7 @@ mod tests {
         let wanted = Wanted { instances: vec![at(base)], ..Wanted::default() };
         let listening = Listening { port_offset: 0, listen: vec![loopback] };
         let first = listening.free_offset(&wanted).unwrap();
-        assert!(first >= STEP && first % STEP == 0);
+        assert!(first >= STEP && first.is_multiple_of(STEP));
         let _taken = TcpListener::bind((loopback, base + first)).unwrap();
         assert_ne!(listening.free_offset(&wanted), Some(first));
     }

@@ -102,14 +102,15 @@ mod tests {
         let now = Instant::now();
         let mut watch = Watch::default();
         let ready = seen("imap", State::READY, 0);
-        assert!(watch.see(&[ready.clone()], now).is_empty() && watch.see(&[ready.clone()], now).is_empty());
+        let ready = [ready];
+        assert!(watch.see(&ready, now).is_empty() && watch.see(&ready, now).is_empty());
         assert_eq!(watch.see(&[seen("imap", State::Is(Doing::Draining), 0)], now), ["imap is draining"]);
         assert_eq!(
             watch.see(&[seen("imap", State::Is(Doing::Starting), 1)], now),
             ["imap was started again, now 1 times, and is starting"]
         );
         let again = Seen { ready_after_ms: Some(900), ..seen("imap", State::READY, 1) };
-        assert_eq!(watch.see(&[again.clone()], now), ["imap is ready after 900 ms"]);
+        assert_eq!(watch.see(std::slice::from_ref(&again), now), ["imap is ready after 900 ms"]);
         assert_eq!(watch.see(&[again, seen("mx", State::Down, 0)], now), ["mx is down"]);
         assert_eq!(watch.see(&[], now), ["imap is not wanted any more", "mx is not wanted any more"]);
     }
