@@ -22,8 +22,13 @@ const NOT_FOR_INIT: [&str; 3] = ["canary", "engine", "render"];
 const NAME_ROLES: [&str; 2] = ["catalogue", "tests"];
 
 /// Names of roles are words of the field too. Where one means something else, and what.
-const OTHER_MEANINGS: [(&str, &str, &str); 2] = [
+const OTHER_MEANINGS: [(&str, &str, &str); 7] = [
+    ("crates/berth/src/doors.rs", "api", "the name of a port"),
+    ("crates/berth/src/doors.rs", "smtp", "the name of a port, IANA's for 25"),
+    ("crates/canary/src/prove.rs", "api", "a step of the proof"),
     ("crates/canary/src/prove.rs", "mx", "a step of the proof"),
+    ("crates/canary/src/prove.rs", "pop3", "a step of the proof"),
+    ("crates/canary/src/prove.rs", "web", "a step of the proof"),
     ("crates/role/src/lib.rs", "web", "a kind of role"),
 ];
 

@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: what `berth-init` costs, beside starting the same Node programs without it.
+//! `cargo xtask bench`: what `berth-init` costs, beside starting the same Node programs without it: memory, start,
+//! notification, and how long many mails take through submission to IMAP.
 //!
 //! Figures for a person to read, never asserted: they are a property of the machine and of what else it does.
 
@@ -20,7 +21,11 @@ const STATE: &str = "target/bench/state";
 const COPY: &str = "target/bench/copy";
 
 /// Keeps its ports apart from those of a service that is up.
-const OFFSET: &str = "24000";
+const OFFSET: &str = "26000";
+
+/// How many mails go through submission to IMAP, over so many connections at a time.
+const MAILS: u32 = 1000;
+const CONNECTIONS: u32 = 4;
 
 /// So long may the bare programs take to open their ports.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -56,13 +61,12 @@ impl Bench {
                 memory("init", "RssAnon:") / 1024.0,
             );
         }
-        let mut told = Vec::new();
-        for _ in 0..runs {
-            let proof: Value = serde_json::from_str(&self.berth(&["prove", "--json"])?)?;
-            let steps = proof["steps"].as_array().context("a proof has steps")?;
-            told.extend(steps.iter().find_map(|step| step["notified_after_ms"].as_f64()));
-        }
-        println!("submission to IDLE notification: {:.0} ms, median of {}", median(&mut told), told.len());
+        let count = (runs * 10).to_string();
+        let told: Value = serde_json::from_str(&self.berth(&["prove", "--latency", &count, "--json"])?)?;
+        println!(
+            "submission to IDLE notification: median {} ms, p95 {} ms, max {} ms, of {}",
+            told["median_ms"], told["p95_ms"], told["max_ms"], told["mails"]
+        );
 
         // Its record of what is wanted lets `prove` work on programs that no init keeps.
         let _ = fs::remove_dir_all(COPY);
@@ -75,6 +79,13 @@ impl Bench {
             bare.push(self.bare()?);
             say(&format!("run {run} of {runs}"));
         }
+        let through = self.mails_bare()?;
+        self.up(&["--detach", "--no-prove"])?;
+        let kept_through = self.mails(STATE)?;
+        for (how, seconds) in [("under berth-init", kept_through), ("bare", through)] {
+            let rate = f64::from(MAILS) / seconds;
+            println!("{MAILS} mails through submission to IMAP, {how}: {seconds:.1} s, {rate:.0} a second");
+        }
         let (kept, bare) = (median(&mut kept), median(&mut bare));
         println!(
             "start to proven mail: {kept:.2} s under berth-init, {bare:.2} s bare, {:.2} times",
@@ -85,6 +96,45 @@ impl Bench {
 
     /// How long it takes to start the programs as they are, all at once, and to prove a mail through them.
     fn bare(&self) -> Result<f64> {
+        let begun = Instant::now();
+        let _children = self.start_bare()?;
+        let prove = ask(program(&self.programs.berth).args(["prove", "--state", COPY]));
+        prove.map(|_| begun.elapsed().as_secs_f64()).context("the bare programs were not proven")
+    }
+
+    /// How long many mails take through programs that nobody keeps.
+    fn mails_bare(&self) -> Result<f64> {
+        self.berth(&["down"])?;
+        let _children = self.start_bare()?;
+        self.mails(COPY)
+    }
+
+    /// How long many mails take from submission until IMAP shows the last: the account is the one that people try the
+    /// service with.
+    fn mails(&self, state: &str) -> Result<f64> {
+        let account: Value = serde_json::from_str(&fs::read_to_string(format!("{state}/account.json"))?)?;
+        let desired: Value = serde_json::from_str(&fs::read_to_string(format!("{state}/desired.json"))?)?;
+        let instances = desired["wanted"]["instances"].as_array().context("nothing is wanted")?;
+        let port = |name: &str| {
+            let mut ports =
+                instances.iter().flat_map(|instance| instance["ports"].as_array().into_iter().flatten());
+            ports.find(|port| port["name"] == name).map_or(Value::Null, |port| port["number"].clone())
+        };
+        let plan = serde_json::json!({
+            "smtp": port("submissions"), "imap": port("imaps"), "authority": format!("{state}/tls/chain.pem"),
+            "user": account["address"], "password": account["password"],
+            "mails": MAILS, "threads": CONNECTIONS,
+        });
+        let path = "target/bench/plan.json";
+        fs::write(path, format!("{plan}\n"))?;
+        let client =
+            ask(program("python3").arg("xtask/tools/mails.py").stdin(fs::File::open(path)?.into_parts().0));
+        let took = client.context("the mails did not go through")?;
+        took.trim().parse().context("the client does not say how long it took")
+    }
+
+    /// Starts the programs as they are, all at once, and waits until they listen.
+    fn start_bare(&self) -> Result<Children> {
         let desired: Value = serde_json::from_str(&fs::read_to_string(format!("{COPY}/desired.json"))?)?;
         let environment: BTreeMap<String, String> =
             serde_json::from_value(desired["wanted"]["environment"].clone())?;
@@ -109,8 +159,7 @@ impl Bench {
                 sleep(Duration::from_millis(10));
             }
         }
-        let prove = ask(program(&self.programs.berth).args(["prove", "--state", COPY]));
-        prove.map(|_| begun.elapsed().as_secs_f64()).context("the bare programs were not proven")
+        Ok(children)
     }
 
     fn up(&self, arguments: &[&str]) -> Result<String> {

@@ -17,7 +17,18 @@ pub const ROLES: [&str; 5] = ["sqlite", "smtp", "imap", "mx", "smtp-bree"];
 
 /// All roles.
 pub const ALL: [&str; 12] = [
-    "sqlite", "imap", "mx", "pop3", "smtp", "api", "caldav", "carddav", "web", "bree", "smtp-bree", "sqlite-bree",
+    "sqlite",
+    "imap",
+    "mx",
+    "pop3",
+    "smtp",
+    "api",
+    "caldav",
+    "carddav",
+    "web",
+    "bree",
+    "smtp-bree",
+    "sqlite-bree",
 ];
 
 /// The ports at offset 0; their endings say how TLS begins.
