@@ -32,19 +32,16 @@ struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   cargo xtask up --once    build everything, prove that a mail goes through, stop
-  cargo xtask up -- --port-offset 4000    pass an option on to `berth up`
+  cargo xtask up --port-offset 4000    all options of `berth up` are passed on
   cargo xtask test init    run the black-box tests of berth-init alone";
 
 #[derive(Subcommand)]
 enum Command {
     /// Build everything and bring the mail service up
     Up {
-        /// Prove that a mail goes through, then stop
-        #[arg(long)]
-        once: bool,
-        /// Passed on to `berth up`
-        #[arg(last = true, value_name = "ARGUMENTS OF berth up")]
-        rest: Vec<OsString>,
+        /// Passed on to `berth up`: --once proves that a mail goes through, then stops
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS OF berth up")]
+        arguments: Vec<OsString>,
     },
     /// Run the tests; without a name all of them
     Test {
@@ -79,7 +76,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode> {
     go_to_the_root()?;
     match command {
-        Command::Up { once, rest } => up::run(once, &rest),
+        Command::Up { arguments } => up::run(&arguments),
         Command::Test { suites } => Ok(test::run(&suites)),
         Command::Check => Ok(check::run()),
         Command::Generate { check } => generate::run(check).map(|()| ExitCode::SUCCESS),

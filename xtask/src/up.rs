@@ -10,17 +10,17 @@ use crate::programs::{self, Packages, Programs};
 use crate::run::{program, say};
 
 /// Replaces this process by `berth up`, so that Ctrl-C reaches it once and its exit code is ours.
-pub fn run(once: bool, rest: &[OsString]) -> Result<ExitCode> {
+pub fn run(arguments: &[OsString]) -> Result<ExitCode> {
     let Programs { berth, init, node, app } = programs::build(Packages::Production)?;
     say("berth up");
     let mut up = program(berth);
-    up.arg("up").args(once.then_some("--once"));
+    up.arg("up");
     for (flag, value) in [("--state", ".berth".into()), ("--app", app), ("--node", node), ("--init", init)] {
         // What was typed wins: berth refuses a flag that is given twice.
-        if !rest.iter().any(|typed| typed.to_string_lossy().split('=').next() == Some(flag)) {
+        if !arguments.iter().any(|typed| typed.to_string_lossy().split('=').next() == Some(flag)) {
             up.arg(flag).arg(value);
         }
     }
-    up.args(rest);
+    up.args(arguments);
     Err(up.stdin(Stdio::inherit()).exec()).context("cannot run berth")
 }

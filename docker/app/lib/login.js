@@ -1,6 +1,7 @@
 // Login, with limits on guessing that are counted in memory by each role: a restart forgets them.
 import { createHash } from 'node:crypto';
 import { isIPv6 } from 'node:net';
+import { log } from './log.js';
 
 // Someone who mistypes, or a device with an old password, is soon over the first; trying many passwords is hopeless.
 const PAIR = { limit: 10, window: 60_000 };
@@ -11,6 +12,7 @@ const ADDRESS = { limit: 100, window: 60 * 60_000 };
 // What is remembered of each kind, the oldest goes first: some 4 MB in all, while an attacker's own count, which is
 // renewed by each guess, stays.
 const MOST = 5000;
+const LONGEST = 254;
 
 export class TooMany extends Error {}
 
@@ -63,6 +65,8 @@ export class Login {
       }
       return account;
     } finally {
+      // No more lines than the limits let guesses through; of what was typed no more than an address can be (RFC 5321).
+      if (wrong) log('info', 'login failed', { address: address.slice(0, LONGEST), client });
       // Right, or nothing was guessed because the accounts are away.
       if (!wrong) for (const count of counts) count.failures = Math.max(0, count.failures - 1);
     }

@@ -65,7 +65,15 @@ function login(t) {
       return password === 'right' ? { address } : undefined;
     },
   };
-  return { accounts, limited: new Login(accounts), tick: (minutes) => t.mock.timers.tick(minutes * 60_000) };
+  // The last few; a mock would keep all, of which some tests make too many.
+  const lines = [];
+  const { write } = process.stderr;
+  process.stderr.write = (line) => {
+    lines.push(JSON.parse(line));
+    if (lines.length > 9) lines.shift();
+  };
+  t.after(() => Object.assign(process.stderr, { write }));
+  return { accounts, limited: new Login(accounts), lines, tick: (minutes) => t.mock.timers.tick(minutes * 60_000) };
 }
 
 const guess = async (limited, address, client, count = 1) => {
@@ -80,6 +88,16 @@ test('a minute after the first failure one may try again', async (t) => {
   await assert.rejects(limited.check('joe@a.test', 'right', '192.0.2.1'), TooMany);
   tick(0.2);
   assert.ok(await limited.check('joe@a.test', 'right', '192.0.2.1'));
+});
+
+test('who guesses is in the log, with what is no longer than an address, and who is right is not', async (t) => {
+  const { limited, lines } = login(t);
+  assert.ok(await limited.check('joe@a.test', 'right', '192.0.2.1'));
+  await guess(limited, `${'j'.repeat(1000)}@a.test`, '192.0.2.1');
+  const [{ time, ...line }, ...more] = lines;
+  assert.ok(time);
+  assert.deepEqual(line, { level: 'info', message: 'login failed', address: 'j'.repeat(254), client: '192.0.2.1' });
+  assert.deepEqual(more, []);
 });
 
 test('a login that is right clears what went wrong before', async (t) => {
