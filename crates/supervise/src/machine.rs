@@ -14,11 +14,19 @@
 use std::time::Duration;
 
 use berth_control::State;
-use berth_role::{Readiness, Stop};
+use berth_role::Readiness;
 use nix::libc::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 
 use crate::exit::Exit;
-use crate::restart::{Budget, Restarts};
+use crate::restart::Restarts;
+
+mod action;
+mod event;
+mod plan;
+
+pub use action::{Action, Ending, Reason};
+pub use event::Event;
+pub use plan::{Conduct, Plan};
 
 /// A second TERM leaves this much of the grace: whoever sends it is in a hurry, and KILL at once loses mail.
 pub const HURRY: Duration = Duration::from_secs(3);
@@ -29,119 +37,6 @@ const KILL_TAKES: Duration = Duration::from_secs(2);
 
 /// A process may fork between the look at the process table and the KILL, so KILL is repeated.
 const KILL_AGAIN: Duration = Duration::from_millis(100);
-
-/// What does not change while a supervisor lives.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// How signals and the end of the main process are taken.
-    pub conduct: Conduct,
-    /// How long the needs may take to answer.
-    pub need_within: Duration,
-    /// What is done when the main process ends and nobody asked for it.
-    pub restart: Option<Budget>,
-}
-
-/// How signals and the end of the main process are taken.
-#[derive(Debug, Clone)]
-pub enum Conduct {
-    /// As tini: every signal to the main process, whose end is ours.
-    Plain,
-    /// As a role: readiness, drain, grace, restarts.
-    Role {
-        /// How the main process tells that it is ready.
-        readiness: Readiness,
-        /// How long it may take to.
-        ready_within: Duration,
-        /// From the moment it is no longer ready until its TERM, for load balancers to notice.
-        delay: Duration,
-        /// The times of a stop, and its normal ends.
-        stop: Stop,
-        /// SIGUSR1, which opens Node's debugger, is passed on.
-        forward_usr1: bool,
-    },
-}
-
-/// What has happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
-    /// Every need has answered.
-    NeedsAnswered,
-    /// The main process was started.
-    Started,
-    /// The main process could not be started; the exit code that says why (126 or 127).
-    CannotStart(u8),
-    /// The main process says that it is ready.
-    ReadyMessage,
-    /// We got this signal.
-    Signal(i32),
-    /// A restart in place was asked for, and the new settings are good.
-    Restart,
-    /// The main process was stopped (true) or continued (false) by a signal.
-    MainStopped(bool),
-    /// The main process has ended.
-    MainEnded(Exit),
-    /// We have no child left.
-    NothingLeft,
-    /// Time has passed.
-    Tick,
-}
-
-/// What is to be done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Begin to ask the needs, until they have answered.
-    AskNeeds,
-    /// Start the main process.
-    Start,
-    /// Check the settings; when they are good, [`Event::Restart`] follows.
-    CheckSettings,
-    /// Send this signal to the main process.
-    SignalMain(i32),
-    /// Let a stopped main process run, so that it can end.
-    ContinueMain,
-    /// Send TERM to every descendant but the main process.
-    TermRest,
-    /// Send KILL to every descendant.
-    KillAll,
-    /// Tell how the main process ended.
-    TellEnd(Ending),
-    /// The deadline for readiness has passed.
-    TellNotReady,
-    /// The deadline for the needs has passed.
-    TellNeedsMissed,
-    /// This signal is not passed on.
-    TellHeldBack(i32),
-    /// A restart follows after this pause.
-    TellPause(Duration),
-    /// It has failed so often that it is not started again.
-    TellBudgetSpent,
-    /// End with this exit code. Nothing follows.
-    End(u8),
-}
-
-/// How the main process ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ending {
-    /// How.
-    pub exit: Exit,
-    /// Why it was being stopped; nothing when nobody asked for its end.
-    pub asked: Option<Reason>,
-    /// How long it lived.
-    pub lived: Duration,
-    /// Whether this is how an asked-for stop ends.
-    pub normal: bool,
-}
-
-/// Why the main process is stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
-    /// A signal asked for it.
-    Signal(i32),
-    /// A restart in place was asked for.
-    Restart,
-    /// It was not ready in time.
-    NotReady,
-}
 
 /// The state of a supervisor.
 #[derive(Debug, Clone)]
@@ -514,15 +409,6 @@ impl Machine {
         self.main = None;
         self.phase = Phase::Ended;
         actions.push(Action::End(code));
-    }
-}
-
-impl Plan {
-    fn is_normal(&self, exit: Exit) -> bool {
-        match &self.conduct {
-            Conduct::Plain => true,
-            Conduct::Role { stop, .. } => stop.normal.contains(&exit.code()),
-        }
     }
 }
 
