@@ -14,8 +14,9 @@
 use std::time::Duration;
 
 use berth_control::State;
+use berth_report::Code;
 use berth_role::Readiness;
-use nix::libc::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use nix::libc::{SIGHUP, SIGINT, SIGKILL, SIGTERM, SIGUSR1};
 
 use crate::exit::Exit;
 use crate::restart::Restarts;
@@ -87,7 +88,7 @@ enum Then {
     /// The end, with the main process's code.
     End,
     /// The end, with a verdict of our own.
-    EndWith(u8),
+    EndWith(Code),
     /// Another start, at once.
     Restart,
     /// Another start, after a pause.
@@ -192,7 +193,7 @@ impl Machine {
                 self.main = Some(Main { started: now, ready: Some(now), stopped: false });
                 self.phase = Phase::Ready;
             }
-            Event::CannotStart(code) => self.end(code, actions),
+            Event::CannotStart(code) => self.end(code.number(), actions),
             Event::Signal(signal) if self.main.is_some() => actions.push(Action::SignalMain(signal)),
             Event::MainStopped(stopped) => self.main_stopped(stopped),
             Event::MainEnded(exit) => self.end(exit.code(), actions),
@@ -235,12 +236,12 @@ impl Machine {
             }
             (Phase::Waiting { until }, Event::Tick) if now >= *until => {
                 actions.push(Action::TellNeedsMissed);
-                self.end(UNAVAILABLE, actions);
+                self.end(Code::Unavailable.number(), actions);
             }
             (Phase::Starting, Event::Started) => {
                 self.main = Some(Main { started: now, ready: None, stopped: false });
             }
-            (Phase::Starting, Event::CannotStart(code)) => self.end(code, actions),
+            (Phase::Starting, Event::CannotStart(code)) => self.end(code.number(), actions),
             (Phase::Starting, Event::ReadyMessage) => self.ready(now),
             (Phase::Starting, Event::Tick) => {
                 let Some(main) = self.main else { return };
@@ -249,7 +250,7 @@ impl Machine {
                     self.ready(now);
                 } else if lived >= *ready_within {
                     actions.push(Action::TellNotReady);
-                    let then = self.after_failure(plan, now, Then::EndWith(UNAVAILABLE), actions);
+                    let then = self.after_failure(plan, now, Then::EndWith(Code::Unavailable), actions);
                     self.drain(plan, now, then, Some(Reason::NotReady));
                     self.advance(plan, now, actions);
                 }
@@ -283,8 +284,8 @@ impl Machine {
                 self.drain(plan, now, Then::End, Some(Reason::Signal(signal)));
                 self.advance(plan, now, actions);
             }
-            // 128 + SIGTERM, also for INT: nothing was interrupted, there was nothing yet.
-            _ => self.end(STOPPED_BEFORE_START, actions),
+            // As if by TERM, also for INT: nothing was interrupted, there was nothing yet.
+            _ => self.end(Exit::Signal(SIGTERM).code(), actions),
         }
     }
 
@@ -388,9 +389,9 @@ impl Machine {
         actions: &mut Vec<Action>,
     ) {
         match then {
-            Then::EndWith(code) => self.end(code, actions),
+            Then::EndWith(code) => self.end(code.number(), actions),
             // Main outlived its KILL: what the code would be, had it come.
-            Then::End => self.end(exit.unwrap_or(Exit::Signal(nix::libc::SIGKILL)).code(), actions),
+            Then::End => self.end(exit.unwrap_or(Exit::Signal(SIGKILL)).code(), actions),
             Then::Restart => self.again(plan, now, actions),
             Then::Pause(pause) => {
                 self.phase = Phase::Pausing { until: now + pause };
@@ -411,9 +412,3 @@ impl Machine {
         actions.push(Action::End(code));
     }
 }
-
-/// EX_UNAVAILABLE of sysexits(3): a need or readiness did not come in time.
-const UNAVAILABLE: u8 = 69;
-
-/// 128 + SIGTERM: stopped while there was no main process.
-const STOPPED_BEFORE_START: u8 = 143;

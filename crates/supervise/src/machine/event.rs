@@ -1,5 +1,7 @@
 //! What a supervisor hears of.
 
+use berth_report::Code;
+
 use crate::exit::Exit;
 
 /// What has happened.
@@ -9,8 +11,8 @@ pub enum Event {
     NeedsAnswered,
     /// The main process was started.
     Started,
-    /// The main process could not be started; the exit code that says why (126 or 127).
-    CannotStart(u8),
+    /// The main process could not be started: [`Code::CannotRun`] or [`Code::NotFound`].
+    CannotStart(Code),
     /// The main process says that it is ready.
     ReadyMessage,
     /// We got this signal.
