@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     };
     exit(match wish {
         Wish::List { json } => list::run(json),
-        Wish::Health { live, json } => health::print(live, json),
+        Wish::Health { live, json } => health::run(live, json),
         Wish::Status { json } => ask::status(json),
         Wish::Restart => ask::restart(),
         Wish::Check { role, json } => check::run(&role, json),
