@@ -36,11 +36,8 @@ impl Review {
         let ports = role.ports.iter().filter_map(|port| port.resolve(&get).ok()).collect();
         let needs = needs::hard(role, &get).unwrap_or_else(|error| {
             if let NeedError::Uri { setting, error } = error {
-                let finding = Finding::refused(format!("cannot be used: {error}")).of(setting);
-                findings.push(match settings.setting(setting) {
-                    Some(given) => finding.at(given.origin()),
-                    None => finding,
-                });
+                let finding = Finding::refused(format!("cannot be used: {error}"));
+                findings.push(settings.about(setting, finding));
             }
             Vec::new()
         });

@@ -154,6 +154,21 @@ impl Settings {
         secrets.map(|setting| (setting.key.as_str(), setting.written.as_str()))
     }
 
+    /// What is to be said of this setting, at the place where it is given.
+    #[must_use]
+    pub fn about(&self, key: &str, finding: Finding) -> Finding {
+        let finding = finding.of(key);
+        match self.setting(key) {
+            Some(setting) => finding.at(&setting.origin),
+            None => finding,
+        }
+    }
+
+    /// The value of a key, as far as it is rendered.
+    fn rendered(&self, key: &str) -> Option<&str> {
+        self.setting(key).map(|setting| setting.rendered.as_str())
+    }
+
     fn set(&mut self, key: String, written: String, origin: Origin) {
         let place = *self.places.entry(key.clone()).or_insert(self.list.len());
         let default = matches!(origin, Origin::File { name: DEFAULTS, .. }).then(|| written.clone());
@@ -260,8 +275,7 @@ impl Settings {
                     continue;
                 }
                 let Setting { key, rendered, origin, .. } = &self.list[place];
-                let other = |key: &str| self.places.get(key).map(|other| self.list[*other].rendered.as_str());
-                match template::render(rendered, other) {
+                match template::render(rendered, |key| self.rendered(key)) {
                     Ok(done) => {
                         let unknown = done.unknown.iter().filter(|name| !name.is_empty());
                         let findings = unknown.map(|name| {
