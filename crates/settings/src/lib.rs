@@ -10,7 +10,7 @@
 //!
 //! [`Settings::findings`] says what is wrong, all of it at once, by the [`KNOWN`] settings' rules.
 //!
-//! Invariants: nothing here changes the environment; a value is never printed, `Debug` shows keys only.
+//! Invariants: nothing here changes the environment; what may be a secret is never printed, `Debug` shows keys only.
 //!
 //! ```
 //! use berth_settings::Settings;
