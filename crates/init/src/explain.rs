@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context;
 use berth_catalogue::{called, concerns};
@@ -14,7 +13,8 @@ use serde::Serialize;
 use crate::needs;
 use crate::own::{Own, Restart};
 use crate::review::Review;
-use crate::{application, print, role};
+use crate::times::RoleTimes;
+use crate::{application, print};
 
 #[derive(Serialize)]
 struct Explanation {
@@ -83,7 +83,7 @@ pub fn run(name: &str, json: bool) -> anyhow::Result<ExitCode> {
 fn explain(role: &'static Role, own: &Own, folder: PathBuf) -> Explanation {
     let review = Review::of(role, &folder);
     let settings = &review.settings;
-    let or = |own: Option<crate::own::Seconds>, role: Duration| own.map_or(role, |own| own.0).as_secs_f64();
+    let times = RoleTimes::of(role, own);
     let from = |key: &str| settings.setting(key).map(|setting| setting.origin().to_string());
     let ports = role.ports.iter().filter_map(|port| {
         let listening = review.ports.iter().find(|listening| listening.name == port.name)?;
@@ -105,12 +105,12 @@ fn explain(role: &'static Role, own: &Own, folder: PathBuf) -> Explanation {
                 format!("when it says so, or has been alive for {} s", time.as_secs_f64())
             }
         },
-        ready_within_seconds: or(own.ready_within, role.ready_within),
-        need_within_seconds: or(own.need_within, role::NEED_WITHIN),
+        ready_within_seconds: times.ready_within.as_secs_f64(),
+        need_within_seconds: times.need_within.as_secs_f64(),
         health: role.health.iter().map(ToString::to_string).collect(),
-        stop_delay_seconds: or(own.stop_delay, Duration::ZERO),
-        drain_seconds: or(own.drain, role.stop.drain),
-        grace_seconds: or(own.grace, role.stop.grace),
+        stop_delay_seconds: times.stop_delay.as_secs_f64(),
+        drain_seconds: times.drain.as_secs_f64(),
+        grace_seconds: times.grace.as_secs_f64(),
         restart: match own.restart {
             Restart::No => "no",
             Restart::OnFailure => "on-failure",

@@ -25,6 +25,7 @@ mod print;
 mod review;
 mod role;
 mod serve;
+mod times;
 
 use command_line::Wish;
 
