@@ -98,7 +98,7 @@ fn explain(role: &'static Role, own: &Own, folder: PathBuf) -> Explanation {
         arguments: vec![role.entrypoint],
         ports: ports.collect(),
         certificate: review.certificate.clone(),
-        needs: role.needs.iter().map(|need| need_told(*need, settings, &review)).collect(),
+        needs: role.needs.iter().map(|need| need_told(*need, settings)).collect(),
         ready: match role.readiness {
             Readiness::Message => "when it says so".to_owned(),
             Readiness::AliveFor(time) => {
@@ -133,37 +133,29 @@ fn shown(key: &str, text: &str) -> String {
     if is_secret && !text.is_empty() { "***".to_owned() } else { text.escape_debug().to_string() }
 }
 
-fn need_told(need: Need, settings: &Settings, review: &Review) -> NeedTold {
-    let hard = need.strength == Strength::Hard;
-    let given = |key: &str| settings.get(key).is_some_and(|value| !value.is_empty());
-    let by = |key: &str| {
-        let hosts = review.needs.iter().find_map(|needed| match &needed.need {
-            Asked::Documents { setting, hosts, .. } if setting == key => Some(hosts.as_slice()),
-            Asked::KeyValue { setting, host, .. } if setting == key => Some(std::slice::from_ref(host)),
-            _ => None,
-        });
-        match hosts {
-            Some(hosts) => {
-                hosts.iter().map(|at| format!("{}:{}", at.host, at.port)).collect::<Vec<_>>().join(", ")
-            }
-            None if given(key) => format!("{key} does not say where"),
-            None => format!("not needed: {key} is empty"),
-        }
+fn need_told(need: Need, settings: &Settings) -> NeedTold {
+    let (what, setting) = match need.on {
+        Upstream::Role(name) => (format!("role {name}"), name.to_owned()),
+        Upstream::Documents(key) => ("document store".to_owned(), key.to_owned()),
+        Upstream::KeyValue(prefix) => ("key-value store".to_owned(), format!("{prefix}HOST")),
     };
-    let (need, at) = match need.on {
-        Upstream::Role(name) => {
-            let role = berth_catalogue::find(name);
-            let host = role.and_then(|role| role.host).and_then(|key| settings.get(key));
-            let host = host.filter(|host| !host.is_empty()).unwrap_or(needs::HERE).to_owned();
-            let get = |key: &str| settings.get(key).map(str::to_owned);
-            let port = role.and_then(|role| role.ports.first()).and_then(|port| port.resolve(&get).ok());
-            let at = port.map_or_else(|| host.clone(), |port| format!("{host}:{}", port.number));
-            (format!("role {name}"), at)
-        }
-        Upstream::Documents(key) => ("document store".to_owned(), by(key)),
-        Upstream::KeyValue(prefix) => ("key-value store".to_owned(), by(&format!("{prefix}HOST"))),
+    let at = match needs::located(need.on, &|key| settings.get(key).map(str::to_owned)) {
+        Ok(Some(needed)) => places(&needed.need),
+        Ok(None) => format!("not needed: {setting} is empty"),
+        Err(error) => error.to_string(),
     };
-    NeedTold { need, hard, at }
+    NeedTold { need: what, hard: need.strength == Strength::Hard, at }
+}
+
+fn places(need: &Asked) -> String {
+    let place = |host: &str, port: u16| format!("{host}:{port}");
+    match need {
+        Asked::Role { host, port, .. } => place(host, port.number),
+        Asked::Documents { hosts, .. } => {
+            hosts.iter().map(|at| place(&at.host, at.port)).collect::<Vec<_>>().join(", ")
+        }
+        Asked::KeyValue { host: at, .. } => place(&at.host, at.port),
+    }
 }
 
 impl Explanation {

@@ -155,6 +155,20 @@ fn explain_says_what_would_run_and_where_each_setting_comes_from() {
     assert!(!shows_a_secret(&output));
 }
 
+/// One wrong setting made explain say of every store that its setting does not say where it is.
+#[test]
+fn explain_says_what_is_wrong_with_one_need_and_where_the_others_are() {
+    let case = Case::new();
+    let init = about(&case, &["explain", "mx"]).set("MONGO_URI", "http://mongo");
+    let output = init.set("BREE_REDIS_HOST", "redis").output();
+    let said = stdout(&output);
+    assert!(
+        said.contains("document store: MONGO_URI cannot be used: it does not begin with mongodb://"),
+        "{said}"
+    );
+    assert!(said.contains("key-value store: redis:6379"), "{said}");
+}
+
 #[test]
 fn a_mistyped_role_is_corrected_by_check_and_explain_too() {
     let case = Case::new();
