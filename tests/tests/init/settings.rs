@@ -221,8 +221,7 @@ fn a_file_of_its_own_is_read_again_at_a_restart() {
     case.write("secret", "second\n");
     assert!(init.ask(&["restart"]).status.success());
     init.until_said("second");
-    init.signal(15);
-    init.end();
+    init.stop();
     assert_eq!(init.said(), ["first", "second"]);
 }
 
