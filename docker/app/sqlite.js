@@ -12,6 +12,7 @@ import { lock } from './lib/lock.js';
 import { log } from './lib/log.js';
 import { Mailboxes } from './lib/mailboxes.js';
 import { notifications } from './lib/notifications.js';
+import { Refusal } from './lib/refusal.js';
 import { authorized, decrypt } from './lib/secrets.js';
 import { bytes, production, settings } from './lib/settings.js';
 import { certificate } from './lib/tls.js';
@@ -101,7 +102,7 @@ function serve(socket, mailboxes, accounts, underWay, news) {
       await news?.redis.published();
       socket.send(serialize({ id, result }));
     } catch (error) {
-      if (error.name !== 'Refusal') log('error', 'request failed', { method, error });
+      if (!(error instanceof Refusal)) log('error', 'request failed', { method, error });
       socket.send(serialize({ id, error: { message: error.message, code: error.code } }));
     }
   };
