@@ -13,7 +13,7 @@ use fs_err as fs;
 
 use crate::outcome::Outcome;
 use crate::run::{ask, program, run};
-use crate::tools;
+use crate::{debian, tools};
 
 /// Where they are, from the root of the clone.
 pub const FOLDER: &str = ".tools/servers";
@@ -43,8 +43,7 @@ CREATE ROLE postbox LOGIN SUPERUSER PASSWORD 'of-tests-only';
 
 /// Installs what is missing where that is ours to do: as root on Debian, with Go.
 pub fn install() -> Result<Outcome> {
-    let root = ask(program("id").arg("-u")).is_some_and(|id| id.trim() == "0");
-    if !root || ask(program("apt-get").arg("--version")).is_none() {
+    if !debian::is_ours() {
         return Ok(Outcome::Skipped("FerretDB: not root on Debian".to_owned()));
     }
     if ask(program("go").arg("version")).is_none() {
@@ -93,7 +92,7 @@ fn postgresql() -> Result<()> {
         .arg(format!("--include={PACKAGES}"))
         .arg("sid")
         .arg(&root)
-        .arg(format!("deb {} sid main", mirror()?));
+        .arg(format!("deb {} sid main", debian::mirror()?));
     run("unpack PostgreSQL and DocumentDB", &mut unpack)?;
     for (link, target) in [("bin", "usr/bin"), ("lib", "usr/lib"), ("lib64", "usr/lib64")] {
         if !root.join(link).exists() {
@@ -136,13 +135,4 @@ fn database() -> Result<()> {
         Some(line) => Err(anyhow!("{line}")),
         None => Ok(()),
     }
-}
-
-/// The mirror that this machine's packages come from.
-fn mirror() -> Result<String> {
-    let mut targets = program("apt-get");
-    let known = ask(targets.args(["indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]));
-    let known = known.context("apt-get knows no package lists")?;
-    let first = known.lines().find(|mirror| !mirror.contains("security"));
-    first.map(str::to_owned).context("apt has no mirror of Debian")
 }
