@@ -28,6 +28,12 @@ pub fn mirror() -> Result<String> {
     first.map(str::to_owned).context("apt has no mirror of Debian")
 }
 
+/// The mirror of its security updates.
+pub fn security_mirror() -> Result<Option<String>> {
+    let known = package_lists("$(REPO_URI)")?;
+    Ok(known.lines().find(|mirror| mirror.contains("security")).map(str::to_owned))
+}
+
 /// Where the packages of this release come from, its updates included, each as `MIRROR SUITE main`.
 pub fn sources(codename: &str) -> Result<Vec<String>> {
     let mut sources = Vec::new();

@@ -10,13 +10,16 @@ use anyhow::{Context, Result, bail};
 use crate::debian;
 use crate::run::{ask, program};
 
+mod bases;
 mod daemon;
 mod host;
 mod install;
 mod leftovers;
 mod machine;
 mod rules;
+mod stand_ins;
 
+pub use bases::ensure as bases;
 use machine::Own;
 
 /// An engine that answers. One that we started stops with the last who has this.
@@ -91,6 +94,20 @@ impl Docker {
     pub fn leave(self) -> Result<()> {
         if self.ours.is_some() { daemon::let_go() } else { Ok(()) }
     }
+}
+
+/// `cargo xtask bases`: gets the base images; with `refresh` it reads their digests before.
+pub fn run_bases(refresh: bool) -> Result<ExitCode> {
+    let docker = match ensure()? {
+        Ensured::Usable(docker) => docker,
+        Ensured::Missing(why) => bail!(why),
+    };
+    if refresh {
+        bases::refresh(&docker)?;
+    }
+    print!("{}", bases(&docker)?.table());
+    docker.leave()?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// `cargo xtask docker`: becomes `docker` with these words, or says how to reach the engine.

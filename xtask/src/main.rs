@@ -1,4 +1,4 @@
-//! What a contributor runs, one file a command: `cargo xtask up`, `test`, `check`, `generate`, `bench`, `docker`, `tools`.
+//! What a contributor runs, one file a command: `cargo xtask up`, `test`, `check`, `generate`, `bench`, `bases`, `docker`, `tools`.
 //!
 //! Commands work on the clone that they are called from, whatever the current folder, and keep what they
 //! make in four git-ignored folders: `target` (builds), `.tools` (Node and linters), `.berth` (the service) and
@@ -73,6 +73,12 @@ enum Command {
         #[arg(long, default_value_t = 5)]
         runs: usize,
     },
+    /// Get the images that ours are built from and run beside; where no registry can be reached, stand-ins are made
+    Bases {
+        /// First read each digest from its registry and write it into docker/bases.json
+        #[arg(long)]
+        refresh: bool,
+    },
     /// Run docker on the engine that the tests use, which is started if there is none
     #[command(after_help = DOCKER_EXAMPLES)]
     Docker {
@@ -102,6 +108,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Check => Ok(check::run()),
         Command::Generate { check } => generate::run(check).map(|()| ExitCode::SUCCESS),
         Command::Bench { runs } => bench::run(runs).map(|()| ExitCode::SUCCESS),
+        Command::Bases { refresh } => docker::run_bases(refresh),
         Command::Docker { stop, words } => docker::run(&words, stop),
         Command::Tools => tools::run().map(|()| ExitCode::SUCCESS),
     }

@@ -18,6 +18,9 @@ use crate::{debian, tools};
 /// Where they are, from the root of the clone.
 pub const FOLDER: &str = ".tools/servers";
 
+/// Changes when they do.
+pub const STAMP: &str = ".tools/servers/installed";
+
 const FERRETDB: &str = "github.com/FerretDB/FerretDB/v2/cmd/ferretdb@v2.7.0";
 
 /// `dash` because initdb wants a shell, `util-linux` for the `setpriv` of the script.
@@ -50,9 +53,8 @@ pub fn install() -> Result<Outcome> {
         return Ok(Outcome::Skipped("FerretDB: there is no Go to build it with".to_owned()));
     }
     let wanted = format!("{FERRETDB} {PACKAGES}\n{CONFIGURATION}{ACCOUNT}");
-    let stamp = Path::new(FOLDER).join("installed");
     let mut note = "all there";
-    tools::once(&stamp, &wanted, &["xtask/tools/postgresql"], || {
+    tools::once(Path::new(STAMP), &wanted, &["xtask/tools/postgresql"], || {
         note = "installed FerretDB and PostgreSQL";
         thread::scope(|scope| {
             let ferretdb = scope.spawn(ferretdb);
@@ -65,7 +67,7 @@ pub fn install() -> Result<Outcome> {
 
 /// Whether tests can use them.
 pub fn are_there() -> bool {
-    Path::new(FOLDER).join("installed").exists()
+    Path::new(STAMP).exists()
 }
 
 fn ferretdb() -> Result<()> {

@@ -128,6 +128,9 @@ fn on_docker(outcomes: &mut Outcomes) {
         Ensured::Missing(why) => Ok(Outcome::Skipped(why)),
     });
     let Some(docker) = engine else { return };
+    outcomes.step("base images", "cargo xtask bases", || {
+        docker::bases(&docker).map(|bases| Outcome::Ok(bases.told()))
+    });
     outcomes.step("docker", "cargo xtask test docker", || black_box("docker", Some(&docker)));
     outcomes.step("docker engine put away", "cargo xtask docker --stop", || {
         docker.leave().map(|()| Outcome::Ok(String::new()))
