@@ -23,8 +23,9 @@ pub const STAMP: &str = ".tools/servers/installed";
 
 const FERRETDB: &str = "github.com/FerretDB/FerretDB/v2/cmd/ferretdb@v2.7.0";
 
-/// `dash` because initdb wants a shell, `util-linux` for the `setpriv` of the script.
-const PACKAGES: &str = "postgresql-18,postgresql-18-documentdb,postgresql-18-cron,dash,util-linux";
+/// `dash` because initdb wants a shell, `util-linux` for the `setpriv` of the script, `coreutils` for the start of an
+/// image that is made of it.
+const PACKAGES: &str = "postgresql-18,postgresql-18-documentdb,postgresql-18-cron,dash,util-linux,coreutils";
 
 /// On a socket in the test's folder, and with no more memory than tests need.
 const CONFIGURATION: &str = "
@@ -52,7 +53,7 @@ pub fn install() -> Result<Outcome> {
     if ask(program("go").arg("version")).is_none() {
         return Ok(Outcome::Skipped("FerretDB: there is no Go to build it with".to_owned()));
     }
-    let wanted = format!("{FERRETDB} {PACKAGES}\n{CONFIGURATION}{ACCOUNT}");
+    let wanted = format!("static {FERRETDB} {PACKAGES}\n{CONFIGURATION}{ACCOUNT}");
     let mut note = "all there";
     tools::once(Path::new(STAMP), &wanted, &["xtask/tools/postgresql"], || {
         note = "installed FerretDB and PostgreSQL";
@@ -72,7 +73,8 @@ pub fn are_there() -> bool {
 
 fn ferretdb() -> Result<()> {
     let mut go = program("go");
-    go.env("GOBIN", std::path::absolute(FOLDER)?).args(["install", FERRETDB]);
+    // Static, so that it runs in an image that has nothing else.
+    go.env("CGO_ENABLED", "0").env("GOBIN", std::path::absolute(FOLDER)?).args(["install", FERRETDB]);
     run("build FerretDB", &mut go).map(drop)
 }
 

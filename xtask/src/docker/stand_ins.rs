@@ -123,7 +123,7 @@ pub fn build(docker: &Docker, all: &[Base], wanted: &[&Base]) -> Result<Vec<(Str
 pub fn inputs(name: &str) -> Result<Option<String>> {
     let mut hasher = DefaultHasher::new();
     if name == "debian" {
-        (SUITE, LEFT_OUT).hash(&mut hasher);
+        (SUITE, "minbase, usr-is-merged", LEFT_OUT).hash(&mut hasher);
     } else {
         let Some(recipe) = recipe(name) else { return Ok(None) };
         let mut files: Vec<PathBuf> = recipe.inputs.iter().map(PathBuf::from).collect();
@@ -158,6 +158,8 @@ fn debian_slim(docker: &Docker, base: &Base) -> Result<()> {
     fs::create_dir_all(SCRATCH)?;
     let archive = Path::new(SCRATCH).join("debian.tar");
     let mut make = program("mmdebstrap");
+    // Else a package that merges / and /usr is installed, and Perl with it.
+    make.args(["--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr", "--include=usr-is-merged"]);
     make.args(["--quiet", "--variant=minbase", "--aptopt=Acquire::Languages \"none\""]);
     // A mirror may lag behind the date in its own index. Nobody needs the files on disk if the machine fails meanwhile.
     make.args(["--aptopt=Acquire::Check-Valid-Until \"false\"", "--dpkgopt=force-unsafe-io"]);
