@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, sleep};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use fs_err as fs;
@@ -36,6 +36,9 @@ const START: Duration = Duration::from_mins(1);
 
 /// Containers have 10 seconds to stop unless they ask for more, the engine itself 15.
 const STOP: Duration = Duration::from_secs(90);
+
+/// Else it may have three quarters of the disk.
+const BUILD_CACHE: &str = "5GB";
 
 /// The lock of this process as a user. The thread that awaits signals must find it too.
 static HELD: Mutex<Option<File>> = Mutex::new(None);
@@ -206,10 +209,15 @@ fn start(folder: &Path) -> Result<()> {
         "features": { "containerd-snapshotter": true },
         // The host's own packets are to be forwarded as before.
         "ip-forward-no-drop": true,
+        "builder": { "gc": { "enabled": true, "defaultKeepStorage": BUILD_CACHE } },
         "log-level": "warn",
     });
     fs::write(at("daemon.json"), format!("{configuration:#}\n"))?;
-    environment.push((MARK, FOLDER.into()));
+    // Of this start alone: what was started elsewhere under the same folder is not to be taken for it.
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let mark = format!("{}-{}", std::process::id(), since.as_nanos());
+    fs::write(at("mark"), &mark)?;
+    environment.push((MARK, mark.into()));
     let log = fs::File::create(folder.join("log"))?.into_parts().0;
     let mut daemon: Command = program("setsid");
     daemon.args(["unshare", "--mount", "--propagation", "slave", "dockerd", "--config-file"]);
@@ -247,9 +255,10 @@ fn clear_up() -> Result<()> {
     }
     if let Some(folder) = folder() {
         let data = folder.join("data");
-        leftovers::end(FOLDER, &data)?;
+        let mark = fs::read_to_string(at("mark")).unwrap_or_default();
+        leftovers::end(&mark, &data)?;
         if at("before").exists() {
-            let others = if leftovers::another_engine(FOLDER) { Others::AnEngine } else { Others::None };
+            let others = if leftovers::another_engine() { Others::AnEngine } else { Others::None };
             let environment = install::environment(&folder)?;
             Host { notes: &at("before"), data: &data, environment: &environment }.undo(others)?;
         }
