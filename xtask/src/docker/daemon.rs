@@ -90,6 +90,10 @@ pub fn keep() -> Result<()> {
 
 /// Stops it although it was to be kept, and clears up what a killed one left.
 pub fn stop() -> Result<()> {
+    if !Path::new(FOLDER).exists() {
+        say("no Docker engine was started here");
+        return Ok(());
+    }
     let _lock = lock()?;
     if !is_unused()? {
         bail!("it is in use by another `cargo xtask`");

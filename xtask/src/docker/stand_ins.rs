@@ -98,8 +98,14 @@ const CHAINS: [&[&str]; 3] =
 
 /// Makes those of these that can be made, and says of each what came of it.
 pub fn build(docker: &Docker, all: &[Base], wanted: &[&Base]) -> Result<Vec<(String, Found)>> {
-    if !debian::is_ours() || debian::codename().is_none() {
-        let why = "its registry cannot be reached, and stand-ins are made only as root on Debian";
+    let unable = if !debian::is_ours() || debian::codename().is_none() {
+        Some("its registry cannot be reached, and stand-ins are made only as root on Debian")
+    } else if ask(program("mmdebstrap").arg("--version")).is_none() {
+        Some("its registry cannot be reached, and a stand-in needs mmdebstrap: apt-get install mmdebstrap")
+    } else {
+        None
+    };
+    if let Some(why) = unable {
         return Ok(wanted.iter().map(|base| (base.name.clone(), Found::Missing(why.to_owned()))).collect());
     }
     let chain = |names: &'static [&'static str]| {
