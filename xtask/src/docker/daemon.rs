@@ -40,15 +40,27 @@ const STOP: Duration = Duration::from_secs(90);
 /// Else it may have three quarters of the disk.
 const BUILD_CACHE: &str = "5GB";
 
-/// The lock of this process as a user. The thread that awaits signals must find it too.
-static HELD: Mutex<Option<File>> = Mutex::new(None);
+/// The locks of this process as a user, one for each use. The thread that awaits signals must find them too.
+static HELD: Mutex<Vec<File>> = Mutex::new(Vec::new());
 
 /// While it lives, the engine does.
-pub struct Use(());
+pub struct Use {
+    is_over: bool,
+}
+
+impl Use {
+    /// Ends it: the engine stops, if nobody else uses it.
+    pub fn leave(mut self) -> Result<()> {
+        self.is_over = true;
+        let_go(1)
+    }
+}
 
 impl Drop for Use {
     fn drop(&mut self) {
-        if let Err(error) = let_go() {
+        if !self.is_over
+            && let Err(error) = let_go(1)
+        {
             eprintln!("error: cannot stop the Docker engine: {error:#}");
         }
     }
@@ -56,6 +68,8 @@ impl Drop for Use {
 
 /// Uses the engine, which is started if it does not run, with the programs that `install` gives.
 pub fn enter(install: impl FnOnce() -> Result<PathBuf>) -> Result<Use> {
+    // In this order, as those who leave.
+    let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
     let _lock = lock()?;
     if !runs() {
         let folder = install()?;
@@ -67,9 +81,11 @@ pub fn enter(install: impl FnOnce() -> Result<PathBuf>) -> Result<Use> {
     }
     let users = create("users")?;
     users.lock_shared().context("cannot lock")?;
-    *HELD.lock().unwrap_or_else(PoisonError::into_inner) = Some(users);
-    stop_on_signals()?;
-    Ok(Use(()))
+    if held.is_empty() {
+        stop_on_signals()?;
+    }
+    held.push(users);
+    Ok(Use { is_over: false })
 }
 
 /// Whether it is there and answers.
@@ -131,18 +147,21 @@ fn lock() -> Result<File> {
     }
 }
 
-/// Ends the use by this process: the engine stops, if nobody else uses it.
-pub fn let_go() -> Result<()> {
+/// Ends so many uses by this process: the engine stops, if nobody else uses it.
+fn let_go(uses: usize) -> Result<()> {
     let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(users) = held.take() else { return Ok(()) };
+    if held.is_empty() {
+        return Ok(());
+    }
     let _lock = lock()?;
-    drop(users);
+    let left = held.len().saturating_sub(uses);
+    held.truncate(left);
     if at("kept").exists() {
         say("the Docker engine goes on; `cargo xtask docker --stop` stops it");
     } else if is_unused()? {
         put_away()?;
     } else {
-        say("the Docker engine goes on: another `cargo xtask` uses it");
+        say("the Docker engine goes on: it is used elsewhere");
     }
     Ok(())
 }
@@ -160,7 +179,7 @@ fn stop_on_signals() -> Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot await signals")?;
     thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
-            if let Err(error) = let_go() {
+            if let Err(error) = let_go(usize::MAX) {
                 eprintln!("error: cannot stop the Docker engine: {error:#}");
             }
             let _ = signal_hook::low_level::emulate_default_handler(signal);
