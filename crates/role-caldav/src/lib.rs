@@ -44,7 +44,7 @@ pub const ROLE: Role = Role {
         key: "CALDAV_SSL_KEY_PATH",
         authority: "CALDAV_SSL_CA_PATH",
     }),
-    reads: &["API_SECRETS"],
+    reads: &["API_SECRETS", "TRUST_PROXY"],
     health: &[Check::DavUnauthorized],
     stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
     place: Place {

@@ -13,6 +13,7 @@ export class Bell {
   #watcher;
 
   constructor() {
+    if (settings.BREE_REDIS_HOST) return;
     mkdirSync(settings.POSTBOX_STATE, { recursive: true, mode: 0o700 });
     writeFileSync(FILE, '', { flag: 'a' });
   }

@@ -1,5 +1,5 @@
-// Asks `sqlite` for housekeeping at the start and then every hour, and leaves a trace: what came of it is in the file
-// housekeeping/<role>.json of the state folder, and in the log.
+// Asks `sqlite` for housekeeping at the start and then every hour, and leaves a trace: what came of it is in the log, and in
+// the file housekeeping/<role>.json of the state folder where roles have that in common.
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { log } from './log.js';
@@ -42,8 +42,9 @@ async function inPieces(storage, what) {
   return sum;
 }
 
-// Whole or not at all. A disk that is full stops nothing.
+// Whole or not at all. A disk that is full stops nothing. With a document store the state folder is that of `sqlite` alone.
 function leave(role, trace) {
+  if (settings.MONGO_URI) return;
   const folder = join(settings.POSTBOX_STATE, 'housekeeping');
   const path = join(folder, `${role}.json`);
   try {
