@@ -28,9 +28,8 @@ fn server(role: &Role, port: u16, roles: &[&Role]) -> String {
     let mut text = String::new();
     line!(text, "  # {}.", service::sentence(role.serves));
     line!(text, "  server {{");
-    // Of both ways to ask for HTTP/2 this is the one that all releases in use understand.
-    line!(text, "    listen {target} ssl http2{flag};");
-    line!(text, "    listen [::]:{target} ssl http2{flag};");
+    line!(text, "    listen {target} ssl{flag};");
+    line!(text, "    listen [::]:{target} ssl{flag};");
     let names = if by_default { "_".to_owned() } else { format!("~^{name}\\.") };
     line!(text, "    server_name {names};");
     line!(text, "    # Plain HTTP on the port of HTTPS.");

@@ -48,7 +48,7 @@ fn variables(roles: &[&Role]) -> Vec<Variable> {
     table.extend(installation());
     table.extend(ports(roles));
     table.extend(limits(roles));
-    table.extend(IMAGES.iter().map(|image| variable(image.variable, Some(image.reference), image.meaning)));
+    table.extend(IMAGES.iter().map(|image| variable(image.variable, Some(&image.reference), image.meaning)));
     for role in roles {
         let meaning = format!("the image of the role {} alone, while it is being updated", role.name);
         table.push(variable(&image_variable(role), Some("${BERTH_IMAGE}"), &meaning));
