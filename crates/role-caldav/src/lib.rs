@@ -51,6 +51,6 @@ pub const ROLE: Role = Role {
         hostname: Hostname::Own,
         outside: Some("the code host's API, without which it ends; resolvers over HTTPS"),
         volumes: &[],
-        memory: Memory { application: Bounds::mebibytes(656, 1280), sample: Bounds::mebibytes(100, 256) },
+        memory: Memory { application: Bounds::mebibytes(656, 1024), sample: Bounds::mebibytes(82, 256) },
     },
 };

@@ -53,8 +53,8 @@ pub const ROLE: Role = Role {
         volumes: &[],
         memory: Memory {
             // Not measured, as the release that was has none: taken for what caldav is.
-            application: Bounds::mebibytes(656, 1280),
-            sample: Bounds::mebibytes(100, 256),
+            application: Bounds::mebibytes(656, 1024),
+            sample: Bounds::mebibytes(82, 256),
         },
     },
 };
