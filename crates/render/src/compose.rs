@@ -9,13 +9,16 @@ use berth_role::{Exposure, Port, Role};
 use crate::Generated;
 
 mod base;
+mod example;
 mod front;
 mod images;
 mod overlays;
+mod page;
 mod secrets;
 mod service;
 mod variables;
 
+pub use overlays::OVERLAYS;
 pub use secrets::{Made, SECRETS, Secret};
 pub use variables::{VARIABLES, Variable};
 
@@ -34,7 +37,14 @@ pub fn files() -> Vec<Generated> {
         Generated { path: "compose/front/nginx.conf", text: front::nginx(ROLES) },
     ];
     files.extend(overlays::all(ROLES));
+    files.push(Generated { path: "compose/.env.example", text: example::example() });
     files
+}
+
+/// The reference page, in Markdown.
+#[must_use]
+pub fn page() -> Generated {
+    Generated { path: "docs/reference/compose.md", text: page::page(ROLES) }
 }
 
 /// A template with its places filled, each a line of its own unless the text for it is a word.

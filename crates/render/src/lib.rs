@@ -40,5 +40,6 @@ pub fn generated() -> Vec<Generated> {
         Generated { path: "docs/reference/settings.md", text: settings_page(ROLES, SAMPLE_DEFAULTS) },
     ];
     files.extend(compose::files());
+    files.push(compose::page());
     files
 }

@@ -19,7 +19,32 @@ const NO_FRONT: &str = include_str!("../../templates/compose/no-front.yaml");
 const STORES_ELSEWHERE: &str = include_str!("../../templates/compose/stores-elsewhere.yaml");
 const FORWARD_ONLY: &str = include_str!("../../templates/compose/forward-only.yaml");
 
-/// All of them, in the order in which they are given to Compose.
+/// Each with what it changes, in the order in which they are given to Compose.
+pub const OVERLAYS: [(&str, &str); 6] = [
+    (
+        "injected.yaml",
+        "the application's own published image, untouched, with `berth-init` from this host (`BERTH_INIT_FILE`)",
+    ),
+    (
+        "sample.yaml",
+        "the sample application: its settings, and the memory that it takes; mail to other domains stays here",
+    ),
+    (
+        "ferretdb.yaml",
+        "experimental: FerretDB over PostgreSQL in the place of MongoDB, for CPUs without AVX, and ARM before v8.2",
+    ),
+    (
+        "stores-elsewhere.yaml",
+        "MongoDB and Redis that are there already, by the URIs in the secrets and `REDIS_HOST`",
+    ),
+    ("no-front.yaml", "no front: the roles with pages are published to a proxy of yours on this host"),
+    (
+        "forward-only.yaml",
+        "only the roles that forward and send; no mailboxes. With the sample application only their health is tested",
+    ),
+];
+
+/// All of them, in that order.
 pub fn all(roles: &[&Role]) -> Vec<Generated> {
     vec![
         Generated { path: "compose/injected.yaml", text: injected(roles) },
