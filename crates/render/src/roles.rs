@@ -110,7 +110,7 @@ fn place(role: &Role, item: &mut impl FnMut(&str, &dyn Display)) {
     match hostname {
         Hostname::Own => {}
         Hostname::Reverse => {
-            item("Hostname", &"that of the address in reverse DNS, as it greets other servers")
+            item("Hostname", &"that of the address in reverse DNS, as it greets other servers");
         }
     }
     for Volume::Mailboxes in volumes {

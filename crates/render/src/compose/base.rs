@@ -41,7 +41,11 @@ pub fn compose(roles: &[&Role]) -> String {
 }
 
 fn list<'a>(names: impl IntoIterator<Item = &'a str>, indent: usize) -> String {
-    names.into_iter().map(|name| format!("{:indent$}- {name}\n", "")).collect()
+    let mut text = String::new();
+    for name in names {
+        line!(text, "{:indent$}- {name}", "");
+    }
+    text
 }
 
 fn hosts(roles: &[&Role]) -> String {
@@ -97,14 +101,20 @@ fn certificates(roles: &[&Role]) -> String {
 }
 
 fn secret_files() -> String {
-    let own =
-        ROLES_READ.iter().filter(|name| !name.ends_with("_URI") && !name.starts_with(KEY_VALUE_FOR_OTHERS));
-    own.map(|name| format!("  {name}_FILE: /run/secrets/{name}\n")).collect()
+    from_files(|name| !name.ends_with("_URI") && !name.starts_with(KEY_VALUE_FOR_OTHERS))
 }
 
 fn documents() -> String {
-    let uris = ROLES_READ.iter().filter(|name| name.ends_with("_URI"));
-    uris.map(|name| format!("  {name}_FILE: /run/secrets/{name}\n")).collect()
+    from_files(|name| name.ends_with("_URI"))
+}
+
+/// Settings whose values are in secrets of their names.
+fn from_files(wanted: impl Fn(&str) -> bool) -> String {
+    let mut text = String::new();
+    for name in ROLES_READ.iter().filter(|name| wanted(name)) {
+        line!(text, "  {name}_FILE: /run/secrets/{name}");
+    }
+    text
 }
 
 /// The prefixes under which roles look for a key-value store, and that under which others may.

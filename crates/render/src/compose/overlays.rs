@@ -136,7 +136,11 @@ fn forward_only(roles: &[&Role]) -> String {
 
 /// Every role with the same change.
 fn alike(roles: &[&Role], anchor: &str) -> String {
-    start_order(roles).iter().map(|role| format!("  {}: *{anchor}\n\n", role.name)).collect()
+    let mut services = String::new();
+    for role in start_order(roles) {
+        line!(services, "  {}: *{anchor}\n", role.name);
+    }
+    services
 }
 
 /// Every role with these lines, and other needs. Said of each, as Compose sees no `!reset` behind an alias.
