@@ -42,6 +42,6 @@ fn main() -> ExitCode {
         Wish::Check { role, json } => check::run(&role, json),
         Wish::Explain { role, json } => explain::run(&role, json),
         Wish::Role(name) => role::supervise(&name),
-        Wish::Program { words, as_role } => plain::supervise(&words, as_role),
+        Wish::Program { words, settings, as_role } => plain::supervise(&words, settings, as_role),
     })
 }

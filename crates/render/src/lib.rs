@@ -13,6 +13,7 @@
 
 use berth_catalogue::ROLES;
 
+pub mod compose;
 mod roles;
 mod settings;
 
@@ -34,8 +35,11 @@ pub struct Generated {
 /// All files that are rendered.
 #[must_use]
 pub fn generated() -> Vec<Generated> {
-    vec![
+    let mut files = vec![
         Generated { path: "docs/reference/roles.md", text: roles_page(ROLES) },
         Generated { path: "docs/reference/settings.md", text: settings_page(ROLES, SAMPLE_DEFAULTS) },
-    ]
+    ];
+    files.extend(compose::files());
+    files.push(compose::page());
+    files
 }

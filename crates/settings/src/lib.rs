@@ -5,8 +5,8 @@
 //! are rendered, twice, and what looks like a number, a flag or a list becomes one. The application does this with dotenv
 //! 8, mustache 4, dotenv-parse-variables 2 and @ladjs/env 4; a test holds what is here to theirs.
 //!
-//! On top, for every key of the schema: `NAME_FILE` names a file that holds the value of `NAME`. The application does not
-//! know of that, so whoever starts it hands the value over: [`Settings::handed_over`].
+//! On top, for every key of the schema and every known secret: `NAME_FILE` names a file that holds the value of `NAME`. The
+//! application does not know of that, so whoever starts it hands the value over: [`Settings::handed_over`].
 //!
 //! [`Settings::findings`] says what is wrong, all of it at once, by the [`KNOWN`] settings' rules.
 //!
@@ -223,7 +223,13 @@ impl Settings {
     /// Puts the value of a file in the place of the name of the file.
     fn take_secrets(&mut self, folder: &Path) {
         let in_schema = |key: &str| self.schema.iter().any(|(other, _)| other == key);
-        let keys = self.schema.iter().map(|(key, _)| (key.clone(), format!("{key}_FILE")));
+        let of_schema = self.schema.iter().map(|(key, _)| key.clone());
+        // A published image may have lost lines of its schema, and secrets of roles that it does not have are in none.
+        let secrets = self.list.iter().filter_map(|setting| setting.key.strip_suffix("_FILE"));
+        let secrets =
+            secrets.filter(|key| !in_schema(key) && known(key).is_some_and(|known| known.kind.is_secret()));
+        let keys =
+            of_schema.chain(secrets.map(str::to_owned)).map(|key| (key.clone(), format!("{key}_FILE")));
         let keys: Vec<_> = keys.filter(|(_, named)| !in_schema(named)).collect();
         for (key, named) in keys {
             let Some(by) = self.setting(&named).filter(|by| !by.written.is_empty()).cloned() else {

@@ -14,6 +14,7 @@ export class Bell {
   #watcher;
 
   constructor() {
+    if (settings.BREE_REDIS_HOST) return;
     folder();
     writeFileSync(FILE, '', { flag: 'a' });
   }

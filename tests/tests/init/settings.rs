@@ -208,6 +208,47 @@ fn a_setting_may_be_in_a_file_of_its_own() {
     }
 }
 
+/// The schema of a published image lacks SRS_SECRET, and that of an older one whole roles: their secrets came in files, and
+/// were not handed over.
+#[test]
+fn a_secret_may_be_in_a_file_of_its_own_though_the_schema_lacks_it() {
+    let case = Case::new();
+    case.write("app/.env.schema", "WEB_HOST=\n");
+    case.write("secret", "value\n");
+    let script = "echo \"$SRS_SECRET|$CARDDAV_REDIS_PASSWORD|${SRS_SECRET_FILE-none}\"; exit 6";
+    let init = Init::script(&case, Place::Ordinary, "mx", script).set("WEB_HOST", "a.test");
+    let init = init.set("SRS_SECRET_FILE", case.path("secret"));
+    let output = init.set("CARDDAV_REDIS_PASSWORD_FILE", case.path("secret")).output();
+    assert_eq!(output.status.code(), Some(6), "{}", stderr(&output));
+    assert_eq!(stdout(&output), "value|value|none\n");
+}
+
+#[test]
+fn what_is_run_beside_a_role_is_handed_the_settings_if_it_asks() {
+    let case = Case::new();
+    case.write("app/.env.schema", "WEB_HOST=\n");
+    case.write("app/mx.js", "");
+    case.write("secret", "value\n");
+    let program = ["--", "/bin/sh", "-c", "echo \"$SRS_SECRET|${SRS_SECRET_FILE-none}\""];
+    let init = |words: &[&str]| {
+        let words = [words, &program].concat();
+        let init = Init::new(&case, Place::Ordinary, &words).set("BERTH_APP_DIR", case.path("app"));
+        init.set("SRS_SECRET_FILE", case.path("secret")).set("WEB_HOST", "a.test")
+    };
+    assert_eq!(stdout(&init(&["--settings"]).output()), "value|none\n");
+    let as_it_is = stdout(&init(&[]).output());
+    assert_eq!(as_it_is, format!("|{}\n", case.path("secret").display()));
+
+    fs_err::remove_file(case.path("secret")).unwrap();
+    let output = init(&["--settings"]).output();
+    assert_eq!((output.status.code(), &*stdout(&output)), (Some(78), ""));
+    assert!(stderr(&output).contains("environment SRS_SECRET_FILE: names "), "{}", stderr(&output));
+
+    let output = init(&["--settings"]).set("BERTH_APP_DIR", case.path("nowhere")).output();
+    assert_eq!(output.status.code(), Some(127), "{}", stderr(&output));
+    assert!(stderr(&output).contains("there is no application in "), "{}", stderr(&output));
+}
+
 #[test]
 fn a_file_of_its_own_is_read_again_at_a_restart() {
     let case = Case::new();
