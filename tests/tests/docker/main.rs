@@ -7,5 +7,7 @@
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
 
 mod base_images;
+mod compose_files;
 mod engine;
+mod front;
 mod rig;

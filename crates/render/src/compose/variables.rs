@@ -93,7 +93,7 @@ fn installation() -> Vec<Variable> {
         variable(
             "BERTH_SETTINGS",
             Some("./settings.env"),
-            "the file with other settings of the application, as it stands: no quotes, no `$`",
+            "the file with other settings of the application, read as `.env` is: `$` begins a variable but in single quotes",
         ),
         variable("BERTH_TMP_SIZE", Some("64m"), "the most that a role's temporary files may take, in memory"),
         variable("BERTH_LOG_SIZE", Some("10m"), "the size at which a container's log is begun anew"),
