@@ -218,13 +218,9 @@ fn port_80_answers_certificate_authorities_and_sends_all_else_to_https() {
     );
     assert!(!sent_on.contains("Strict-Transport-Security"), "RFC 6797 section 7.2: {sent_on}");
     let promised = front.ask("example.test", "/401", &["--include", "--http1.1"]);
-    let promises: Vec<_> =
+    let given: Vec<_> =
         promised.lines().filter(|line| line.starts_with("Strict-Transport-Security")).collect();
-    assert_eq!(
-        promises,
-        ["Strict-Transport-Security: max-age=15768000"],
-        "once, and the front's: {promised}"
-    );
+    assert_eq!(given, ["Strict-Transport-Security: max-age=15768000"], "once, and the front's: {promised}");
 }
 
 #[test]
