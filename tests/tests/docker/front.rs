@@ -41,15 +41,15 @@ impl Front {
     fn up() -> Option<Self> {
         let engine = Engine::new()?;
         written(&engine.case);
-        let mut roles = "services:\n".to_owned();
-        for (name, port) in ROLES {
-            roles += &format!(
-                "  {name}:\n    image: {}\n    entrypoint: [node, /role.js, '{port}', {name}]\n    \
+        let image = base("node");
+        let roles = ROLES.map(|(name, port)| {
+            format!(
+                "  {name}:\n    image: {image}\n    entrypoint: [node, /role.js, '{port}', {name}]\n    \
                  depends_on: !reset null\n    healthcheck: !reset null\n    secrets: !reset null\n    \
-                 volumes: [./role.js:/role.js:ro]\n",
-                base("node")
-            );
-        }
+                 volumes: [./role.js:/role.js:ro]\n"
+            )
+        });
+        let roles = format!("services:\n{}", roles.concat());
         engine.case.write("compose/role.js", ROLE);
         engine.case.write("compose/roles.yaml", &roles);
         engine.case.write("compose/acme/.well-known/acme-challenge/token", "token.thumbprint");
