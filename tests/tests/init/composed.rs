@@ -129,8 +129,8 @@ fn the_commands_of_the_manual_make_every_secret_as_its_table_says() {
         std::os::unix::fs::PermissionsExt::mode(&fs_err::metadata(case.path(path)).unwrap().permissions())
     };
     assert_eq!((mode("secrets") & 0o777, mode("secrets/API_SECRETS") & 0o777), (0o700, 0o444));
-    let made = fs_err::read_dir(case.path("secrets")).unwrap().count();
-    assert_eq!(made, SECRETS.len(), "no secret that nobody needs");
+    let files = fs_err::read_dir(case.path("secrets")).unwrap().count();
+    assert_eq!(files, SECRETS.len(), "no secret that nobody needs");
 }
 
 #[test]
