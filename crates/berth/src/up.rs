@@ -74,17 +74,22 @@ struct Raising<'a> {
 }
 
 impl Raising<'_> {
-    /// Starts, proves, waits for the rest, and says how to use it. Answers whether nothing failed in the proof.
-    fn bring_up(&self, engine: &mut dyn Engine, view: &mut View) -> anyhow::Result<bool> {
-        let Self { folder, wanted, arguments, .. } = self;
+    /// Starts what says when it is ready.
+    fn start(&self, engine: &mut dyn Engine, view: &mut View) -> anyhow::Result<()> {
         self.raise(engine, Until::Said, view)?;
         (self.raised)()?;
         view.settle();
+        Ok(())
+    }
+
+    /// Proves what was started, waits for the rest, and says how to use it. Answers whether nothing failed in the proof.
+    fn finish(&self, engine: &mut dyn Engine, prove: bool, view: &mut View) -> anyhow::Result<bool> {
+        let Self { folder, wanted, arguments, .. } = self;
         let domain = secrets::kept(folder)?.remove("DOMAIN").unwrap_or_default();
         let can = account::possible(wanted);
         let account = can.then(|| account::first(engine, wanted, folder, &domain)).transpose()?;
         let mut well = true;
-        if !arguments.no_prove {
+        if prove {
             well = proven(engine, folder, wanted, view)?;
             view.say(&format!("{} from the start to the end of the proof", table::time(view.elapsed())));
         }

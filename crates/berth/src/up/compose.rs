@@ -90,7 +90,14 @@ pub fn run(path: &Path, arguments: &Up) -> anyhow::Result<ExitCode> {
         raised: &|| Ok(()),
         gate: Some(gate.as_path()).filter(|_| !installation.sample),
     };
-    let proven = raising.bring_up(&mut engine, &mut view);
+    let proven = raising.start(&mut engine, &mut view).and_then(|()| {
+        // What was not touched is as well as it was.
+        let changed = engine.has_acted() || arguments.once;
+        if !changed && !arguments.no_prove {
+            view.say(&format!("nothing had to be done, and so nothing is proved: {}", again::berth("prove")));
+        }
+        raising.finish(&mut engine, changed && !arguments.no_prove, &mut view)
+    });
     drop(lock);
     if proven.is_err() && engine.has_acted() {
         for (role, image) in &installation.before {

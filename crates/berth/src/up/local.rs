@@ -38,7 +38,8 @@ pub fn run(path: &Path, arguments: &Up) -> anyhow::Result<ExitCode> {
     let raised = || listening.keep(&folder);
     let raising =
         Raising { folder: &folder, wanted: &wanted, arguments, told: &told, raised: &raised, gate: None };
-    let proven = match raising.bring_up(&mut engine, &mut view) {
+    let started = raising.start(&mut engine, &mut view);
+    let proven = match started.and_then(|()| raising.finish(&mut engine, !arguments.no_prove, &mut view)) {
         Err(_) if view.interrupts() > 0 => {
             view.say("interrupted: stopping");
             engine.down(&mut view).map_err(problem::of)?;

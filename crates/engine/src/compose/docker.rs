@@ -132,6 +132,18 @@ impl Docker {
         }
     }
 
+    /// Runs a command that takes its time, as long as nobody wants an end.
+    pub fn run(&self, line: &Line, stop: &mut dyn FnMut() -> bool) -> Result<(), EngineError> {
+        let (mut running, mut said) = (self.begin(line)?, Vec::new());
+        while !running.ended(&mut said)? {
+            if stop() {
+                return Err(EngineError::Interrupted);
+            }
+            sleep(TICK);
+        }
+        Ok(())
+    }
+
     /// Starts a command that goes on beside others.
     pub fn begin(&self, line: &Line) -> Result<Running, EngineError> {
         let mut child = self.start(line, false, false)?;

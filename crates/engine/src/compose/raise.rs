@@ -125,7 +125,7 @@ impl Compose {
         for step in fetch {
             self.take(step, &plan, wanted, watcher)?;
         }
-        self.acted = true;
+        self.acted = !plan.steps.is_empty();
         let mut kept = self.kept()?;
         self.remember(wanted, &kept)?;
         for (path, text) in &containers(wanted)?.files {
@@ -135,6 +135,7 @@ impl Compose {
             plan.containers.iter().map(|container| (container.id.clone(), container.restarts())).collect();
         for (name, action) in &plan.differences {
             match action {
+                Action::Keep if plan.steps.is_empty() => {}
                 Action::Keep => watcher.heard(Event::Adopted(name.clone())),
                 Action::Stop(why @ Why::Unwanted) => {
                     watcher.heard(Event::Stopping(name.clone(), why.clone()))
@@ -179,7 +180,8 @@ impl Compose {
                 watcher.heard(Event::Building(images.into_iter().map(ToOwned::to_owned).collect()));
                 docker.show(&step.line(), &mut || watcher.interrupts() > 0)
             }
-            Step::Remove(_) | Step::Reload(..) => docker.ask(&step.line()).map(drop),
+            Step::Remove(_) => docker.run(&step.line(), &mut || watcher.interrupts() > 0),
+            Step::Reload(..) => docker.ask(&step.line()).map(drop),
             Step::Up(_) => self.bring_up(plan, &step.line(), wanted, watcher),
             Step::Restart(name) => {
                 let Some(instance) = wanted.instances.iter().find(|instance| instance.name == *name) else {
