@@ -81,7 +81,7 @@ pub fn judge(host: &Host) -> Vec<Finding> {
     findings.extend(memory(&host.memory));
     findings.extend(host.disk.as_ref().map(|(place, free)| disk(place, *free)));
     findings.push(cgroup(&host.cgroup));
-    findings.push(files(host.files.0, host.files.1));
+    findings.extend((host.files.0 > 0).then(|| files(host.files.0, host.files.1)));
     findings.extend(host.mongodb.map(mongodb));
     findings.push(clock(&host.clock));
     if !host.ipv6 {

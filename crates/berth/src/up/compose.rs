@@ -77,10 +77,7 @@ pub fn run(path: &Path, arguments: &Up) -> anyhow::Result<ExitCode> {
         installation = Installation::plan(&folder, arguments, &asked, &docker)?;
     }
     installation.prepare(&mut view)?;
-    let alone =
-        arguments.image.as_ref().filter(|_| !arguments.only.is_empty()).map(|_| arguments.only.clone());
-    let engine = Compose::new(folder.clone()).drafted(installation.draft.clone());
-    let mut engine = alone.into_iter().fold(engine, Compose::alone);
+    let mut engine = installation.engine();
     let gate = folder.path("").join(files_of_secrets::place("AUTH_BASIC_PASSWORD"));
     let raising = Raising {
         folder: &folder,
@@ -252,6 +249,13 @@ impl Installation {
         self.env.get(PROJECT).unwrap_or(PROJECT_NAME)
     }
 
+    /// The engine that brings it up, and touches no more than it is to.
+    fn engine(&self) -> Compose {
+        let engine = Compose::new(self.folder.clone()).drafted(self.draft.clone());
+        let alone: Vec<String> = self.before.iter().map(|(role, _)| role.clone()).collect();
+        if alone.is_empty() { engine } else { engine.alone(alone) }
+    }
+
     /// What the engine's host has to have.
     fn judge(&self, docker: &Docker, asked: &Asked) -> anyhow::Result<Vec<Finding>> {
         let engine = Compose::new(self.folder.clone());
@@ -274,8 +278,7 @@ impl Installation {
     fn dry_run(&self) -> anyhow::Result<String> {
         let place = self.folder.path(PLACE);
         let mut text = format!("cd {}\n", line::quoted(&place.to_string_lossy()));
-        let engine = Compose::new(self.folder.clone()).drafted(self.draft.clone());
-        for line in engine.lines(&self.wanted).map_err(problem::of)? {
+        for line in self.engine().lines(&self.wanted).map_err(problem::of)? {
             text += &format!("{line}\n");
         }
         Ok(text)
