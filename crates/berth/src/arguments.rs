@@ -22,7 +22,7 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Bring the service up, prove a mail, and keep it up until Ctrl-C
+    /// Bring the service up and prove a mail; processes of this host are kept up until Ctrl-C
     #[command(
         after_help = "Examples:\n  berth up --app ./postbox --port-offset 4000 --detach\n  berth up --engine compose --image berth/postbox:dev"
     )]
@@ -75,7 +75,7 @@ pub struct Up {
     /// The mail domain, fixed at the first start [default: example.test]
     #[arg(long, value_name = "NAME")]
     pub domain: Option<String>,
-    /// Added to every port, so that a second installation has its own [default: as before, at first 0]
+    /// Added to every port, for a second installation [default: as before, at first 0]
     #[arg(long, value_name = "N")]
     pub port_offset: Option<u16>,
     /// Run these roles only, with those that they need; with --image, touch these alone
@@ -87,6 +87,22 @@ pub struct Up {
     /// How many roles may be starting at a time [default: as many as there are processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub at_once: Option<u16>,
+    #[command(flatten)]
+    pub containers: UpContainers,
+    /// Return when it is up, and leave it running
+    #[arg(long, conflicts_with = "once")]
+    pub detach: bool,
+    /// Stop again after the proof, and exit as it came out
+    #[arg(long)]
+    pub once: bool,
+    /// Do not send a mail through it
+    #[arg(long)]
+    pub no_prove: bool,
+}
+
+/// What only containers know.
+#[derive(Debug, Clone, Args)]
+pub struct UpContainers {
     /// The image of the roles (compose) [default: as before]
     #[arg(long, value_name = "REF")]
     pub image: Option<String>,
@@ -99,15 +115,6 @@ pub struct Up {
     /// Print the docker commands, and change nothing (compose)
     #[arg(long)]
     pub dry_run: bool,
-    /// Return when it is up, and leave it running
-    #[arg(long, conflicts_with = "once")]
-    pub detach: bool,
-    /// Stop again after the proof, and exit as it came out
-    #[arg(long)]
-    pub once: bool,
-    /// Do not send a mail through it
-    #[arg(long)]
-    pub no_prove: bool,
 }
 
 #[derive(Debug, Args)]

@@ -68,11 +68,11 @@ fn the_status_tells_health_reasons_and_restarts() {
     let ran = pretend.run(&["status", "--json"]);
     let status: Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!([&status["up"], &status["ready"]], [&json!(true), &json!(false)]);
-    let states: Vec<_> =
+    let told: Vec<_> =
         status["roles"].as_array().unwrap().iter().map(|role| [&role["role"], &role["state"]]).collect();
-    assert_eq!(states[0], ["mongodb", "healthy"]);
-    assert_eq!(states[2], ["imap", "unhealthy"]);
-    assert_eq!(states[3], ["front", "ended"]);
+    assert_eq!(told[0], ["mongodb", "healthy"]);
+    assert_eq!(told[2], ["imap", "unhealthy"]);
+    assert_eq!(told[3], ["front", "ended"]);
     let imap = &status["roles"][2];
     assert_eq!(
         [&imap["restarts"], &imap["health"], &imap["image"]],

@@ -7,7 +7,7 @@ use berth_engine::{Engine, EngineError, Folder, Kept, Local, Wanted, Watcher};
 use berth_report::{Code, Problem};
 use berth_role::Role;
 
-use super::{Raising, domain};
+use super::Raising;
 use crate::arguments::Up;
 use crate::interrupts::INTERRUPTED;
 use crate::listening::Listening;
@@ -70,10 +70,10 @@ pub fn run(path: &Path, arguments: &Up) -> anyhow::Result<ExitCode> {
 /// What only containers know is refused, not passed over.
 fn not_for_this_engine(arguments: &Up) -> Result<(), Problem> {
     let given = [
-        ("--image", arguments.image.is_some()),
-        ("--overlay", !arguments.overlay.is_empty()),
-        ("--project", arguments.project.is_some()),
-        ("--dry-run", arguments.dry_run),
+        ("--image", arguments.containers.image.is_some()),
+        ("--overlay", !arguments.containers.overlay.is_empty()),
+        ("--project", arguments.containers.project.is_some()),
+        ("--dry-run", arguments.containers.dry_run),
     ];
     match given.iter().find(|(_, given)| *given) {
         None => Ok(()),
@@ -112,7 +112,7 @@ fn prepare(
     view: &mut View,
 ) -> anyhow::Result<Wanted> {
     let kept = secrets::kept(folder)?;
-    let domain = domain(arguments.domain.as_deref(), kept.get("DOMAIN").map(String::as_str))?;
+    let domain = service::domain(arguments.domain.as_deref(), kept.get("DOMAIN").map(String::as_str))?;
     let Found { app, node, init, roles, absent } = found;
     let (offset, listen) = (listening.port_offset, listening.listen.clone());
     let service = Service { domain, offset, listen, app, node, init, roles };

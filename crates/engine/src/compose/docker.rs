@@ -20,7 +20,7 @@ use crate::{EngineError, spawn};
 const PROGRAM: &str = "docker";
 
 /// A question is answered at once, unless the engine is busy starting a dozen containers.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A client that was asked to end and does not.
 const END_WITHIN: Duration = Duration::from_secs(5);
