@@ -158,8 +158,8 @@ impl Service {
                 set(certificate.authority, &path(AUTHORITY));
             }
             for port in role.ports {
-                let number = high_number(port).checked_add(self.offset).with_context(|| {
-                    format!("port {} and the offset {} make no port number", high_number(port), self.offset)
+                let number = port.unprivileged().checked_add(self.offset).with_context(|| {
+                    format!("port {} and the offset {} make no port number", port.unprivileged(), self.offset)
                 })?;
                 set(port.setting, &number.to_string());
                 if let Tls::WhenHttps(protocol) = port.tls {
@@ -177,16 +177,6 @@ impl Service {
         // The application takes the web's host for the mail domain.
         set("WEB_HOST", domain);
         Ok(settings)
-    }
-}
-
-/// The number for those who are not root: TLS from the first byte where a high port has that.
-fn high_number(port: &berth_role::Port) -> u16 {
-    match port.tls {
-        Tls::ImplicitOn(numbers) => {
-            numbers.iter().copied().find(|number| *number >= 1024).unwrap_or(port.number)
-        }
-        _ => port.number,
     }
 }
 

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
 
-use berth_role::{Check, Exposure, Role, Upstream};
+use berth_role::{Bounds, Check, Exposure, Kind, Memory, Role, Start, Strength, Upstream};
 
 use crate::order::hard_needs;
 
@@ -50,6 +50,28 @@ pub enum CatalogueError {
     /// The certificate is checked and no setting says which.
     #[error("{0}: the certificate is checked, but no setting names its file")]
     Certificate(&'static str),
+    /// It would be killed at the most that it was seen to take.
+    #[error("{0}: its memory limit is below what it was measured to take")]
+    Memory(&'static str),
+    /// What it keeps would go with its container.
+    #[error("{0}: a store has a volume")]
+    Volume(&'static str),
+    /// It would never be started.
+    #[error("{role} needs {on}, which is started last")]
+    Last {
+        /// Who needs it.
+        role: &'static str,
+        /// What it needs.
+        on: &'static str,
+    },
+    /// An installation that only forwards could not start it.
+    #[error("{role} is there where mail is only forwarded, and needs {on}, which is not")]
+    Forwards {
+        /// Who needs it.
+        role: &'static str,
+        /// What it needs.
+        on: &'static str,
+    },
 }
 
 /// Everything that is wrong with a list of roles, all at once.
@@ -80,6 +102,14 @@ pub fn check(roles: &[&Role]) -> Result<(), Vec<CatalogueError>> {
         if role.health.contains(&Check::Certificate) && role.certificate.is_none() {
             errors.push(CatalogueError::Certificate(role.name));
         }
+        let Memory { application, sample } = role.place.memory;
+        if [application, sample].iter().any(|Bounds { peak, limit }| limit < peak) {
+            errors.push(CatalogueError::Memory(role.name));
+        }
+        if role.kind == Kind::Store && role.place.volumes.is_empty() {
+            errors.push(CatalogueError::Volume(role.name));
+        }
+        errors.extend(absent_needs(role, roles));
     }
     errors.extend(circle(roles).map(CatalogueError::Circle));
     if errors.is_empty() { Ok(()) } else { Err(errors) }
@@ -124,6 +154,21 @@ fn need_error(role: &Role, on: Upstream, roles: &[&Role]) -> Option<CatalogueErr
     }
 }
 
+/// The roles that it waits for, and that are not there when or where it is.
+fn absent_needs(role: &Role, roles: &[&Role]) -> Vec<CatalogueError> {
+    let mut errors = Vec::new();
+    let needed = role.needed_roles(Strength::Hard);
+    for on in needed.filter_map(|name| roles.iter().find(|other| other.name == name)) {
+        if on.start == Start::Last && role.start != Start::Last {
+            errors.push(CatalogueError::Last { role: role.name, on: on.name });
+        }
+        if role.forwards && !on.forwards {
+            errors.push(CatalogueError::Forwards { role: role.name, on: on.name });
+        }
+    }
+    errors
+}
+
 /// The roles of one circle of hard needs, the first one again at its end.
 fn circle(roles: &[&Role]) -> Option<Vec<&'static str>> {
     // Take away, again and again, every role whose hard needs are gone; what stays is in or before a circle.
@@ -153,7 +198,7 @@ fn circle(roles: &[&Role]) -> Option<Vec<&'static str>> {
 mod tests {
     use super::*;
     use crate::ROLES;
-    use berth_role::{Kind, Need, Port, Readiness, Stop, Tls};
+    use berth_role::{Hostname, Need, Place, Port, Readiness, Stop, Tls, Volume};
     use std::time::Duration;
 
     const WORKER: Role = Role {
@@ -161,15 +206,23 @@ mod tests {
         serves: "nobody",
         kind: Kind::Worker,
         entrypoint: "worker.js",
+        forwards: true,
         host: None,
         ports: &[],
         needs: &[],
         readiness: Readiness::Message,
         ready_within: Duration::from_secs(1),
+        start: Start::WithOthers,
         certificate: None,
         reads: &[],
         health: &[],
         stop: Stop { drain: Duration::from_secs(1), grace: Duration::from_secs(2), normal: &[0] },
+        place: Place {
+            hostname: Hostname::Own,
+            outside: None,
+            volumes: &[],
+            memory: Memory { application: Bounds::mebibytes(2, 2), sample: Bounds::mebibytes(1, 2) },
+        },
     };
     const SERVER: Role = Role {
         name: "server",
@@ -291,5 +344,35 @@ mod tests {
         assert_eq!(check(&[&Role { health: &[], ..SERVER }]), Err(vec![CatalogueError::Health("server")]));
         let unnamed = Role { health: &[Check::Certificate], ..SERVER };
         assert_eq!(check(&[&unnamed]), Err(vec![CatalogueError::Certificate("server")]));
+    }
+
+    #[test]
+    fn a_limit_is_not_below_what_was_measured() {
+        let memory = Memory { sample: Bounds::mebibytes(3, 2), ..WORKER.place.memory };
+        let place = Place { memory, ..WORKER.place };
+        assert_eq!(check(&[&Role { place, ..WORKER }]), Err(vec![CatalogueError::Memory("worker")]));
+    }
+
+    #[test]
+    fn a_store_keeps_what_it_stores() {
+        let store = Role { kind: Kind::Store, ..WORKER };
+        assert_eq!(check(&[&store]), Err(vec![CatalogueError::Volume("worker")]));
+        let place = Place { volumes: &[Volume::Mailboxes], ..WORKER.place };
+        assert_eq!(check(&[&Role { place, ..store }]), Ok(()));
+    }
+
+    #[test]
+    fn what_is_needed_is_there_before_and_wherever_the_other_one_is() {
+        let needy = Role { needs: hard("server"), ..WORKER };
+        let absent = Role { start: Start::Last, forwards: false, ..SERVER };
+        assert_eq!(
+            errors(&[&needy, &absent]),
+            [
+                "worker needs server, which is started last",
+                "worker is there where mail is only forwarded, and needs server, which is not"
+            ]
+        );
+        let patient = Role { start: Start::Last, forwards: false, ..needy };
+        assert_eq!(check(&[&patient, &absent]), Ok(()));
     }
 }

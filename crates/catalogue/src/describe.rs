@@ -1,4 +1,4 @@
-use berth_role::{Certificate, Readiness, Role, Strength, Tls, Upstream};
+use berth_role::{Bounds, Certificate, Hostname, Readiness, Role, Strength, Tls, Upstream};
 use serde::Serialize;
 
 /// A role as machines read it: `berth-init roles --json`.
@@ -12,6 +12,8 @@ pub struct RoleDescription {
     pub kind: &'static str,
     /// The file that Node is given.
     pub entrypoint: &'static str,
+    /// Whether an installation that only forwards mail has it.
+    pub forwards: bool,
     /// The setting that names its host.
     pub host: Option<&'static str>,
     /// Where it listens.
@@ -22,6 +24,8 @@ pub struct RoleDescription {
     pub readiness: ReadinessDescription,
     /// How long it may take to get ready.
     pub ready_within_seconds: u64,
+    /// When it is started: `with-others` or `last`.
+    pub start: &'static str,
     /// The settings that name the files of its certificate.
     pub certificate: Option<CertificateDescription>,
     /// The settings that few roles read, and it does.
@@ -30,6 +34,41 @@ pub struct RoleDescription {
     pub health: Vec<String>,
     /// How it is stopped.
     pub stop: StopDescription,
+    /// What its machine is called: `own`, its name under the mail domain, or `reverse`, that of reverse DNS.
+    pub hostname: &'static str,
+    /// What it asks of the world, in words.
+    pub outside: Option<&'static str>,
+    /// What it keeps, and where.
+    pub volumes: Vec<VolumeDescription>,
+    /// The memory it takes.
+    pub memory: MemoryDescription,
+}
+
+/// Files that outlive a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VolumeDescription {
+    /// The word for it.
+    pub name: &'static str,
+    /// Where it is mounted.
+    pub path: &'static str,
+}
+
+/// The memory that a role takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MemoryDescription {
+    /// With the application that berth exists for.
+    pub application: BoundsDescription,
+    /// With the sample application.
+    pub sample: BoundsDescription,
+}
+
+/// What was measured, and what is allowed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BoundsDescription {
+    /// The most that was measured.
+    pub peak_bytes: u64,
+    /// The most that is allowed.
+    pub limit_bytes: u64,
 }
 
 /// The settings that name the files of a certificate.
@@ -143,6 +182,7 @@ pub fn describe(role: &Role) -> RoleDescription {
         serves: role.serves,
         kind: role.kind.word(),
         entrypoint: role.entrypoint,
+        forwards: role.forwards,
         host: role.host,
         ports: role.ports.iter().map(port).collect(),
         needs: role.needs.iter().map(need).collect(),
@@ -151,6 +191,7 @@ pub fn describe(role: &Role) -> RoleDescription {
             Readiness::AliveFor(time) => ReadinessDescription::AliveFor { seconds: time.as_secs() },
         },
         ready_within_seconds: role.ready_within.as_secs(),
+        start: role.start.word(),
         certificate: role.certificate.map(|Certificate { chain, key, authority }| CertificateDescription {
             chain,
             key,
@@ -163,7 +204,26 @@ pub fn describe(role: &Role) -> RoleDescription {
             grace_seconds: role.stop.grace.as_secs(),
             normal: role.stop.normal,
         },
+        hostname: match role.place.hostname {
+            Hostname::Own => "own",
+            Hostname::Reverse => "reverse",
+        },
+        outside: role.place.outside,
+        volumes: role
+            .place
+            .volumes
+            .iter()
+            .map(|volume| VolumeDescription { name: volume.word(), path: volume.path() })
+            .collect(),
+        memory: MemoryDescription {
+            application: bounds(role.place.memory.application),
+            sample: bounds(role.place.memory.sample),
+        },
     }
+}
+
+fn bounds(Bounds { peak, limit }: Bounds) -> BoundsDescription {
+    BoundsDescription { peak_bytes: peak.number(), limit_bytes: limit.number() }
 }
 
 fn port(port: &berth_role::Port) -> PortDescription {
@@ -206,5 +266,15 @@ mod tests {
         assert_eq!(value["needs"][2], serde_json::json!({"on": "role", "name": "sqlite", "hard": true}));
         assert_eq!(value["readiness"], serde_json::json!({"by": "message"}));
         assert_eq!(value["stop"]["grace_seconds"], 15);
+    }
+
+    #[test]
+    fn a_machine_reads_what_the_role_asks_of_its_container() {
+        let of = |name| serde_json::to_value(describe(crate::find(name).unwrap())).unwrap();
+        assert_eq!(of("sqlite")["volumes"], serde_json::json!([{"name": "mailboxes", "path": "/mnt"}]));
+        assert_eq!(of("sqlite")["outside"], serde_json::Value::Null);
+        assert_eq!([&of("mx")["hostname"], &of("imap")["hostname"]], ["reverse", "own"]);
+        assert_eq!([&of("bree")["start"], &of("mx")["start"]], ["last", "with-others"]);
+        assert_eq!(of("bree")["memory"]["application"]["limit_bytes"], 16_u64 << 30);
     }
 }

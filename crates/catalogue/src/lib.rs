@@ -26,8 +26,8 @@ mod order;
 pub use check::{CatalogueError, check};
 pub use concern::concerns;
 pub use describe::{
-    CertificateDescription, NeedDescription, NeedOn, PortDescription, ReadinessDescription, RoleDescription,
-    StopDescription, TlsRule, describe,
+    BoundsDescription, CertificateDescription, MemoryDescription, NeedDescription, NeedOn, PortDescription,
+    ReadinessDescription, RoleDescription, StopDescription, TlsRule, VolumeDescription, describe,
 };
 pub use order::start_order;
 

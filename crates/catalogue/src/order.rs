@@ -1,12 +1,12 @@
 use berth_role::{Role, Strength};
 
-/// The roles in the order in which they are started: each after the roles that it needs hard, and otherwise by
-/// kind, equals as they came. A need that is not in the list does not count. Read backwards it is the order of
+/// The roles in the order in which they are started: each after the roles that it needs hard, otherwise those last that
+/// have to be, the rest by kind, equals as they came. A need that is not in the list does not count. Read backwards it is the order of
 /// stopping. In a circle, which [`crate::check`] refuses, the first by kind goes first.
 #[must_use]
 pub fn start_order<'a>(roles: &[&'a Role]) -> Vec<&'a Role> {
     let mut waiting = roles.to_vec();
-    waiting.sort_by_key(|role| role.kind);
+    waiting.sort_by_key(|role| (role.start, role.kind));
     let mut order = Vec::with_capacity(waiting.len());
     while !waiting.is_empty() {
         let waits = |role: &Role| hard_needs(role).any(|need| waiting.iter().any(|other| other.name == need));
@@ -25,7 +25,7 @@ pub(crate) fn hard_needs(role: &Role) -> impl Iterator<Item = &'static str> {
 mod tests {
     use super::*;
     use crate::{ROLES, find};
-    use berth_role::{Kind, Need, Upstream};
+    use berth_role::{Kind, Need, Start, Upstream};
     use proptest::prelude::*;
 
     const NAMES: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
@@ -93,6 +93,13 @@ mod tests {
         let kinds: Vec<Kind> = start_order(ROLES).iter().map(|role| role.kind).collect();
         assert!(kinds.is_sorted(), "{kinds:?}");
         assert_eq!(kinds[0], Kind::Store);
+    }
+
+    #[test]
+    fn what_takes_the_whole_machine_comes_last() {
+        let heavy = Role { start: Start::Last, ..*find("imap").unwrap() };
+        let order = start_order(&[&heavy, find("web").unwrap(), find("smtp-bree").unwrap()]);
+        assert_eq!(order.iter().map(|role| role.name).collect::<Vec<_>>(), ["web", "smtp-bree", "imap"]);
     }
 
     #[test]

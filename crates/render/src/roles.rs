@@ -2,7 +2,9 @@ use std::fmt::{self, Display, Write};
 use std::time::Duration;
 
 use berth_catalogue::start_order;
-use berth_role::{Exposure, Need, Port, Readiness, Role, Strength, Tls, Upstream};
+use berth_role::{
+    Bounds, Exposure, Hostname, Need, Place, Port, Readiness, Role, Start, Strength, Tls, Upstream, Volume,
+};
 
 const HEAD: &str = "\
 <!-- Written by `cargo xtask generate` from crates/role-*; a change here is lost. -->
@@ -22,6 +24,8 @@ const NOTES: &str = "
 - **Ready**: *message*: it says so on its IPC channel; a time: once its needs have answered it counts as ready when it
   has been alive that long.
 - **Grace**: how long it may take to stop, before what is left of it is killed.
+- **Memory**: the most that was measured, and in containers the limit; with the application that berth exists for, and with
+  the sample application.
 
 Roles start in this order, and stop in the reverse: ";
 
@@ -91,7 +95,31 @@ fn section(role: &Role) -> String {
             "TERM, to what it has started after {drain}, KILL after {grace}; normal exit codes {normal}"
         ),
     );
+    place(role, &mut item);
     text
+}
+
+fn place(role: &Role, item: &mut impl FnMut(&str, &dyn Display)) {
+    let Place { hostname, outside, volumes, memory } = role.place;
+    if role.start == Start::Last {
+        item("Start", &"after all others: it takes most of the machine for that");
+    }
+    if !role.forwards {
+        item("Where mail is only forwarded", &"not there");
+    }
+    match hostname {
+        Hostname::Own => {}
+        Hostname::Reverse => {
+            item("Hostname", &"that of the address in reverse DNS, as it greets other servers")
+        }
+    }
+    for Volume::Mailboxes in volumes {
+        item("Keeps", &format_args!("the mailboxes, in `{}`", Volume::Mailboxes.path()));
+    }
+    item("Asks outside", &outside.unwrap_or("nothing"));
+    let told = |Bounds { peak, limit }| format!("{peak} measured, {limit} allowed");
+    let (application, sample) = (told(memory.application), told(memory.sample));
+    item("Memory", &format_args!("{application}; with the sample application {sample}"));
 }
 
 /// Where a port listens, and how it does.
@@ -174,7 +202,10 @@ mod tests {
              - Ready: when it says so, within 120 s\n\
              - Healthy: IMAP greeting, certificate; and its needs answer\n\
              - Certificate: the files that `WEB_SSL_CERT_PATH` and `WEB_SSL_KEY_PATH` name\n\
-             - Stop: TERM, to what it has started after 5 s, KILL after 15 s; normal exit codes 0, 1, 130, 143\n"
+             - Stop: TERM, to what it has started after 5 s, KILL after 15 s; normal exit codes 0, 1, 130, 143\n\
+             - Where mail is only forwarded: not there\n\
+             - Asks outside: resolvers over HTTPS: a login looks up the domain's records\n\
+             - Memory: 534m measured, 1g allowed; with the sample application 100m measured, 256m allowed\n"
         );
     }
 

@@ -9,7 +9,10 @@
 
 use std::time::Duration;
 
-use berth_role::{Certificate, Check, Exposure, Kind, Need, Port, Readiness, Role, Stop, Tls, Upstream};
+use berth_role::{
+    Bounds, Certificate, Check, Exposure, Hostname, Kind, Memory, Need, Place, Port, Readiness, Role, Start,
+    Stop, Tls, Upstream,
+};
 
 /// The same for programs.
 pub const ROLE: Role = Role {
@@ -17,6 +20,7 @@ pub const ROLE: Role = Role {
     serves: "programs manage domains and mailboxes (RFC 9110)",
     kind: Kind::Web,
     entrypoint: "api.js",
+    forwards: true,
     host: Some("API_HOST"),
     ports: &[Port {
         name: "api",
@@ -33,6 +37,7 @@ pub const ROLE: Role = Role {
     ],
     readiness: Readiness::Message,
     ready_within: Duration::from_mins(2),
+    start: Start::WithOthers,
     certificate: Some(Certificate {
         chain: "API_SSL_CERT_PATH",
         key: "API_SSL_KEY_PATH",
@@ -41,4 +46,10 @@ pub const ROLE: Role = Role {
     reads: &["API_SECRETS", "TXT_ENCRYPTION_KEY", "WEBHOOK_SIGNATURE_KEY", "TRUST_PROXY"],
     health: &[Check::Http { path: "/v1/test", statuses: &[200] }],
     stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
+    place: Place {
+        hostname: Hostname::Own,
+        outside: Some("the code host's API, without which it ends; resolvers over HTTPS; webhooks"),
+        volumes: &[],
+        memory: Memory { application: Bounds::mebibytes(647, 1280), sample: Bounds::mebibytes(120, 384) },
+    },
 };

@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use berth_role::{Kind, Need, Readiness, Role, Stop, Upstream};
+use berth_role::{Bounds, Hostname, Kind, Memory, Need, Place, Readiness, Role, Start, Stop, Upstream};
 
 /// The jobs behind everything.
 pub const ROLE: Role = Role {
@@ -18,6 +18,7 @@ pub const ROLE: Role = Role {
     serves: "scheduled jobs are run",
     kind: Kind::Worker,
     entrypoint: "bree.js",
+    forwards: true,
     host: None,
     ports: &[],
     needs: &[
@@ -28,9 +29,20 @@ pub const ROLE: Role = Role {
     readiness: Readiness::AliveFor(Duration::from_secs(5)),
     // Twice the 110 s that its first wave of jobs was measured to keep two cores busy.
     ready_within: Duration::from_mins(4),
+    start: Start::Last,
     certificate: None,
     reads: &["API_SECRETS", "SMTP_EXCHANGE_DOMAINS", "SQLITE_STORAGE_PATH"],
     health: &[],
     // 41 s is the longest end that was measured, with its start under way.
     stop: Stop { drain: Duration::from_secs(45), grace: Duration::from_mins(1), normal: &[0, 1, 130, 143] },
+    place: Place {
+        hostname: Hostname::Reverse,
+        outside: Some("resolvers over HTTPS: it checks the records of domains"),
+        volumes: &[],
+        memory: Memory {
+            // All jobs at once, for some 100 s; 1.8 GB once settled.
+            application: Bounds::mebibytes(14450, 16384),
+            sample: Bounds::mebibytes(100, 256),
+        },
+    },
 };

@@ -10,7 +10,10 @@
 
 use std::time::Duration;
 
-use berth_role::{Certificate, Check, Exposure, Kind, Need, Port, Readiness, Role, Stop, Tls, Upstream};
+use berth_role::{
+    Bounds, Certificate, Check, Exposure, Hostname, Kind, Memory, Need, Place, Port, Readiness, Role, Start,
+    Stop, Tls, Upstream,
+};
 
 /// Calendars.
 pub const ROLE: Role = Role {
@@ -18,6 +21,7 @@ pub const ROLE: Role = Role {
     serves: "devices keep calendars in step (RFC 4791)",
     kind: Kind::Web,
     entrypoint: "caldav.js",
+    forwards: false,
     host: Some("CALDAV_HOST"),
     ports: &[Port {
         name: "caldavs",
@@ -34,6 +38,7 @@ pub const ROLE: Role = Role {
     ],
     readiness: Readiness::Message,
     ready_within: Duration::from_mins(2),
+    start: Start::WithOthers,
     certificate: Some(Certificate {
         chain: "CALDAV_SSL_CERT_PATH",
         key: "CALDAV_SSL_KEY_PATH",
@@ -42,4 +47,10 @@ pub const ROLE: Role = Role {
     reads: &["API_SECRETS"],
     health: &[Check::DavUnauthorized],
     stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
+    place: Place {
+        hostname: Hostname::Own,
+        outside: Some("the code host's API, without which it ends; resolvers over HTTPS"),
+        volumes: &[],
+        memory: Memory { application: Bounds::mebibytes(656, 1280), sample: Bounds::mebibytes(100, 256) },
+    },
 };

@@ -12,7 +12,10 @@
 
 use std::time::Duration;
 
-use berth_role::{Certificate, Check, Exposure, Kind, Need, Port, Readiness, Role, Stop, Tls, Upstream};
+use berth_role::{
+    Bounds, Certificate, Check, Exposure, Hostname, Kind, Memory, Need, Place, Port, Readiness, Role, Start,
+    Stop, Tls, Upstream,
+};
 
 /// Mailboxes for mail clients.
 pub const ROLE: Role = Role {
@@ -20,6 +23,7 @@ pub const ROLE: Role = Role {
     serves: "mail clients read their mailboxes (RFC 9051)",
     kind: Kind::Mail,
     entrypoint: "imap.js",
+    forwards: false,
     host: Some("IMAP_HOST"),
     ports: &[Port {
         name: "imaps",
@@ -36,6 +40,7 @@ pub const ROLE: Role = Role {
     ],
     readiness: Readiness::Message,
     ready_within: Duration::from_mins(2),
+    start: Start::WithOthers,
     certificate: Some(Certificate {
         chain: "WEB_SSL_CERT_PATH",
         key: "WEB_SSL_KEY_PATH",
@@ -44,6 +49,12 @@ pub const ROLE: Role = Role {
     reads: &["API_SECRETS", "SMTP_MESSAGE_MAX_SIZE", "SQLITE_STORAGE_PATH"],
     health: &[Check::Imap, Check::Certificate],
     stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
+    place: Place {
+        hostname: Hostname::Own,
+        outside: Some("resolvers over HTTPS: a login looks up the domain's records"),
+        volumes: &[],
+        memory: Memory { application: Bounds::mebibytes(534, 1024), sample: Bounds::mebibytes(150, 384) },
+    },
 };
 
 #[cfg(test)]

@@ -11,7 +11,10 @@
 
 use std::time::Duration;
 
-use berth_role::{Certificate, Check, Exposure, Kind, Need, Port, Readiness, Role, Stop, Tls, Upstream};
+use berth_role::{
+    Bounds, Certificate, Check, Exposure, Hostname, Kind, Memory, Need, Place, Port, Readiness, Role, Start,
+    Stop, Tls, Upstream,
+};
 
 /// Mail from other servers.
 pub const ROLE: Role = Role {
@@ -19,6 +22,7 @@ pub const ROLE: Role = Role {
     serves: "other mail servers deliver mail (RFC 5321)",
     kind: Kind::Mail,
     entrypoint: "mx.js",
+    forwards: true,
     host: Some("MX_HOST"),
     ports: &[Port {
         name: "smtp",
@@ -35,6 +39,7 @@ pub const ROLE: Role = Role {
     ],
     readiness: Readiness::Message,
     ready_within: Duration::from_mins(2),
+    start: Start::WithOthers,
     certificate: Some(Certificate {
         chain: "WEB_SSL_CERT_PATH",
         key: "WEB_SSL_KEY_PATH",
@@ -52,4 +57,10 @@ pub const ROLE: Role = Role {
     ],
     health: &[Check::Smtp, Check::Certificate],
     stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
+    place: Place {
+        hostname: Hostname::Reverse,
+        outside: Some("resolvers over HTTPS; other mail servers on port 25, where it forwards; webhooks"),
+        volumes: &[],
+        memory: Memory { application: Bounds::mebibytes(543, 1024), sample: Bounds::mebibytes(150, 384) },
+    },
 };

@@ -10,7 +10,10 @@
 
 use std::time::Duration;
 
-use berth_role::{Certificate, Check, Exposure, Kind, Need, Port, Readiness, Role, Stop, Tls, Upstream};
+use berth_role::{
+    Bounds, Certificate, Check, Exposure, Hostname, Kind, Memory, Need, Place, Port, Readiness, Role, Start,
+    Stop, Tls, Upstream,
+};
 
 /// Mailboxes for clients that fetch.
 pub const ROLE: Role = Role {
@@ -18,6 +21,7 @@ pub const ROLE: Role = Role {
     serves: "mail clients fetch their mailboxes (RFC 1939)",
     kind: Kind::Mail,
     entrypoint: "pop3.js",
+    forwards: false,
     host: Some("POP3_HOST"),
     ports: &[Port {
         name: "pop3s",
@@ -34,6 +38,7 @@ pub const ROLE: Role = Role {
     ],
     readiness: Readiness::Message,
     ready_within: Duration::from_mins(2),
+    start: Start::WithOthers,
     certificate: Some(Certificate {
         chain: "WEB_SSL_CERT_PATH",
         key: "WEB_SSL_KEY_PATH",
@@ -42,6 +47,12 @@ pub const ROLE: Role = Role {
     reads: &["API_SECRETS", "SQLITE_STORAGE_PATH"],
     health: &[Check::Pop3, Check::Certificate],
     stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
+    place: Place {
+        hostname: Hostname::Own,
+        outside: Some("resolvers over HTTPS: a login looks up the domain's records"),
+        volumes: &[],
+        memory: Memory { application: Bounds::mebibytes(557, 1024), sample: Bounds::mebibytes(100, 256) },
+    },
 };
 
 #[cfg(test)]

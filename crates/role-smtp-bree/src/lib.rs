@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use berth_role::{Kind, Need, Readiness, Role, Stop, Upstream};
+use berth_role::{Bounds, Hostname, Kind, Memory, Need, Place, Readiness, Role, Start, Stop, Upstream};
 
 /// The sender of the queue.
 pub const ROLE: Role = Role {
@@ -17,6 +17,7 @@ pub const ROLE: Role = Role {
     serves: "the queue of outgoing mail is sent (RFC 5321)",
     kind: Kind::Worker,
     entrypoint: "smtp-bree.js",
+    forwards: true,
     host: None,
     ports: &[],
     needs: &[
@@ -26,8 +27,15 @@ pub const ROLE: Role = Role {
     ],
     readiness: Readiness::AliveFor(Duration::from_secs(5)),
     ready_within: Duration::from_mins(2),
+    start: Start::WithOthers,
     certificate: None,
     reads: &["SRS_SECRET", "SEND_EMAIL", "POSTBOX_MX_HOST"],
     health: &[],
     stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
+    place: Place {
+        hostname: Hostname::Reverse,
+        outside: Some("other mail servers on port 25; resolvers over HTTPS"),
+        volumes: &[],
+        memory: Memory { application: Bounds::mebibytes(1188, 2048), sample: Bounds::mebibytes(150, 384) },
+    },
 };

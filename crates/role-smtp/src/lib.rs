@@ -11,7 +11,10 @@
 
 use std::time::Duration;
 
-use berth_role::{Certificate, Check, Exposure, Kind, Need, Port, Readiness, Role, Stop, Tls, Upstream};
+use berth_role::{
+    Bounds, Certificate, Check, Exposure, Hostname, Kind, Memory, Need, Place, Port, Readiness, Role, Start,
+    Stop, Tls, Upstream,
+};
 
 /// Submission of mail by users.
 pub const ROLE: Role = Role {
@@ -19,6 +22,7 @@ pub const ROLE: Role = Role {
     serves: "mail clients send mail (RFC 6409)",
     kind: Kind::Mail,
     entrypoint: "smtp.js",
+    forwards: true,
     host: Some("SMTP_HOST"),
     ports: &[Port {
         name: "submissions",
@@ -31,6 +35,7 @@ pub const ROLE: Role = Role {
     needs: &[Need::hard(Upstream::Documents("MONGO_URI")), Need::hard(Upstream::KeyValue("BREE_REDIS_"))],
     readiness: Readiness::Message,
     ready_within: Duration::from_mins(2),
+    start: Start::WithOthers,
     certificate: Some(Certificate {
         chain: "WEB_SSL_CERT_PATH",
         key: "WEB_SSL_KEY_PATH",
@@ -39,6 +44,12 @@ pub const ROLE: Role = Role {
     reads: &["SMTP_MESSAGE_MAX_SIZE", "MAX_RECIPIENTS"],
     health: &[Check::Smtp, Check::Certificate],
     stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
+    place: Place {
+        hostname: Hostname::Own,
+        outside: Some("resolvers over HTTPS: it looks up the client's name before it greets"),
+        volumes: &[],
+        memory: Memory { application: Bounds::mebibytes(535, 1024), sample: Bounds::mebibytes(150, 384) },
+    },
 };
 
 #[cfg(test)]

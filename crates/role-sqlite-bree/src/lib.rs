@@ -10,7 +10,9 @@
 
 use std::time::Duration;
 
-use berth_role::{Kind, Need, Readiness, Role, Stop, Upstream};
+use berth_role::{
+    Bounds, Hostname, Kind, Memory, Need, Place, Readiness, Role, Start, Stop, Upstream, Volume,
+};
 
 /// The housekeeper of the mailboxes.
 pub const ROLE: Role = Role {
@@ -18,6 +20,7 @@ pub const ROLE: Role = Role {
     serves: "mailboxes are cleaned up",
     kind: Kind::Worker,
     entrypoint: "sqlite-bree.js",
+    forwards: false,
     host: None,
     ports: &[],
     needs: &[
@@ -27,8 +30,15 @@ pub const ROLE: Role = Role {
     ],
     readiness: Readiness::AliveFor(Duration::from_secs(5)),
     ready_within: Duration::from_mins(2),
+    start: Start::WithOthers,
     certificate: None,
     reads: &["API_SECRETS", "SQLITE_STORAGE_PATH"],
     health: &[],
     stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
+    place: Place {
+        hostname: Hostname::Own,
+        outside: None,
+        volumes: &[Volume::Mailboxes],
+        memory: Memory { application: Bounds::mebibytes(602, 1280), sample: Bounds::mebibytes(100, 256) },
+    },
 };

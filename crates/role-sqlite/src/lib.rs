@@ -11,7 +11,10 @@
 
 use std::time::Duration;
 
-use berth_role::{Certificate, Check, Exposure, Kind, Need, Port, Readiness, Role, Stop, Tls, Upstream};
+use berth_role::{
+    Bounds, Certificate, Check, Exposure, Hostname, Kind, Memory, Need, Place, Port, Readiness, Role, Start,
+    Stop, Tls, Upstream, Volume,
+};
 
 /// The keeper of the mailboxes.
 pub const ROLE: Role = Role {
@@ -19,6 +22,7 @@ pub const ROLE: Role = Role {
     serves: "the other roles read and write mailboxes through it",
     kind: Kind::Store,
     entrypoint: "sqlite.js",
+    forwards: false,
     host: Some("SQLITE_HOST"),
     ports: &[Port {
         name: "sqlite",
@@ -31,6 +35,7 @@ pub const ROLE: Role = Role {
     needs: &[Need::hard(Upstream::Documents("MONGO_URI")), Need::hard(Upstream::KeyValue("IMAP_REDIS_"))],
     readiness: Readiness::Message,
     ready_within: Duration::from_mins(2),
+    start: Start::WithOthers,
     certificate: Some(Certificate {
         chain: "WEB_SSL_CERT_PATH",
         key: "WEB_SSL_KEY_PATH",
@@ -40,4 +45,10 @@ pub const ROLE: Role = Role {
     health: &[Check::WebSocketUnauthorized, Check::Certificate],
     // 60 s is the application's own limit; the rest is for what it leaves behind.
     stop: Stop { drain: Duration::from_mins(1), grace: Duration::from_secs(75), normal: &[0, 1, 130, 143] },
+    place: Place {
+        hostname: Hostname::Own,
+        outside: None,
+        volumes: &[Volume::Mailboxes],
+        memory: Memory { application: Bounds::mebibytes(1173, 2560), sample: Bounds::mebibytes(200, 512) },
+    },
 };

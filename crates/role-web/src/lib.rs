@@ -11,7 +11,10 @@
 
 use std::time::Duration;
 
-use berth_role::{Certificate, Check, Exposure, Kind, Need, Port, Readiness, Role, Stop, Tls, Upstream};
+use berth_role::{
+    Bounds, Certificate, Check, Exposure, Hostname, Kind, Memory, Need, Place, Port, Readiness, Role, Start,
+    Stop, Tls, Upstream,
+};
 
 /// Pages for people.
 pub const ROLE: Role = Role {
@@ -19,6 +22,7 @@ pub const ROLE: Role = Role {
     serves: "people manage domains and mailboxes in a browser (RFC 9110)",
     kind: Kind::Web,
     entrypoint: "web.js",
+    forwards: true,
     host: Some("WEB_HOST"),
     ports: &[Port {
         name: "https",
@@ -35,6 +39,7 @@ pub const ROLE: Role = Role {
     ],
     readiness: Readiness::Message,
     ready_within: Duration::from_mins(2),
+    start: Start::WithOthers,
     certificate: Some(Certificate {
         chain: "WEB_SSL_CERT_PATH",
         key: "WEB_SSL_KEY_PATH",
@@ -51,4 +56,10 @@ pub const ROLE: Role = Role {
     ],
     health: &[Check::Http { path: "/", statuses: &[200, 301, 302, 303, 307, 308] }],
     stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
+    place: Place {
+        hostname: Hostname::Own,
+        outside: Some("the code host's API, without which it ends; resolvers over HTTPS"),
+        volumes: &[],
+        memory: Memory { application: Bounds::mebibytes(675, 1280), sample: Bounds::mebibytes(120, 384) },
+    },
 };

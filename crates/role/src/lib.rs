@@ -22,9 +22,13 @@
 use std::fmt;
 use std::time::Duration;
 
+mod bytes;
+mod place;
 mod port;
 mod settings;
 
+pub use bytes::Bytes;
+pub use place::{Bounds, Hostname, Memory, Place, Volume};
 pub use port::{Exposure, Listening, Port, PortError, Tls, TlsMode};
 
 /// One program of the service: what to run, what it needs, how it tells that it is ready, how it is asked
@@ -39,6 +43,8 @@ pub struct Role {
     pub kind: Kind,
     /// The file that Node is given, relative to the application's folder.
     pub entrypoint: &'static str,
+    /// Whether an installation that only forwards mail, and keeps no mailboxes, has it.
+    pub forwards: bool,
     /// The setting that names the host under which other roles reach it, if others do.
     pub host: Option<&'static str>,
     /// Where it listens; empty for workers.
@@ -49,6 +55,8 @@ pub struct Role {
     pub readiness: Readiness,
     /// How long it may take to get ready, from the moment it was started.
     pub ready_within: Duration,
+    /// When it is started.
+    pub start: Start,
     /// The settings that name the files of the certificate it serves, if it serves one.
     pub certificate: Option<Certificate>,
     /// The settings that few roles read, and this one does; not those that its other fields name.
@@ -57,6 +65,8 @@ pub struct Role {
     pub health: &'static [Check],
     /// How it is stopped.
     pub stop: Stop,
+    /// What it asks of the container that it runs in.
+    pub place: Place,
 }
 
 impl Role {
@@ -159,6 +169,26 @@ pub enum Readiness {
     Message,
     /// It never says so: its needs have answered and it has been alive this long. A message counts as well.
     AliveFor(Duration),
+}
+
+/// When a role is started, as far as its needs leave that open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Start {
+    /// Along with the others, mail before the rest.
+    WithOthers,
+    /// When all others are healthy: its start takes so much of the machine that they would not get well beside it.
+    Last,
+}
+
+impl Start {
+    /// The words for it in what is printed.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::WithOthers => "with-others",
+            Self::Last => "last",
+        }
+    }
 }
 
 /// A question that is put to a role over its own protocol, on its own port.

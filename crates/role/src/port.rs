@@ -104,6 +104,18 @@ impl Port {
         };
         Ok(Listening { name: self.name, number, tls: self.tls.mode(number, setting) })
     }
+
+    /// The number for a process that may not take one below 1024: where TLS goes by the number, one with TLS from the
+    /// first byte.
+    #[must_use]
+    pub fn unprivileged(&self) -> u16 {
+        match self.tls {
+            Tls::ImplicitOn(numbers) => {
+                numbers.iter().copied().find(|number| *number >= 1024).unwrap_or(self.number)
+            }
+            Tls::StartTls | Tls::WhenHttps(_) | Tls::InProduction => self.number,
+        }
+    }
 }
 
 impl Tls {
@@ -160,6 +172,13 @@ mod tests {
     fn the_sample_goes_by_the_ending() {
         let settings = [("IMAP_PORT", "6993"), ("POSTBOX_TLS_BY_ENDING", "true")];
         assert_eq!(resolve(IMAPS, &settings).unwrap().tls, TlsMode::Implicit);
+    }
+
+    #[test]
+    fn the_number_for_those_who_are_not_root_has_tls_from_the_first_byte() {
+        let submission = Port { number: 2587, tls: Tls::ImplicitOn(&[465, 2465]), ..IMAPS };
+        assert_eq!([submission, IMAPS].map(|port| port.unprivileged()), [2465, 2993]);
+        assert_eq!(Port { number: 2525, tls: Tls::StartTls, ..IMAPS }.unprivileged(), 2525);
     }
 
     #[test]
