@@ -1,4 +1,4 @@
-//! What a contributor runs, one file a command: `cargo xtask up`, `test`, `check`, `generate`, `bench`, `tools`.
+//! What a contributor runs, one file a command: `cargo xtask up`, `test`, `check`, `generate`, `bench`, `bases`, `docker`, `tools`.
 //!
 //! Commands work on the clone that they are called from, whatever the current folder, and keep what they
 //! make in four git-ignored folders: `target` (builds), `.tools` (Node and linters), `.berth` (the service) and
@@ -12,6 +12,8 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod check;
+mod debian;
+mod docker;
 mod generate;
 mod links;
 mod outcome;
@@ -34,6 +36,12 @@ Examples:
   cargo xtask up --once    build everything, prove that a mail goes through, stop
   cargo xtask up --port-offset 4000    all options of `berth up` are passed on
   cargo xtask test init    run the black-box tests of berth-init alone";
+
+const DOCKER_EXAMPLES: &str = "\
+Examples:
+  cargo xtask docker -- ps           what runs; an engine is started if none answers, and goes on
+  eval \"$(cargo xtask docker)\"       let this shell's docker reach it
+  cargo xtask docker --stop          stop it";
 
 #[derive(Subcommand)]
 enum Command {
@@ -62,6 +70,22 @@ enum Command {
         #[arg(long, default_value_t = 5)]
         runs: usize,
     },
+    /// Get the images that ours are built from and run beside; where no registry can be reached, stand-ins are made
+    Bases {
+        /// First read each digest from its registry and write it into docker/bases.json
+        #[arg(long)]
+        refresh: bool,
+    },
+    /// Run docker on the engine that the tests use, which is started if there is none
+    #[command(after_help = DOCKER_EXAMPLES)]
+    Docker {
+        /// Stop the engine that was started, and remove what it changed on this machine but its images
+        #[arg(long, conflicts_with = "words")]
+        stop: bool,
+        /// Words for docker; without any, what a shell needs to reach the engine is printed
+        #[arg(last = true, value_name = "WORDS FOR docker")]
+        words: Vec<OsString>,
+    },
     /// Get Node, pnpm and the linters into .tools
     Tools,
 }
@@ -81,6 +105,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Check => Ok(check::run()),
         Command::Generate { check } => generate::run(check).map(|()| ExitCode::SUCCESS),
         Command::Bench { runs } => bench::run(runs).map(|()| ExitCode::SUCCESS),
+        Command::Bases { refresh } => docker::run_bases(refresh),
+        Command::Docker { stop, words } => docker::run(&words, stop),
         Command::Tools => tools::run().map(|()| ExitCode::SUCCESS),
     }
 }

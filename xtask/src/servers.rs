@@ -13,15 +13,19 @@ use fs_err as fs;
 
 use crate::outcome::Outcome;
 use crate::run::{ask, program, run};
-use crate::tools;
+use crate::{debian, tools};
 
 /// Where they are, from the root of the clone.
 pub const FOLDER: &str = ".tools/servers";
 
+/// Changes when they do.
+pub const STAMP: &str = ".tools/servers/installed";
+
 const FERRETDB: &str = "github.com/FerretDB/FerretDB/v2/cmd/ferretdb@v2.7.0";
 
-/// `dash` because initdb wants a shell, `util-linux` for the `setpriv` of the script.
-const PACKAGES: &str = "postgresql-18,postgresql-18-documentdb,postgresql-18-cron,dash,util-linux";
+/// `dash` because initdb wants a shell, `util-linux` for the `setpriv` of the script, `coreutils` for the start of an
+/// image that is made of it.
+const PACKAGES: &str = "postgresql-18,postgresql-18-documentdb,postgresql-18-cron,dash,util-linux,coreutils";
 
 /// On a socket in the test's folder, and with no more memory than tests need.
 const CONFIGURATION: &str = "
@@ -43,17 +47,15 @@ CREATE ROLE postbox LOGIN SUPERUSER PASSWORD 'of-tests-only';
 
 /// Installs what is missing where that is ours to do: as root on Debian, with Go.
 pub fn install() -> Result<Outcome> {
-    let root = ask(program("id").arg("-u")).is_some_and(|id| id.trim() == "0");
-    if !root || ask(program("apt-get").arg("--version")).is_none() {
+    if !debian::is_ours() {
         return Ok(Outcome::Skipped("FerretDB: not root on Debian".to_owned()));
     }
     if ask(program("go").arg("version")).is_none() {
         return Ok(Outcome::Skipped("FerretDB: there is no Go to build it with".to_owned()));
     }
-    let wanted = format!("{FERRETDB} {PACKAGES}\n{CONFIGURATION}{ACCOUNT}");
-    let stamp = Path::new(FOLDER).join("installed");
+    let wanted = format!("static {FERRETDB} {PACKAGES}\n{CONFIGURATION}{ACCOUNT}");
     let mut note = "all there";
-    tools::once(&stamp, &wanted, &["xtask/tools/postgresql"], || {
+    tools::once(Path::new(STAMP), &wanted, &["xtask/tools/postgresql"], || {
         note = "installed FerretDB and PostgreSQL";
         thread::scope(|scope| {
             let ferretdb = scope.spawn(ferretdb);
@@ -66,12 +68,13 @@ pub fn install() -> Result<Outcome> {
 
 /// Whether tests can use them.
 pub fn are_there() -> bool {
-    Path::new(FOLDER).join("installed").exists()
+    Path::new(STAMP).exists()
 }
 
 fn ferretdb() -> Result<()> {
     let mut go = program("go");
-    go.env("GOBIN", std::path::absolute(FOLDER)?).args(["install", FERRETDB]);
+    // Static, so that it runs in an image that has nothing else.
+    go.env("CGO_ENABLED", "0").env("GOBIN", std::path::absolute(FOLDER)?).args(["install", FERRETDB]);
     run("build FerretDB", &mut go).map(drop)
 }
 
@@ -93,7 +96,7 @@ fn postgresql() -> Result<()> {
         .arg(format!("--include={PACKAGES}"))
         .arg("sid")
         .arg(&root)
-        .arg(format!("deb {} sid main", mirror()?));
+        .arg(format!("deb {} sid main", debian::mirror()?));
     run("unpack PostgreSQL and DocumentDB", &mut unpack)?;
     for (link, target) in [("bin", "usr/bin"), ("lib", "usr/lib"), ("lib64", "usr/lib64")] {
         if !root.join(link).exists() {
@@ -136,13 +139,4 @@ fn database() -> Result<()> {
         Some(line) => Err(anyhow!("{line}")),
         None => Ok(()),
     }
-}
-
-/// The mirror that this machine's packages come from.
-fn mirror() -> Result<String> {
-    let mut targets = program("apt-get");
-    let known = ask(targets.args(["indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]));
-    let known = known.context("apt-get knows no package lists")?;
-    let first = known.lines().find(|mirror| !mirror.contains("security"));
-    first.map(str::to_owned).context("apt has no mirror of Debian")
 }

@@ -5,10 +5,11 @@ use std::process::{Command, ExitCode};
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 
+use crate::docker::{self, Docker, Ensured};
 use crate::outcome::{Outcome, Outcomes};
 use crate::programs::{self, Packages, Programs};
 use crate::run::{ask, cargo, program, relay, run as run_program};
-use crate::{check, servers, tools};
+use crate::{check, debian, servers, tools};
 
 /// What can be asked for by name.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -25,6 +26,8 @@ pub enum Suite {
     Settings,
     /// The whole service on the local engine, with clients that nobody here wrote
     Local,
+    /// Containers: images, and the whole service under Compose
+    Docker,
 }
 
 /// Clients and peers that the black-box tests use.
@@ -85,7 +88,7 @@ pub fn run(suites: &[Suite]) -> ExitCode {
             tools::clients().map(|()| Outcome::Ok(String::new()))
         });
     }
-    if wanted(Suite::Init) || wanted(Suite::Settings) || wanted(Suite::Local) {
+    if wanted(Suite::Init) || wanted(Suite::Settings) || wanted(Suite::Local) || wanted(Suite::Docker) {
         outcomes.step("programs for the tests", "cargo xtask up", || {
             programs::build(Packages::All).map(|_| Outcome::Ok(String::new()))
         });
@@ -96,8 +99,11 @@ pub fn run(suites: &[Suite]) -> ExitCode {
         (Suite::Local, "local", "cargo xtask test local"),
     ] {
         if wanted(suite) {
-            outcomes.step(name, remedy, || black_box(name));
+            outcomes.step(name, remedy, || black_box(name, None));
         }
+    }
+    if wanted(Suite::Docker) {
+        on_docker(&mut outcomes);
     }
     outcomes.conclude()
 }
@@ -110,13 +116,35 @@ fn application(script: &str) -> Result<Outcome> {
     tested("tests of the application", test.args(["run", script]))
 }
 
+/// What needs a Docker engine. One that was started for it is stopped at the end, whatever failed.
+fn on_docker(outcomes: &mut Outcomes) {
+    let mut engine = None;
+    outcomes.step("docker engine", "cargo xtask docker", || match docker::ensure()? {
+        Ensured::Usable(docker) => {
+            let told = docker.told().to_owned();
+            engine = Some(docker);
+            Ok(Outcome::Ok(told))
+        }
+        Ensured::Missing(why) => Ok(Outcome::Skipped(why)),
+    });
+    let Some(docker) = engine else { return };
+    outcomes.step("base images", "cargo xtask bases", || {
+        docker::bases(&docker).map(|bases| Outcome::Ok(bases.told()))
+    });
+    outcomes.step("docker", "cargo xtask test docker", || black_box("docker", Some(&docker)));
+    outcomes.step("docker engine put away", "cargo xtask docker --stop", || {
+        docker.leave().map(|()| Outcome::Ok(String::new()))
+    });
+}
+
 /// A black-box suite. The programs were built by the step before; asking for them again costs nothing.
-fn black_box(suite: &str) -> Result<Outcome> {
+fn black_box(suite: &str, docker: Option<&Docker>) -> Result<Outcome> {
     let Programs { berth, init, node, app } = programs::build(Packages::All)?;
     let mut test = cargo();
     test.args(["test", "--package", "berth-tests", "--locked", "--test", suite]);
     test.env("BERTH_TEST_BERTH", berth).env("BERTH_TEST_INIT", init);
     test.env("BERTH_TEST_NODE", node).env("BERTH_TEST_APP", app);
+    test.envs(docker.into_iter().flat_map(Docker::environment));
     if suite == "init" {
         // Its tests wait more than they work: a role's grace, a minute of silence.
         test.args(["--", "--test-threads=8"]);
@@ -175,8 +203,7 @@ fn install_clients() -> Result<Outcome> {
     if missing.is_empty() {
         return Ok(Outcome::Ok("all there".to_owned()));
     }
-    let root = ask(program("id").arg("-u")).is_some_and(|id| id.trim() == "0");
-    if !root || ask(program("apt-get").arg("--version")).is_none() {
+    if !debian::is_ours() {
         return Ok(Outcome::Skipped(format!(
             "not root on Debian; if missing, install: {}",
             missing.join(" ")

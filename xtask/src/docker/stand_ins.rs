@@ -1,0 +1,240 @@
+//! Images that stand in for the real ones where no registry can be reached: made from packages of Debian, npm and Go,
+//! with the paths, users and variables of the real ones as far as ours rely on them. They say in a label what they are,
+//! and by what they were made, so that they are made again only when that changes.
+//!
+//! The Debian image comes from mmdebstrap, all others from the Dockerfiles in `docker/stand-ins`.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use fs_err as fs;
+use serde_json::Value;
+
+use super::Docker;
+use super::bases::{Base, Found};
+use crate::outcome::Outcome;
+use crate::run::{ask, program, run};
+use crate::{debian, servers, tools};
+
+/// Says that an image is a stand-in, and for what it was made.
+const LABEL: &str = "berth.standin";
+
+/// A digest of what it was made by.
+pub const INPUTS: &str = "berth.standin.inputs";
+
+const FOLDER: &str = "docker/stand-ins";
+
+/// For what is passed to Docker.
+const SCRATCH: &str = ".tools/docker/scratch";
+
+/// The release that the listed images are of.
+const SUITE: &str = "bookworm";
+
+/// The npm that comes with Node 24, and the digest of its package.
+const NPM: (&str, &str) = (
+    "npm@11.21.2",
+    "sha512-7HPApk+AflMUavSseL1Pm6CnYqMIHk53x+KmuhqmTDqPkjPMgxIpTPcTqsE91EKNw4gFBJV9fnXiSdGm1DXq9A==",
+);
+
+/// The official image has neither of these; certificates of authorities are not in it either.
+const LEFT_OUT: [&str; 4] = [
+    "path-exclude=/usr/share/man/*",
+    "path-exclude=/usr/share/locale/*",
+    "path-exclude=/usr/share/doc/*",
+    "path-include=/usr/share/doc/*/copyright",
+];
+
+/// What one is made of, but for Debian's.
+struct Recipe {
+    name: &'static str,
+    /// The one that it is built upon, and the build argument that names it.
+    from: Option<(&'static str, &'static str)>,
+    /// For the label.
+    made_from: &'static str,
+    /// Files that count as inputs, beside those of its own folder.
+    inputs: &'static [&'static str],
+}
+
+const RECIPES: [Recipe; 6] = [
+    Recipe {
+        name: "node",
+        from: Some(("debian", "DEBIAN")),
+        made_from: "Debian packages, and Node and npm from the npm registry",
+        inputs: &["xtask/tools/package-lock.json"],
+    },
+    Recipe {
+        name: "builder",
+        from: Some(("node", "NODE")),
+        made_from: "Debian packages, and Node and npm from the npm registry",
+        inputs: &[],
+    },
+    Recipe { name: "nginx", from: Some(("debian", "DEBIAN")), made_from: "Debian packages", inputs: &[] },
+    Recipe { name: "redis", from: Some(("debian", "DEBIAN")), made_from: "Debian packages", inputs: &[] },
+    Recipe { name: "ferretdb", from: None, made_from: "its Go module", inputs: &[servers::STAMP] },
+    Recipe {
+        name: "postgres-documentdb",
+        from: None,
+        made_from: "Debian packages of sid",
+        inputs: &[servers::STAMP],
+    },
+];
+
+/// Each list in order, the lists side by side once Debian's is there. The first needs none.
+const CHAINS: [&[&str]; 3] =
+    [&["ferretdb", "postgres-documentdb"], &["node", "builder"], &["nginx", "redis"]];
+
+/// Makes those of these that can be made, and says of each what came of it.
+pub fn build(docker: &Docker, all: &[Base], wanted: &[&Base]) -> Result<Vec<(String, Found)>> {
+    if !debian::is_ours() || debian::codename().is_none() {
+        let why = "its registry cannot be reached, and stand-ins are made only as root on Debian";
+        return Ok(wanted.iter().map(|base| (base.name.clone(), Found::Missing(why.to_owned()))).collect());
+    }
+    let chain = |names: &'static [&'static str]| {
+        let made = names.iter().filter_map(|name| wanted.iter().find(|base| base.name == *name));
+        made.map(|base| Ok((base.name.clone(), made_by_recipe(docker, all, base)?)))
+            .collect::<Result<Vec<_>>>()
+    };
+    let [first, others @ ..] = CHAINS;
+    thread::scope(|scope| {
+        let first = scope.spawn(|| chain(first));
+        let mut done = Vec::new();
+        if let Some(base) = wanted.iter().find(|base| base.name == "debian") {
+            debian_slim(docker, base)?;
+            done.push((base.name.clone(), Found::StandIn));
+        }
+        let others: Vec<_> = others.iter().map(|names| scope.spawn(|| chain(names))).collect();
+        for thread in std::iter::once(first).chain(others) {
+            done.extend(thread.join().map_err(|_| anyhow!("making a stand-in panicked"))??);
+        }
+        for base in wanted {
+            if !done.iter().any(|(name, _)| *name == base.name) {
+                let why = "its registry cannot be reached, and nothing can stand in for it";
+                done.push((base.name.clone(), Found::Missing(why.to_owned())));
+            }
+        }
+        Ok(done)
+    })
+}
+
+/// A digest of all that a stand-in is made by; nothing for one that we cannot make.
+pub fn inputs(name: &str) -> Result<Option<String>> {
+    let mut hasher = DefaultHasher::new();
+    if name == "debian" {
+        (SUITE, "minbase, usr-is-merged", LEFT_OUT).hash(&mut hasher);
+    } else {
+        let Some(recipe) = recipe(name) else { return Ok(None) };
+        let mut files: Vec<PathBuf> = recipe.inputs.iter().map(PathBuf::from).collect();
+        for entry in fs::read_dir(Path::new(FOLDER).join(name))? {
+            files.push(entry?.path());
+        }
+        files.sort();
+        if name == "node" {
+            NPM.hash(&mut hasher);
+        }
+        for file in files.iter().filter(|file| file.exists()) {
+            (file, fs::read(file)?).hash(&mut hasher);
+        }
+        if let Some((from, _)) = recipe.from {
+            inputs(from)?.hash(&mut hasher);
+        }
+    }
+    Ok(Some(format!("{:016x}", hasher.finish())))
+}
+
+fn recipe(name: &str) -> Option<&'static Recipe> {
+    RECIPES.iter().find(|recipe| recipe.name == name)
+}
+
+fn labels(name: &str, made_from: &str) -> Result<[String; 2]> {
+    let inputs = inputs(name)?.context("it has inputs")?;
+    Ok([format!("{LABEL}=made from {made_from}"), format!("{INPUTS}={inputs}")])
+}
+
+/// Debian itself.
+fn debian_slim(docker: &Docker, base: &Base) -> Result<()> {
+    fs::create_dir_all(SCRATCH)?;
+    let archive = Path::new(SCRATCH).join("debian.tar");
+    let mut make = program("mmdebstrap");
+    // Else a package that merges / and /usr is installed, and Perl with it.
+    make.args(["--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr", "--include=usr-is-merged"]);
+    make.args(["--quiet", "--variant=minbase", "--aptopt=Acquire::Languages \"none\""]);
+    // A mirror may lag behind the date in its own index. Nobody needs the files on disk if the machine fails meanwhile.
+    make.args(["--aptopt=Acquire::Check-Valid-Until \"false\"", "--dpkgopt=force-unsafe-io"]);
+    make.args(LEFT_OUT.map(|option| format!("--dpkgopt={option}"))).arg(SUITE).arg(&archive);
+    make.arg(format!("deb {} {SUITE} main", debian::mirror()?));
+    make.arg(format!("deb {} {SUITE}-updates main", debian::mirror()?));
+    if let Some(security) = debian::security_mirror()? {
+        make.arg(format!("deb {security} {SUITE}-security main"));
+    }
+    run("make a stand-in for Debian", &mut make)?;
+    let mut import = docker.command(["import", "--change", "CMD [\"bash\"]"]);
+    for label in labels("debian", "Debian packages")? {
+        let (key, value) = label.split_once('=').context("a label has a value")?;
+        import.args(["--change", &format!("LABEL {key}=\"{value}\"")]);
+    }
+    run("import it", import.arg(&archive).arg(&base.image))?;
+    fs::remove_file(archive).map_err(Into::into)
+}
+
+fn made_by_recipe(docker: &Docker, all: &[Base], base: &Base) -> Result<Found> {
+    let recipe = recipe(&base.name).context("only these are in the chains")?;
+    let mut build = docker.command(["build", "--quiet", "--provenance=false", "--tag", &base.image]);
+    for label in labels(recipe.name, recipe.made_from)? {
+        build.args(["--label", &label]);
+    }
+    if let Some((from, argument)) = recipe.from {
+        let from = all.iter().find(|other| other.name == from);
+        let from = &from.with_context(|| format!("{} is built upon what is not listed", recipe.name))?.image;
+        build.args(["--build-arg", &format!("{argument}={from}")]);
+    }
+    match recipe.name {
+        "node" => {
+            let node = tools::node()?;
+            let package = node.ancestors().nth(2).context("node is in a package")?;
+            context(&mut build, "node", package);
+            context(&mut build, "npm", &npm()?);
+        }
+        "nginx" => {
+            build.args(["--build-arg", &format!("MIRROR={}", debian::mirror()?)]);
+        }
+        "ferretdb" | "postgres-documentdb" => {
+            if let Outcome::Skipped(why) = servers::install()? {
+                return Ok(Found::Missing(why));
+            }
+            // A context is a whole folder, and the program lies beside the root file system.
+            let folder = Path::new(SCRATCH).join("ferretdb");
+            fs::create_dir_all(folder.join("state"))?;
+            fs::copy(Path::new(servers::FOLDER).join("ferretdb"), folder.join("ferretdb"))?;
+            context(&mut build, "ferretdb", &folder);
+            context(&mut build, "root", &Path::new(servers::FOLDER).join("root"));
+        }
+        _ => {}
+    }
+    let folder = Path::new(FOLDER).join(recipe.name);
+    run(&format!("make a stand-in for {}", base.image), build.arg(folder))?;
+    Ok(Found::StandIn)
+}
+
+/// The package of npm, unpacked.
+fn npm() -> Result<PathBuf> {
+    let (name, integrity) = NPM;
+    let folder = Path::new(SCRATCH).join("npm");
+    fs::create_dir_all(&folder)?;
+    let mut pack = program("npm");
+    let told = ask(pack.args(["pack", name, "--json", "--loglevel=error", "--pack-destination", SCRATCH]));
+    let told: Value = serde_json::from_str(&told.with_context(|| format!("cannot get {name}"))?)?;
+    ensure!(told[0]["integrity"] == integrity, "{name} is not the one that is expected: {told}");
+    let archive = Path::new(SCRATCH).join(told[0]["filename"].as_str().context("npm names its file")?);
+    let mut unpack = program("tar");
+    unpack.args(["-x", "--strip-components=1", "-C"]).arg(&folder).arg("-f").arg(&archive);
+    run("unpack npm", &mut unpack)?;
+    fs::remove_file(archive)?;
+    Ok(folder)
+}
+
+fn context(build: &mut Command, name: &str, folder: &Path) {
+    build.arg("--build-context").arg(format!("{name}={}", folder.display()));
+}
