@@ -13,6 +13,8 @@
 
 use berth_catalogue::ROLES;
 
+pub mod dockerfile;
+
 mod roles;
 mod settings;
 
@@ -34,8 +36,10 @@ pub struct Generated {
 /// All files that are rendered.
 #[must_use]
 pub fn generated() -> Vec<Generated> {
-    vec![
+    let mut files = vec![
         Generated { path: "docs/reference/roles.md", text: roles_page(ROLES) },
         Generated { path: "docs/reference/settings.md", text: settings_page(ROLES, SAMPLE_DEFAULTS) },
-    ]
+    ];
+    files.extend(dockerfile::dockerfiles());
+    files
 }
