@@ -28,7 +28,9 @@ enum Command {
     )]
     Derive(Derive),
     /// Look into a finished image: sizes, and what should not be in it; exit 1 when there is something
-    #[command(after_help = "Examples:\n  berth image check berth/postbox:dev\n  berth image check image.tar --json")]
+    #[command(
+        after_help = "Examples:\n  berth image check berth/postbox:dev\n  berth image check image.tar --json"
+    )]
     Check {
         /// An image of the engine, or a file that `docker save` or a build wrote
         image: String,

@@ -144,7 +144,8 @@ fn blob(descriptor: &Value) -> String {
 fn told(created_by: &str) -> String {
     let text = created_by.trim_end_matches("# buildkit").trim();
     let text = text.strip_prefix("/bin/sh -c #(nop) ").unwrap_or(text);
-    let text = text.strip_prefix("RUN /bin/sh -c ").map_or_else(|| text.to_owned(), |rest| format!("RUN {rest}"));
+    let text =
+        text.strip_prefix("RUN /bin/sh -c ").map_or_else(|| text.to_owned(), |rest| format!("RUN {rest}"));
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

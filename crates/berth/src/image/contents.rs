@@ -95,7 +95,9 @@ impl Contents {
 
     /// The roles whose entrypoints are in a folder.
     pub fn roles<'a>(&self, folder: &str, roles: &[&'a Role]) -> Vec<&'a Role> {
-        let has = |role: &&&Role| self.files.contains(&format!("{}/{}", folder.trim_end_matches('/'), role.entrypoint));
+        let has = |role: &&&Role| {
+            self.files.contains(&format!("{}/{}", folder.trim_end_matches('/'), role.entrypoint))
+        };
         roles.iter().filter(has).copied().collect()
     }
 
@@ -115,7 +117,9 @@ impl Contents {
     /// Owner, group and mode of a folder, as `ls` tells them.
     pub fn owner(&self, folder: &str) -> String {
         let owner = self.folders.get(folder);
-        owner.map_or("nobody's".to_owned(), |(user, group, mode)| format!("of {user}:{group}, mode {mode:04o}"))
+        owner.map_or("nobody's".to_owned(), |(user, group, mode)| {
+            format!("of {user}:{group}, mode {mode:04o}")
+        })
     }
 }
 

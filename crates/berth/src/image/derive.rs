@@ -44,7 +44,8 @@ pub fn run(asked: &Derive) -> anyhow::Result<ExitCode> {
     let architecture = elf::architecture(&init)?;
     let platform = asked.platform.clone().unwrap_or_else(|| format!("linux/{architecture}"));
     if platform.split('/').nth(1) != Some(architecture) {
-        let message = format!("{} is for {architecture}, and the image is to be for {platform}", init.display());
+        let message =
+            format!("{} is for {architecture}, and the image is to be for {platform}", init.display());
         return Err(Problem::new(Code::Usage, message).hint("name another with --init PATH").into());
     }
     let published = inspected(&asked.from, &platform)?;
@@ -97,8 +98,10 @@ fn review(name: &str, published: &Published, platform: &str) -> anyhow::Result<V
         let message = format!("{name} runs as {named}, and its /etc/passwd has no such user");
         Problem::new(Code::CannotRun, message).hint("tell whoever published it")
     })?;
-    let places: BTreeSet<&str> = ["/app", working_dir].into_iter().filter(|place| !place.is_empty()).collect();
-    let place = places.iter().max_by_key(|place| contents.roles(place, ROLES).len()).copied().unwrap_or("/app");
+    let places: BTreeSet<&str> =
+        ["/app", working_dir].into_iter().filter(|place| !place.is_empty()).collect();
+    let place =
+        places.iter().max_by_key(|place| contents.roles(place, ROLES).len()).copied().unwrap_or("/app");
     let roles = contents.roles(place, ROLES);
     if roles.is_empty() {
         let places = places.into_iter().collect::<Vec<_>>().join(" or ");

@@ -79,7 +79,11 @@ impl Line {
 
     fn failed(&self, said: &str) -> anyhow::Error {
         let problem = Problem::new(Code::Failure, format!("`{}` failed", self.told()));
-        if said.is_empty() { problem.into() } else { problem.because(anyhow::anyhow!(said.to_owned())).into() }
+        if said.is_empty() {
+            problem.into()
+        } else {
+            problem.because(anyhow::anyhow!(said.to_owned())).into()
+        }
     }
 }
 

@@ -78,7 +78,9 @@ impl Layer {
                 Ok(Self { compressed: Some(size), ..layer })
             }
             [0x28, 0xb5, 0x2f, 0xfd] => {
-                bail!("it is compressed with Zstandard; build with compression=gzip, or load it into an engine")
+                bail!(
+                    "it is compressed with Zstandard; build with compression=gzip, or load it into an engine"
+                )
             }
             _ => Self::unpacked(whole),
         }
@@ -196,7 +198,11 @@ mod tests {
         let mut archive = tar::Builder::new(Vec::new());
         for path in paths {
             let mut header = tar::Header::new_gnu();
-            header.set_entry_type(if path.ends_with('/') { EntryType::Directory } else { EntryType::Regular });
+            header.set_entry_type(if path.ends_with('/') {
+                EntryType::Directory
+            } else {
+                EntryType::Regular
+            });
             header.set_mode(0o644);
             header.set_size(0);
             header.set_uid(0);

@@ -110,7 +110,11 @@ fn setuid<'a>(seen: &'a BTreeMap<&str, &File>) -> impl Iterator<Item = Finding> 
     let files = seen.iter().filter(|(_, file)| file.kind == Kind::File);
     files.filter(|(_, file)| file.mode & 0o6000 != 0).map(|(path, file)| {
         let which = if file.mode & 0o4000 == 0 { "setgid" } else { "setuid" };
-        finding(Rule::Setuid, path, format!("{which}, mode {:04o}, of {}:{}", file.mode, file.user, file.group))
+        finding(
+            Rule::Setuid,
+            path,
+            format!("{which}, mode {:04o}, of {}:{}", file.mode, file.user, file.group),
+        )
     })
 }
 
@@ -185,11 +189,14 @@ fn platform<'a>(seen: &'a BTreeMap<&str, &File>, machine: u16) -> impl Iterator<
 /// The packages that the application's package.json has under `devDependencies`, and that nothing which it needs to run
 /// needs in turn.
 fn dev_dependencies(seen: &BTreeMap<&str, &File>, application: &str) -> Vec<Finding> {
-    let within = |rest: &str| if application.is_empty() { rest.to_owned() } else { format!("{application}/{rest}") };
+    let within =
+        |rest: &str| if application.is_empty() { rest.to_owned() } else { format!("{application}/{rest}") };
     let Some(root) = manifest(seen, &within("package.json")) else { return Vec::new() };
     let modules = within("node_modules/");
     let mut installed: BTreeMap<String, (Vec<String>, String)> = BTreeMap::new();
-    for (path, file) in seen.iter().filter(|(path, file)| path.starts_with(&modules) && file.manifest.is_some()) {
+    for (path, file) in
+        seen.iter().filter(|(path, file)| path.starts_with(&modules) && file.manifest.is_some())
+    {
         let Some(folder) = path.strip_suffix("/package.json") else { continue };
         let Some(name) = package(folder) else { continue };
         let needs = file.manifest.as_deref().and_then(|text| serde_json::from_slice::<Value>(text).ok());
@@ -318,10 +325,8 @@ mod tests {
 
     #[test]
     fn what_a_later_layer_hides_counts_where_it_is_sent_all_the_same() {
-        let below = vec![
-            ("app/.git/config", file(Kind::File, 0o644)),
-            ("usr/bin/su", file(Kind::File, 0o4755)),
-        ];
+        let below =
+            vec![("app/.git/config", file(Kind::File, 0o644)), ("usr/bin/su", file(Kind::File, 0o4755))];
         let above = vec![("app/.git", file(Kind::Other, 0)), ("usr/bin/su", file(Kind::File, 0o755))];
         assert_eq!(told("1", vec![below, above]), ["git /app/.git"]);
     }
