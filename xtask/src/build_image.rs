@@ -17,6 +17,7 @@ mod application;
 mod inspection;
 mod machine;
 mod outputs;
+mod secrets;
 mod stand_in;
 
 use application::Application;
@@ -194,6 +195,9 @@ fn from_source(docker: &Docker, asked: &BuildImage, platforms: &[String]) -> Res
     }
     let _secrets = machine::lend(&mut build)?;
     build.env("SOURCE_DATE_EPOCH", application.epoch.to_string());
+    // It says when and where something was built, which is never the same twice; whoever releases an image adds it.
+    build.arg("--provenance=false");
+    build.args(output.tags().iter().flat_map(|tag| ["--tag", tag]));
     output.ask(&mut build);
     build.args(&asked.rest).arg(&asked.app);
     run_program(&format!("build {}", output.told()), &mut build)?;
@@ -221,7 +225,8 @@ fn derive(docker: &Docker, asked: &BuildImage, published: &str, platforms: &[Str
         Path::new(FOLDER).join("berth").join(format!("linux-{}", architecture(platform)?)).join("berth-init");
     let mut derive = berth(docker)?;
     derive.args(["image", "derive", "--from", published, "--platform", platform]).arg("--init").arg(init);
-    derive.args(["--tag", output.tag()]).arg("--");
+    derive.args(["--tag", &output.tags()[0]]).arg("--");
+    derive.args(output.tags()[1..].iter().flat_map(|tag| ["--tag", tag]));
     output.ask(&mut derive);
     derive.args(&asked.rest);
     run_program(&format!("derive {} from {published}", output.told()), &mut derive)?;

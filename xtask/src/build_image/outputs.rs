@@ -48,15 +48,18 @@ impl Output {
         Ok(Self { tags, place, digest: None })
     }
 
-    pub fn tag(&self) -> &str {
+    /// What it is called.
+    pub fn tags(&self) -> &[String] {
+        &self.tags
+    }
+
+    fn tag(&self) -> &str {
         &self.tags[0]
     }
 
-    /// Adds it to a build. Provenance says when and where something was built, which is never the same twice: whoever
-    /// releases an image adds it.
+    /// Adds it to a build.
     pub fn ask(&self, build: &mut Command) {
-        build.arg("--provenance=false").arg("--metadata-file").arg(notes());
-        build.args(self.tags.iter().flat_map(|tag| ["--tag", tag]));
+        build.arg("--metadata-file").arg(notes());
         match &self.place {
             Place::File(file) | Place::Engine { file, .. } => {
                 build.arg("--output").arg(format!("type=oci,dest={},{EXACT}", file.display()))

@@ -49,16 +49,13 @@ pub fn run(asked: &Derive) -> anyhow::Result<ExitCode> {
         return Err(Problem::new(Code::Usage, message).hint("name another with --init PATH").into());
     }
     let published = inspected(&asked.from, &platform)?;
-    let pinned = pinned(&asked.from, published.repo_digests.as_deref().unwrap_or_default());
+    let digest = digest(&asked.from, published.repo_digests.as_deref().unwrap_or_default());
     for line in review(&asked.from, &published, &platform)? {
         eprintln!("{line}");
     }
-    if !pinned.contains('@') {
-        eprintln!("note: {pinned} has no digest here, so another image may have that name tomorrow");
-    }
     let folder = tempfile::tempdir().context("cannot make a folder for the build")?;
     let tag = asked.tag.clone().unwrap_or_else(|| default_tag(&asked.from));
-    let line = build(&pinned, &tag, &platform, &asked.rest, folder.path());
+    let line = build(&asked.from, digest.as_deref(), &tag, &platform, &asked.rest, folder.path());
     if asked.dry_run {
         let told = line.told().replace(&folder.path().display().to_string(), "FOLDER");
         stdout::print(&format!("{told}\n\n# FOLDER/Dockerfile\n{DERIVED}"));
@@ -163,14 +160,15 @@ fn folders(contents: &Contents, user: &User) -> Vec<String> {
     told
 }
 
-/// The reference with a digest, if there is one for its name.
-fn pinned(name: &str, digests: &[String]) -> String {
-    if name.contains('@') {
-        return name.to_owned();
-    }
+/// The digest of a published image: the one in its reference, or the one that the engine has for its name.
+fn digest(name: &str, digests: &[String]) -> Option<String> {
     let repository = without_tag(name);
-    let is_its = |digest: &&String| digest.split('@').next() == Some(repository);
-    digests.iter().find(is_its).cloned().unwrap_or_else(|| name.to_owned())
+    let of_name = |reference: &String| {
+        let (its, digest) = reference.split_once('@')?;
+        (its == repository).then(|| digest.to_owned())
+    };
+    let given = name.split_once('@').map(|(_, digest)| digest.to_owned());
+    given.or_else(|| digests.iter().find_map(of_name))
 }
 
 /// A reference without digest and tag. A colon before the last slash is that of a port.
@@ -191,14 +189,22 @@ fn default_tag(name: &str) -> String {
     format!("berth/{last}:{}", tag.unwrap_or("dev"))
 }
 
-fn build(from: &str, tag: &str, platform: &str, rest: &[String], folder: &Path) -> Line {
+/// The build. It takes the image by the name that was given: an engine finds one that was made there by no digest.
+fn build(
+    from: &str,
+    digest: Option<&str>,
+    tag: &str,
+    platform: &str,
+    rest: &[String],
+    folder: &Path,
+) -> Line {
     let mut words: Vec<String> =
         ["build", "--provenance=false", "--platform", platform, "--tag", tag].map(str::to_owned).into();
     words.extend(["--build-arg".to_owned(), format!("FROM={from}")]);
     let mut label = |name: &str, value: &str| words.extend(["--label".to_owned(), format!("{name}={value}")]);
     label("berth.version", env!("CARGO_PKG_VERSION"));
     label("org.opencontainers.image.base.name", from.split('@').next().unwrap_or(from));
-    if let Some((_, digest)) = from.split_once('@') {
+    if let Some(digest) = digest {
         label("org.opencontainers.image.base.digest", digest);
     }
     if rest.is_empty() {
@@ -244,12 +250,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reference_is_pinned_by_the_digest_of_its_own_name() {
-        let digests = ["other@sha256:1".to_owned(), "host:5000/mail@sha256:2".to_owned()];
-        assert_eq!(pinned("host:5000/mail:v1", &digests), "host:5000/mail@sha256:2");
-        assert_eq!(pinned("host:5000/mail", &digests), "host:5000/mail@sha256:2");
-        assert_eq!(pinned("mail@sha256:3", &digests), "mail@sha256:3");
-        assert_eq!(pinned("mail:v1", &digests), "mail:v1");
+    fn the_digest_is_that_of_the_very_name() {
+        let known = ["other@sha256:1".to_owned(), "host:5000/mail@sha256:2".to_owned()];
+        let found = |name: &str| digest(name, &known);
+        assert_eq!(found("host:5000/mail:v1").as_deref(), Some("sha256:2"));
+        assert_eq!(found("host:5000/mail").as_deref(), Some("sha256:2"));
+        assert_eq!(found("mail@sha256:3").as_deref(), Some("sha256:3"));
+        assert_eq!(found("mail:v1"), None);
     }
 
     #[test]
@@ -268,12 +275,12 @@ mod tests {
 
     #[test]
     fn the_build_says_what_it_is_made_from() {
-        let line = build("mail@sha256:2", "berth/mail:dev", "linux/amd64", &[], Path::new("/x"));
+        let line = build("mail:v1", Some("sha256:2"), "berth/mail:dev", "linux/amd64", &[], Path::new("/x"));
         assert_eq!(
             line.told(),
             format!(
-                "docker build --provenance=false --platform linux/amd64 --tag berth/mail:dev --build-arg FROM=mail@sha256:2 \
-                 --label berth.version={} --label org.opencontainers.image.base.name=mail \
+                "docker build --provenance=false --platform linux/amd64 --tag berth/mail:dev --build-arg FROM=mail:v1 \
+                 --label berth.version={} --label org.opencontainers.image.base.name=mail:v1 \
                  --label org.opencontainers.image.base.digest=sha256:2 --load /x",
                 env!("CARGO_PKG_VERSION")
             )

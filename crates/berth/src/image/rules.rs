@@ -36,6 +36,8 @@ pub enum Rule {
     PackageCache,
     /// A program or library that the image's platform cannot run.
     Platform,
+    /// The settings of an installation, with its secrets.
+    Settings,
 }
 
 impl Rule {
@@ -48,6 +50,7 @@ impl Rule {
             Self::DevDependency => "dev-dependency",
             Self::PackageCache => "package-cache",
             Self::Platform => "platform",
+            Self::Settings => "settings",
         }
     }
 }
@@ -84,6 +87,7 @@ pub fn findings(image: &Image) -> anyhow::Result<Vec<Finding>> {
         // What a later layer deletes is sent and stored all the same.
         findings.extend(git(&layer.files));
         findings.extend(caches(&layer.files));
+        findings.extend(settings(&layer.files, &application(image)));
     }
     findings.sort();
     findings.dedup();
@@ -93,6 +97,11 @@ pub fn findings(image: &Image) -> anyhow::Result<Vec<Finding>> {
 /// Where the application is, as a path without its slash.
 fn application(image: &Image) -> String {
     image.configuration.config.working_dir.trim_matches('/').to_owned()
+}
+
+/// A path in a folder; the folder may be the root.
+fn within(folder: &str, rest: &str) -> String {
+    if folder.is_empty() { rest.to_owned() } else { format!("{folder}/{rest}") }
 }
 
 fn finding(rule: Rule, path: &str, message: impl Into<String>) -> Finding {
@@ -150,6 +159,14 @@ fn caches(files: &BTreeMap<String, File>) -> impl Iterator<Item = Finding> {
     })
 }
 
+/// The application reads `.env` in its folder, and it wins over the defaults that belong in an image.
+fn settings(files: &BTreeMap<String, File>, application: &str) -> Option<Finding> {
+    let path = within(application, ".env");
+    files
+        .contains_key(&path)
+        .then(|| finding(Rule::Settings, &path, "settings of an installation, with its secrets"))
+}
+
 /// Files by the folder that `group` gives for them: how many there are, and how large.
 fn grouped(
     files: &BTreeMap<String, File>,
@@ -189,10 +206,8 @@ fn platform<'a>(seen: &'a BTreeMap<&str, &File>, machine: u16) -> impl Iterator<
 /// The packages that the application's package.json has under `devDependencies`, and that nothing which it needs to run
 /// needs in turn.
 fn dev_dependencies(seen: &BTreeMap<&str, &File>, application: &str) -> Vec<Finding> {
-    let within =
-        |rest: &str| if application.is_empty() { rest.to_owned() } else { format!("{application}/{rest}") };
-    let Some(root) = manifest(seen, &within("package.json")) else { return Vec::new() };
-    let modules = within("node_modules/");
+    let Some(root) = manifest(seen, &within(application, "package.json")) else { return Vec::new() };
+    let modules = within(application, "node_modules/");
     let mut installed: BTreeMap<String, (Vec<String>, String)> = BTreeMap::new();
     for (path, file) in
         seen.iter().filter(|(path, file)| path.starts_with(&modules) && file.manifest.is_some())
@@ -305,6 +320,7 @@ mod tests {
             ("app/node_modules/.cache/x", file(Kind::File, 0o644), "package-cache /app/node_modules/.cache"),
             ("app/a.node", program(Program::Elf(183)), "platform /app/a.node"),
             ("app/a.node", program(Program::MacOs), "platform /app/a.node"),
+            ("app/.env", file(Kind::File, 0o600), "settings /app/.env"),
         ] {
             assert_eq!(told("1", vec![vec![(path, bad)]]), [expected], "{path}");
         }
