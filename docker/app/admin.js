@@ -1,6 +1,5 @@
 // Accounts by hand: `node admin.js user add|remove|list`.
 import { randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
@@ -9,6 +8,7 @@ import { ADDRESS } from './lib/address.js';
 import { lock } from './lib/lock.js';
 import { Mailboxes } from './lib/mailboxes.js';
 import { settings } from './lib/settings.js';
+import { folder } from './lib/state.js';
 import { Away, Storage } from './lib/storage.js';
 
 const USAGE = `usage: node admin.js user add ADDRESS [--password-stdin] [--json]
@@ -52,10 +52,9 @@ async function removeMailbox(account) {
     await storage.request('remove', { account });
   } catch (error) {
     if (!(error instanceof Away)) throw error;
-    const folder = join(settings.POSTBOX_STATE, settings.SQLITE_STORAGE_PATH);
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const unlock = lock(join(folder, 'mailboxes'));
-    new Mailboxes(folder).remove(account);
+    const mail = folder(settings.SQLITE_STORAGE_PATH);
+    const unlock = lock(join(mail, 'mailboxes'));
+    new Mailboxes(mail).remove(account);
     unlock();
   } finally {
     storage.close();

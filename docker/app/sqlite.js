@@ -12,8 +12,10 @@ import { lock } from './lib/lock.js';
 import { log } from './lib/log.js';
 import { Mailboxes } from './lib/mailboxes.js';
 import { notifications } from './lib/notifications.js';
+import { Refusal } from './lib/refusal.js';
 import { authorized, decrypt } from './lib/secrets.js';
 import { bytes, production, settings } from './lib/settings.js';
+import { folder } from './lib/state.js';
 import { certificate } from './lib/tls.js';
 
 const OVERHEAD = 1024 * 1024; // bytes of a request around the greatest mail
@@ -21,13 +23,12 @@ const OVERHEAD = 1024 * 1024; // bytes of a request around the greatest mail
 await live('sqlite', start, { within: 60_000 });
 
 async function start() {
-  const folder = join(settings.POSTBOX_STATE, settings.SQLITE_STORAGE_PATH);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const mail = folder(settings.SQLITE_STORAGE_PATH);
   mkdirSync(settings.SQLITE_TMPDIR, { recursive: true });
   process.env.SQLITE_TMPDIR = settings.SQLITE_TMPDIR; // where SQLite itself looks
-  const unlock = lock(join(folder, 'mailboxes'));
+  const unlock = lock(join(mail, 'mailboxes'));
   const accounts = new Accounts();
-  const mailboxes = new Mailboxes(folder);
+  const mailboxes = new Mailboxes(mail);
   const redis = await notifications('IMAP');
   const underWay = new Set();
   const sockets = new WebSocketServer({
@@ -101,7 +102,7 @@ function serve(socket, mailboxes, accounts, underWay, news) {
       await news?.redis.published();
       socket.send(serialize({ id, result }));
     } catch (error) {
-      if (error.name !== 'Refusal') log('error', 'request failed', { method, error });
+      if (!(error instanceof Refusal)) log('error', 'request failed', { method, error });
       socket.send(serialize({ id, error: { message: error.message, code: error.code } }));
     }
   };

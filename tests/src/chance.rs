@@ -34,6 +34,13 @@ impl Chance {
         usize::try_from(self.state >> 33).expect("31 bits") % end
     }
 
+    /// Puts them into another order: Fisher and Yates.
+    pub fn shuffle<T>(&mut self, all: &mut [T]) {
+        for end in (1..all.len()).rev() {
+            all.swap(end, self.below(end + 1));
+        }
+    }
+
     /// One of these.
     pub fn one_of<'a>(&mut self, all: &[&'a str]) -> &'a str {
         all[self.below(all.len())]

@@ -92,7 +92,7 @@ impl Docker {
 
     /// Stops it, if we started it and nobody else uses it.
     pub fn leave(self) -> Result<()> {
-        if self.ours.is_some() { daemon::let_go() } else { Ok(()) }
+        self.ours.map_or(Ok(()), daemon::Use::leave)
     }
 }
 

@@ -1,5 +1,7 @@
 //! `cargo xtask generate`: writes the files that are rendered from the catalogue, or shows how they differ.
 
+use std::path::Path;
+
 use anyhow::{Result, bail};
 use fs_err as fs;
 use similar::TextDiff;
@@ -17,6 +19,9 @@ pub fn run(check: bool) -> Result<()> {
             eprint!("{}", difference.unified_diff().header(file.path, "what the catalogue says"));
             stale.push(file.path);
         } else {
+            if let Some(folder) = Path::new(file.path).parent() {
+                fs::create_dir_all(folder)?;
+            }
             fs::write(file.path, file.text)?;
             println!("wrote {}", file.path);
         }

@@ -1,8 +1,10 @@
-//! What a contributor runs, one file a command: `cargo xtask up`, `test`, `check`, `generate`, `bench`, `bases`, `docker`, `tools`.
+//! What a contributor runs, one file a command: `cargo xtask up`, `test`, `check`, `generate`, `bench`, `bases`,
+//! `docker`, `tools`.
 //!
 //! Commands work on the clone that they are called from, whatever the current folder, and keep what they
-//! make in four git-ignored folders: `target` (builds), `.tools` (Node and linters), `.berth` (the service) and
-//! `docker/app/node_modules` (the sample application's packages).
+//! make in four git-ignored folders: `target` (builds), `.tools` (Node, linters, Docker), `.berth` (the service) and
+//! `docker/app/node_modules` (the sample application's packages). A Docker engine that they start has its socket in
+//! `/run`.
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -18,9 +18,6 @@ use crate::{debian, tools};
 /// Where they are, from the root of the clone.
 pub const FOLDER: &str = ".tools/servers";
 
-/// Changes when they do.
-pub const STAMP: &str = ".tools/servers/installed";
-
 const FERRETDB: &str = "github.com/FerretDB/FerretDB/v2/cmd/ferretdb@v2.7.0";
 
 /// `dash` because initdb wants a shell, `util-linux` for the `setpriv` of the script, `coreutils` for the start of an
@@ -53,9 +50,9 @@ pub fn install() -> Result<Outcome> {
     if ask(program("go").arg("version")).is_none() {
         return Ok(Outcome::Skipped("FerretDB: there is no Go to build it with".to_owned()));
     }
-    let wanted = format!("static {FERRETDB} {PACKAGES}\n{CONFIGURATION}{ACCOUNT}");
+    let stamp = Path::new(FOLDER).join("installed");
     let mut note = "all there";
-    tools::once(Path::new(STAMP), &wanted, &["xtask/tools/postgresql"], || {
+    tools::once(&stamp, &made_by(), &["xtask/tools/postgresql"], || {
         note = "installed FerretDB and PostgreSQL";
         thread::scope(|scope| {
             let ferretdb = scope.spawn(ferretdb);
@@ -66,9 +63,14 @@ pub fn install() -> Result<Outcome> {
     Ok(Outcome::Ok(note.to_owned()))
 }
 
+/// What they are made by; it changes when they do.
+pub fn made_by() -> String {
+    format!("static {FERRETDB} {PACKAGES}\n{CONFIGURATION}{ACCOUNT}")
+}
+
 /// Whether tests can use them.
 pub fn are_there() -> bool {
-    Path::new(STAMP).exists()
+    Path::new(FOLDER).join("installed").exists()
 }
 
 fn ferretdb() -> Result<()> {

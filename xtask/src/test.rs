@@ -67,7 +67,7 @@ pub fn run(suites: &[Suite]) -> ExitCode {
             )
         });
     }
-    if wanted(Suite::App) || wanted(Suite::Init) || wanted(Suite::Local) {
+    if wanted(Suite::App) || wanted(Suite::Init) || wanted(Suite::Local) || wanted(Suite::Docker) {
         outcomes.step("clients for the tests", "apt-get install what is missing", install_clients);
     }
     if wanted(Suite::App) || wanted(Suite::Local) {

@@ -41,6 +41,16 @@ pub(crate) enum Cause {
     Found(String),
 }
 
+impl Cause {
+    /// The same, where what was refused is a name and a password.
+    pub fn of_sign_in(self) -> Self {
+        match self {
+            Self::Refused(reply) => Self::SignIn(reply),
+            other => other,
+        }
+    }
+}
+
 impl Failure {
     pub(crate) fn new(what: impl Into<String>, cause: impl Into<Cause>) -> Self {
         Self { what: what.into(), cause: cause.into() }

@@ -74,8 +74,7 @@ impl<'a> Connection<'a> {
 
     /// Asks for a page or a document.
     pub async fn get(&mut self, path: &str) -> Result<(Parts, Bytes), Cause> {
-        let request = Request::get(path).body(String::new());
-        self.send(request.map_err(|error| Cause::Found(error.to_string()))?).await
+        self.send(Request::get(path).body(String::new())?).await
     }
 }
 

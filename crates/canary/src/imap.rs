@@ -176,11 +176,8 @@ pub(crate) async fn greet(service: &Service, at: &Endpoint) -> Result<(), Failur
 async fn sign_in(service: &Service, at: &Endpoint, mailbox: &Mailbox) -> Result<Session<Stream>, Failure> {
     let client = greeted(service, at).await?;
     client.login(&mailbox.address, mailbox.password.reveal()).await.map_err(|(error, _)| {
-        let cause = match Cause::from(error) {
-            Cause::Refused(reply) => Cause::SignIn(reply),
-            other => other,
-        };
-        Failure::new(format!("sign in to IMAP at {at} as {}", mailbox.address), cause)
+        let what = format!("sign in to IMAP at {at} as {}", mailbox.address);
+        Failure::new(what, Cause::from(error).of_sign_in())
     })
 }
 

@@ -45,13 +45,7 @@ impl Client {
         let what = format!("sign in to POP3 as {}", mailbox.address);
         self.command(&format!("USER {}", mailbox.address)).await.doing(&what)?;
         let entered = self.command(&format!("PASS {}", mailbox.password.reveal())).await;
-        entered
-            .map(drop)
-            .map_err(|cause| match cause {
-                Cause::Refused(reply) => Cause::SignIn(reply),
-                other => other,
-            })
-            .doing(what)
+        entered.map(drop).map_err(Cause::of_sign_in).doing(what)
     }
 
     /// Fetches a mail that has arrived: the newest one with its token in the head.

@@ -34,30 +34,16 @@ pub async fn protocols(
     let mut stop = pin!(stop);
     let mut teller = Teller::new(told, service.deadline, stop.as_mut());
     let doors = &service.doors;
-    through(&mut teller, &SUBMISSION, doors.submission.as_ref(), |at| smtp(service, at)).await;
-    through(&mut teller, &IMAP, doors.imap.as_ref(), |at| imap::greet(service, at)).await;
-    through(&mut teller, &POP3, doors.pop3.as_ref(), |at| pop3(service, at)).await;
-    through(&mut teller, &API, doors.api.as_ref(), |at| api::is_open(service, at)).await;
-    through(&mut teller, &WEB, doors.web.as_ref(), |at| page(service, at)).await;
-    through(&mut teller, &CALDAV, doors.caldav.as_ref(), |at| dav::is_locked(service, at)).await;
-    through(&mut teller, &CARDDAV, doors.carddav.as_ref(), |at| dav::is_locked(service, at)).await;
-    through(&mut teller, &MX, doors.mx.as_ref(), |at| smtp(service, at)).await;
-    through(&mut teller, &REFUSE, doors.mx.as_ref(), |at| refused(service, at)).await;
+    teller.through(&SUBMISSION, doors.submission.as_ref(), |at| smtp(service, at)).await;
+    teller.through(&IMAP, doors.imap.as_ref(), |at| imap::greet(service, at)).await;
+    teller.through(&POP3, doors.pop3.as_ref(), |at| pop3(service, at)).await;
+    teller.through(&API, doors.api.as_ref(), |at| api::is_open(service, at)).await;
+    teller.through(&WEB, doors.web.as_ref(), |at| page(service, at)).await;
+    teller.through(&CALDAV, doors.caldav.as_ref(), |at| dav::is_locked(service, at)).await;
+    teller.through(&CARDDAV, doors.carddav.as_ref(), |at| dav::is_locked(service, at)).await;
+    teller.through(&MX, doors.mx.as_ref(), |at| smtp(service, at)).await;
+    teller.through(&REFUSE, doors.mx.as_ref(), |at| refused(service, at)).await;
     Proof { extent: Extent::Protocols, steps: teller.steps, took: began.elapsed() }
-}
-
-async fn through<'a, W>(
-    teller: &mut Teller<'_>,
-    kind: &Kind,
-    door: Option<&'a Endpoint>,
-    work: impl FnOnce(&'a Endpoint) -> W,
-) where
-    W: Future<Output = Result<(), Failure>> + Send,
-{
-    match door {
-        Some(at) => drop(teller.step(kind, work(at)).await),
-        None => teller.not_offered(kind),
-    }
 }
 
 async fn smtp(service: &Service, at: &Endpoint) -> Result<(), Failure> {

@@ -85,12 +85,8 @@ impl Proving<'_> {
     async fn all(&mut self, teller: &mut Teller<'_>) {
         let Self { service, mailbox, .. } = *self;
         let doors = &service.doors;
-        let mut inbox = None;
-        if let Some(at) = &doors.imap {
-            inbox = teller.step(&SIGN_IN, Inbox::open(service, at, mailbox)).await;
-        } else {
-            teller.not_offered(&SIGN_IN);
-        }
+        let open = |at| Inbox::open(service, at, mailbox);
+        let mut inbox = teller.through(&SIGN_IN, doors.imap.as_ref(), open).await;
         let mail = self.submission(teller, inbox.as_mut()).await;
         self.mx(teller, inbox.as_mut()).await;
         if let Some(inbox) = inbox {
@@ -98,10 +94,8 @@ impl Proving<'_> {
         }
         self.elsewhere(teller, mail.as_ref()).await;
         self.stores(teller).await;
-        match &doors.mx {
-            Some(at) => drop(teller.step(&REFUSE, refuse(service, at, self.run.token())).await),
-            None => teller.not_offered(&REFUSE),
-        }
+        let token = self.run.token();
+        teller.through(&REFUSE, doors.mx.as_ref(), |at| refuse(service, at, token)).await;
         match &doors.submission {
             Some(at) => {
                 let kind = if at.tls == Tls::StartTls { &AUTH_PLAIN } else { &AUTH };
@@ -184,14 +178,8 @@ impl Proving<'_> {
             (Some(_), None) => teller.skip(&POP3, NOT_FETCHED),
             (None, _) => teller.not_offered(&POP3),
         }
-        match &doors.api {
-            Some(at) => drop(teller.step(&API, api::shows(service, at, mailbox, mail)).await),
-            None => teller.not_offered(&API),
-        }
-        match &doors.web {
-            Some(at) => drop(teller.step(&WEB, web::shows(service, at, mailbox, mail)).await),
-            None => teller.not_offered(&WEB),
-        }
+        teller.through(&API, doors.api.as_ref(), |at| api::shows(service, at, mailbox, mail)).await;
+        teller.through(&WEB, doors.web.as_ref(), |at| web::shows(service, at, mailbox, mail)).await;
     }
 
     /// An event and a contact, in and out again.

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use crate::failure::{Cause, Failure};
 use crate::proof::{Outcome, Step};
+use crate::service::Endpoint;
 
 /// A step's name for programs, and for people.
 pub(crate) struct Kind {
@@ -39,6 +40,23 @@ impl<'a> Teller<'a> {
         work: impl Future<Output = Result<T, Failure>> + Send,
     ) -> Option<T> {
         self.done(kind, work, |_| None).await
+    }
+
+    /// A step through a door, if the service has it.
+    pub async fn through<'d, T, W>(
+        &mut self,
+        kind: &Kind,
+        door: Option<&'d Endpoint>,
+        work: impl FnOnce(&'d Endpoint) -> W,
+    ) -> Option<T>
+    where
+        W: Future<Output = Result<T, Failure>> + Send,
+    {
+        let Some(at) = door else {
+            self.not_offered(kind);
+            return None;
+        };
+        self.step(kind, work(at)).await
     }
 
     /// A step that finds out how long after its 250 a mail was told of.

@@ -65,7 +65,7 @@ pub struct MemoryDescription {
 /// What was measured, and what is allowed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BoundsDescription {
-    /// The most that was measured.
+    /// The most that was measured from its start until it was at rest.
     pub peak_bytes: u64,
     /// The most that is allowed.
     pub limit_bytes: u64,

@@ -1,3 +1,5 @@
+//! The side that is asked: takes callers of our own user and root, and hands over what they ask.
+
 use std::io;
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::PathBuf;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use berth_catalogue::ROLES;
 use berth_report::{Code, Problem};
 use berth_role::Role;
 
@@ -13,16 +14,28 @@ const APPLICATION: &str = "/app";
 
 /// The application's folder: the one that was named, the image's, or the current one.
 pub fn folder(role: &Role, own: &Own) -> Result<PathBuf, Problem> {
+    folder_with(&[role.entrypoint], own)
+}
+
+/// The same for whoever is no role: where any role's entrypoint is.
+pub fn folder_of_any(own: &Own) -> Result<PathBuf, Problem> {
+    let entrypoints: Vec<_> = ROLES.iter().map(|role| role.entrypoint).collect();
+    folder_with(&entrypoints, own)
+}
+
+fn folder_with(entrypoints: &[&str], own: &Own) -> Result<PathBuf, Problem> {
     let places = match &own.app_dir {
         Some(named) => vec![named.clone()],
         None => {
             [Some(PathBuf::from(APPLICATION)), std::env::current_dir().ok()].into_iter().flatten().collect()
         }
     };
-    let found = places.iter().find(|place| place.join(role.entrypoint).is_file());
+    let is_there = |place: &&PathBuf| entrypoints.iter().any(|entrypoint| place.join(entrypoint).is_file());
+    let found = places.iter().find(is_there);
     found.and_then(|place| std::path::absolute(place).ok()).ok_or_else(|| {
         let places: Vec<_> = places.iter().map(|place| place.display().to_string()).collect();
-        let message = format!("there is no {} in {}", role.entrypoint, places.join(" or "));
+        let what = if let [entrypoint] = entrypoints { entrypoint } else { "application" };
+        let message = format!("there is no {what} in {}", places.join(" or "));
         Problem::new(Code::NotFound, message).hint("name the application's folder with BERTH_APP_DIR")
     })
 }

@@ -8,6 +8,7 @@ use berth_control::{Answer, Credentials, Request, Status, ask};
 use berth_report::{Code, Problem};
 
 use crate::own::Own;
+use crate::print;
 
 /// An init that is alive answers within a turn of its loop.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -43,9 +44,9 @@ pub fn credentials() -> anyhow::Result<Vec<Credentials>> {
 pub fn status(json: bool) -> anyhow::Result<ExitCode> {
     let status = running()?;
     if json {
-        println!("{}", serde_json::to_string_pretty(&status)?);
+        print::json(&status)?;
     } else {
-        println!("{}", line(&status));
+        print::lines(&[line(&status)])?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -54,7 +55,7 @@ pub fn status(json: bool) -> anyhow::Result<ExitCode> {
 pub fn restart() -> anyhow::Result<ExitCode> {
     match put(Request::Restart)? {
         Answer::Accepted => {
-            println!("restarting; `berth-init status` says how far it is");
+            print::lines(&["restarting; `berth-init status` says how far it is".to_owned()])?;
             Ok(ExitCode::SUCCESS)
         }
         Answer::Refused { reason } => bail!("no restart: {reason}"),

@@ -81,11 +81,7 @@ impl Told {
             Some(other) => (Some(other.to_string()), None),
             None => (None, None),
         };
-        let severity = match finding.severity {
-            Severity::Refused => "refused",
-            Severity::Warned => "warned",
-            Severity::Noted => "noted",
-        };
+        let severity = finding.severity.word();
         Self { severity, source, line, key: finding.key.clone(), message: finding.message.clone() }
     }
 }

@@ -19,7 +19,7 @@ use crate::own::Seconds;
     subcommand_value_name = "ROLE | COMMAND"
 )]
 #[command(override_usage = "berth-init ROLE
-       berth-init [--stop=role [--grace SECONDS] [--drain SECONDS]] -- PROGRAM [ARGUMENT]...
+       berth-init [--settings] [--stop=role [--grace SECONDS] [--drain SECONDS]] -- PROGRAM [ARGUMENT]...
        berth-init COMMAND")]
 #[command(after_help = "Without anything: the list of roles.
 
@@ -35,6 +35,10 @@ struct Arguments {
     /// The role to run
     #[arg(conflicts_with_all = ["program", "stop"])]
     role: Option<String>,
+
+    /// Hand the program after -- the secrets that are in files, as a role gets them
+    #[arg(long, conflicts_with = "role")]
+    settings: bool,
 
     /// How the program after -- is stopped: plain, as tini does, or role
     #[arg(
@@ -118,7 +122,7 @@ pub enum Wish {
     Check { role: String, json: bool },
     Explain { role: String, json: bool },
     Role(String),
-    Program { words: Vec<OsString>, as_role: Option<Times> },
+    Program { words: Vec<OsString>, settings: bool, as_role: Option<Times> },
 }
 
 /// The times of a stop, as the command line gives them.
@@ -138,7 +142,7 @@ pub fn read() -> Result<Wish, ExitCode> {
         let _ = error.print();
         ExitCode::from(if error.use_stderr() { Code::Usage.number() } else { 0 })
     })?;
-    let Arguments { command, role, stop, grace, drain, program } = arguments;
+    let Arguments { command, role, settings, stop, grace, drain, program } = arguments;
     Ok(match (command, role) {
         (Some(Command::Health { live, json }), _) => Wish::Health { live, json },
         (Some(Command::Status { json }), _) => Wish::Status { json },
@@ -150,7 +154,7 @@ pub fn read() -> Result<Wish, ExitCode> {
         (None, None) if program.is_empty() => Wish::List { json: false },
         (None, None) => {
             let as_role = matches!(stop, Stop::Role).then_some(Times { drain, grace });
-            Wish::Program { words: program, as_role }
+            Wish::Program { words: program, settings, as_role }
         }
     })
 }

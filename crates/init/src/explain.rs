@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context;
 use berth_catalogue::{called, concerns};
@@ -14,7 +13,8 @@ use serde::Serialize;
 use crate::needs;
 use crate::own::{Own, Restart};
 use crate::review::Review;
-use crate::{application, print, role};
+use crate::times::RoleTimes;
+use crate::{application, print};
 
 #[derive(Serialize)]
 struct Explanation {
@@ -83,7 +83,7 @@ pub fn run(name: &str, json: bool) -> anyhow::Result<ExitCode> {
 fn explain(role: &'static Role, own: &Own, folder: PathBuf) -> Explanation {
     let review = Review::of(role, &folder);
     let settings = &review.settings;
-    let or = |own: Option<crate::own::Seconds>, role: Duration| own.map_or(role, |own| own.0).as_secs_f64();
+    let times = RoleTimes::of(role, own);
     let from = |key: &str| settings.setting(key).map(|setting| setting.origin().to_string());
     let ports = role.ports.iter().filter_map(|port| {
         let listening = review.ports.iter().find(|listening| listening.name == port.name)?;
@@ -98,19 +98,19 @@ fn explain(role: &'static Role, own: &Own, folder: PathBuf) -> Explanation {
         arguments: vec![role.entrypoint],
         ports: ports.collect(),
         certificate: review.certificate.clone(),
-        needs: role.needs.iter().map(|need| need_told(*need, settings, &review)).collect(),
+        needs: role.needs.iter().map(|need| need_told(*need, settings)).collect(),
         ready: match role.readiness {
             Readiness::Message => "when it says so".to_owned(),
             Readiness::AliveFor(time) => {
                 format!("when it says so, or has been alive for {} s", time.as_secs_f64())
             }
         },
-        ready_within_seconds: or(own.ready_within, role.ready_within),
-        need_within_seconds: or(own.need_within, role::NEED_WITHIN),
+        ready_within_seconds: times.ready_within.as_secs_f64(),
+        need_within_seconds: times.need_within.as_secs_f64(),
         health: role.health.iter().map(ToString::to_string).collect(),
-        stop_delay_seconds: or(own.stop_delay, Duration::ZERO),
-        drain_seconds: or(own.drain, role.stop.drain),
-        grace_seconds: or(own.grace, role.stop.grace),
+        stop_delay_seconds: times.stop_delay.as_secs_f64(),
+        drain_seconds: times.drain.as_secs_f64(),
+        grace_seconds: times.grace.as_secs_f64(),
         restart: match own.restart {
             Restart::No => "no",
             Restart::OnFailure => "on-failure",
@@ -133,37 +133,29 @@ fn shown(key: &str, text: &str) -> String {
     if is_secret && !text.is_empty() { "***".to_owned() } else { text.escape_debug().to_string() }
 }
 
-fn need_told(need: Need, settings: &Settings, review: &Review) -> NeedTold {
-    let hard = need.strength == Strength::Hard;
-    let given = |key: &str| settings.get(key).is_some_and(|value| !value.is_empty());
-    let by = |key: &str| {
-        let hosts = review.needs.iter().find_map(|needed| match &needed.need {
-            Asked::Documents { setting, hosts, .. } if setting == key => Some(hosts.as_slice()),
-            Asked::KeyValue { setting, host, .. } if setting == key => Some(std::slice::from_ref(host)),
-            _ => None,
-        });
-        match hosts {
-            Some(hosts) => {
-                hosts.iter().map(|at| format!("{}:{}", at.host, at.port)).collect::<Vec<_>>().join(", ")
-            }
-            None if given(key) => format!("{key} does not say where"),
-            None => format!("not needed: {key} is empty"),
-        }
+fn need_told(need: Need, settings: &Settings) -> NeedTold {
+    let (what, setting) = match need.on {
+        Upstream::Role(name) => (format!("role {name}"), name.to_owned()),
+        Upstream::Documents(key) => ("document store".to_owned(), key.to_owned()),
+        Upstream::KeyValue(prefix) => ("key-value store".to_owned(), format!("{prefix}HOST")),
     };
-    let (need, at) = match need.on {
-        Upstream::Role(name) => {
-            let role = berth_catalogue::find(name);
-            let host = role.and_then(|role| role.host).and_then(|key| settings.get(key));
-            let host = host.filter(|host| !host.is_empty()).unwrap_or(needs::HERE).to_owned();
-            let get = |key: &str| settings.get(key).map(str::to_owned);
-            let port = role.and_then(|role| role.ports.first()).and_then(|port| port.resolve(&get).ok());
-            let at = port.map_or_else(|| host.clone(), |port| format!("{host}:{}", port.number));
-            (format!("role {name}"), at)
-        }
-        Upstream::Documents(key) => ("document store".to_owned(), by(key)),
-        Upstream::KeyValue(prefix) => ("key-value store".to_owned(), by(&format!("{prefix}HOST"))),
+    let at = match needs::located(need.on, &|key| settings.get(key).map(str::to_owned)) {
+        Ok(Some(needed)) => places(&needed.need),
+        Ok(None) => format!("not needed: {setting} is empty"),
+        Err(error) => error.to_string(),
     };
-    NeedTold { need, hard, at }
+    NeedTold { need: what, hard: need.strength == Strength::Hard, at }
+}
+
+fn places(need: &Asked) -> String {
+    let place = |host: &str, port: u16| format!("{host}:{port}");
+    match need {
+        Asked::Role { host, port, .. } => place(host, port.number),
+        Asked::Documents { hosts, .. } => {
+            hosts.iter().map(|at| place(&at.host, at.port)).collect::<Vec<_>>().join(", ")
+        }
+        Asked::KeyValue { host: at, .. } => place(&at.host, at.port),
+    }
 }
 
 impl Explanation {

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::ask::{credentials, running};
 use crate::needs::{HERE, Key, ask, client, target, told_with_causes, with_cause};
+use crate::print;
 
 /// A role whose event loop is busy this long, say with a large mailbox, still lives.
 const LIVE_WITHIN: Duration = Duration::from_mins(1);
@@ -28,7 +29,7 @@ struct Verdict {
 }
 
 /// Prints the answer in one line; exit 0 when it is good, 1 when it is not, for whatever reason.
-pub fn print(live: bool, json: bool) -> anyhow::Result<ExitCode> {
+pub fn run(live: bool, json: bool) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
     let asked = running().and_then(|status| {
         let keys = if live { Vec::new() } else { keys(&status)? };
@@ -45,7 +46,7 @@ pub fn print(live: bool, json: bool) -> anyhow::Result<ExitCode> {
     // What services say comes from outside, and is read on terminals.
     let reason = reason.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let verdict = Verdict { good, reason, took_ms: begun.elapsed().as_millis() };
-    println!("{}", if json { verdict.json()? } else { verdict.told(live) });
+    print::lines(&[if json { verdict.json()? } else { verdict.told(live) }])?;
     Ok(ExitCode::from(u8::from(!good)))
 }
 

@@ -25,6 +25,7 @@ mod print;
 mod review;
 mod role;
 mod serve;
+mod times;
 
 use command_line::Wish;
 
@@ -35,12 +36,12 @@ fn main() -> ExitCode {
     };
     exit(match wish {
         Wish::List { json } => list::run(json),
-        Wish::Health { live, json } => health::print(live, json),
+        Wish::Health { live, json } => health::run(live, json),
         Wish::Status { json } => ask::status(json),
         Wish::Restart => ask::restart(),
         Wish::Check { role, json } => check::run(&role, json),
         Wish::Explain { role, json } => explain::run(&role, json),
         Wish::Role(name) => role::supervise(&name),
-        Wish::Program { words, as_role } => plain::supervise(&words, as_role),
+        Wish::Program { words, settings, as_role } => plain::supervise(&words, settings, as_role),
     })
 }

@@ -58,18 +58,20 @@ pub enum NeedError {
     StorePort(String),
 }
 
-/// What the role cannot do without, as far as the settings name it. A store whose setting is empty is not needed.
+/// What the role cannot do without.
 pub fn hard(role: &Role, setting: &impl Fn(&str) -> Option<String>) -> Result<Vec<Needed>, NeedError> {
+    let hard = role.needs.iter().filter(|need| need.strength == Strength::Hard);
+    hard.filter_map(|need| located(need.on, setting).transpose()).collect()
+}
+
+/// Where something is, by the settings. A store whose setting is empty is not needed.
+pub fn located(on: Upstream, setting: &impl Fn(&str) -> Option<String>) -> Result<Option<Needed>, NeedError> {
     let given = |key: &str| setting(key).filter(|value| !value.is_empty());
-    let mut needs = Vec::new();
-    for on in role.needs.iter().filter(|need| need.strength == Strength::Hard).map(|need| need.on) {
-        needs.extend(match on {
-            Upstream::Role(name) => another_role(name, setting)?,
-            Upstream::Documents(key) => given(key).map(|uri| documents(key, &uri)).transpose()?,
-            Upstream::KeyValue(prefix) => key_value(prefix, &given)?,
-        });
+    match on {
+        Upstream::Role(name) => Ok(another_role(name, setting)?),
+        Upstream::Documents(key) => given(key).map(|uri| documents(key, &uri)).transpose(),
+        Upstream::KeyValue(prefix) => key_value(prefix, &given),
     }
-    Ok(needs)
 }
 
 fn another_role(name: &str, setting: &impl Fn(&str) -> Option<String>) -> Result<Option<Needed>, PortError> {

@@ -33,11 +33,7 @@ pub fn check(
         Some(File { setting, path: folder.join(path) })
     };
     let mut tell = |setting: &str, message: String| {
-        let finding = Finding::refused(message).of(setting);
-        findings.push(match settings.setting(setting) {
-            Some(setting) => finding.at(setting.origin()),
-            None => finding,
-        });
+        findings.push(settings.about(setting, Finding::refused(message)));
     };
     if let Some(file) = file(DKIM_KEY)
         && let Err(message) = key(&file.path)

@@ -6,23 +6,29 @@ use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use berth_control::{Credentials, Status};
 use berth_report::{Code, Problem};
 use berth_role::{Readiness, Stop};
+use berth_settings::{Settings, Severity};
 use berth_supervise::machine::{Conduct, Plan};
 use berth_supervise::{Budget, Charge, Inherited, Program, Waiting};
 
+use crate::application;
 use crate::command_line::Times;
 use crate::locate::locate;
-use crate::own::{Own, Restart};
+use crate::own::{Own, Restart, environment};
+use crate::review::{self, Environment};
 use crate::serve::serve;
 
-/// Runs a program as tini does, or with a role's drain and grace.
-pub fn supervise(words: &[OsString], as_role: Option<Times>) -> anyhow::Result<ExitCode> {
+/// Runs a program as tini does, or with a role's drain and grace; with the settings of the application, if it asks for them.
+pub fn supervise(words: &[OsString], settings: bool, as_role: Option<Times>) -> anyhow::Result<ExitCode> {
     let inherited = Inherited::take().context("cannot block signals")?;
     let own = Own::read()?;
-    let program = program(words)?;
+    let mut program = program(words)?;
+    if settings {
+        program.environment = handed_over(&own)?;
+    }
     let conduct = as_role.map_or(Conduct::Plain, |times| Conduct::Role {
         readiness: Readiness::AliveFor(Duration::ZERO),
         ready_within: Duration::MAX,
@@ -42,6 +48,19 @@ fn program(words: &[OsString]) -> Result<Program, Problem> {
     let folder = std::env::current_dir()
         .map_err(|error| Problem::new(Code::CannotRun, "cannot tell the current folder").because(error))?;
     Ok(Program { path: locate(first)?, arguments: rest.to_vec(), folder, environment: Vec::new() })
+}
+
+/// What the application would be handed. It would end where something is missing, and so do we.
+fn handed_over(own: &Own) -> Result<Environment, Problem> {
+    let settings = Settings::load(&application::folder_of_any(own)?, environment());
+    let findings = settings.findings(|_| false).into_iter();
+    let refused = findings.filter(|finding| finding.severity == Severity::Refused);
+    let refused: Vec<_> = refused.map(|finding| format!("\n    {finding}")).collect();
+    if !refused.is_empty() {
+        let cause = anyhow!("the settings cannot be used:{}", refused.concat());
+        return Err(Problem::new(Code::Settings, "cannot hand over the settings").because(cause));
+    }
+    Ok(review::in_place_of_files(&settings))
 }
 
 struct Plain {

@@ -36,11 +36,8 @@ impl Review {
         let ports = role.ports.iter().filter_map(|port| port.resolve(&get).ok()).collect();
         let needs = needs::hard(role, &get).unwrap_or_else(|error| {
             if let NeedError::Uri { setting, error } = error {
-                let finding = Finding::refused(format!("cannot be used: {error}")).of(setting);
-                findings.push(match settings.setting(setting) {
-                    Some(given) => finding.at(given.origin()),
-                    None => finding,
-                });
+                let finding = Finding::refused(format!("cannot be used: {error}"));
+                findings.push(settings.about(setting, finding));
             }
             Vec::new()
         });
@@ -55,12 +52,9 @@ impl Review {
         self.findings.iter().filter(move |finding| finding.severity == severity)
     }
 
-    /// The values of secrets from files, which the program gets in the place of the names of these files.
-    pub fn handed_over(&self) -> Vec<(OsString, Option<OsString>)> {
-        let given = self.settings.handed_over();
-        given
-            .flat_map(|(key, value)| [(key.into(), Some(value.into())), (format!("{key}_FILE").into(), None)])
-            .collect()
+    /// What the program gets beside what is in the environment.
+    pub fn handed_over(&self) -> Environment {
+        in_place_of_files(&self.settings)
     }
 
     /// Why the role is not started, in one line.
@@ -76,6 +70,17 @@ impl Review {
         let hint = format!("`berth-init check {name}` says this and what is only odd, and starts nothing");
         Problem::new(Code::Settings, format!("cannot start the role {name}")).hint(hint).because(cause)
     }
+}
+
+/// Variables to set, or to take away.
+pub type Environment = Vec<(OsString, Option<OsString>)>;
+
+/// The values of secrets from files, which the program gets in the place of the names of these files.
+pub fn in_place_of_files(settings: &Settings) -> Environment {
+    let given = settings.handed_over();
+    given
+        .flat_map(|(key, value)| [(key.into(), Some(value.into())), (format!("{key}_FILE").into(), None)])
+        .collect()
 }
 
 /// The application takes a machine of that name for one on which it was developed.

@@ -5,7 +5,6 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context;
 use berth_catalogue::called;
@@ -21,9 +20,7 @@ use crate::needs::{self, Key, Needed};
 use crate::own::{Own, Restart};
 use crate::review::Review;
 use crate::serve::serve;
-
-/// A need that does not answer for this long is not coming: an operator has to look.
-pub const NEED_WITHIN: Duration = Duration::from_mins(5);
+use crate::times::RoleTimes;
 
 /// Runs a role until its end.
 pub fn supervise(name: &str) -> anyhow::Result<ExitCode> {
@@ -37,22 +34,17 @@ pub fn supervise(name: &str) -> anyhow::Result<ExitCode> {
     serve(&own, &plan(role, &own), &mut charge, program, inherited)
 }
 
-/// The role's own times, unless BERTH_* says otherwise.
 fn plan(role: &Role, own: &Own) -> Plan {
-    let or = |own: Option<crate::own::Seconds>, role: Duration| own.map_or(role, |own| own.0);
+    let RoleTimes { need_within, ready_within, stop_delay, drain, grace } = RoleTimes::of(role, own);
     Plan {
         conduct: Conduct::Role {
             readiness: role.readiness,
-            ready_within: or(own.ready_within, role.ready_within),
-            delay: or(own.stop_delay, Duration::ZERO),
-            stop: Stop {
-                drain: or(own.drain, role.stop.drain),
-                grace: or(own.grace, role.stop.grace),
-                ..role.stop
-            },
+            ready_within,
+            delay: stop_delay,
+            stop: Stop { drain, grace, ..role.stop },
             forward_usr1: own.forward_usr1,
         },
-        need_within: or(own.need_within, NEED_WITHIN),
+        need_within,
         restart: (own.restart == Restart::OnFailure).then(Budget::default),
     }
 }

@@ -1,3 +1,5 @@
+//! A conversation with a service, in steps that each have a deadline, and its polite end, whatever comes of it.
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;

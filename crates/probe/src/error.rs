@@ -1,3 +1,5 @@
+//! What goes wrong with a check, and how it is told.
+
 use std::error::Error;
 use std::fmt;
 use std::io;

@@ -1,3 +1,5 @@
+//! Whether HTTP answers, and whether DAV and a WebSocket want credentials (RFC 9112, RFC 4918, RFC 6455).
+
 use berth_role::TlsMode;
 
 use crate::connection::Connection;

@@ -1,3 +1,5 @@
+//! Whether IMAP answers (RFC 9051).
+
 use berth_role::TlsMode;
 
 use crate::connection::Connection;

@@ -1,3 +1,5 @@
+//! Whether there is anybody at all: less than health, and asked of what may be busy.
+
 use std::sync::Arc;
 
 use berth_role::TlsMode;

@@ -1,3 +1,5 @@
+//! Whether POP3 answers (RFC 1939).
+
 use berth_role::TlsMode;
 
 use crate::connection::Connection;

@@ -1,3 +1,5 @@
+//! Whether SMTP answers (RFC 5321).
+
 use berth_role::TlsMode;
 
 use crate::connection::Connection;

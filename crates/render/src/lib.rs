@@ -13,8 +13,8 @@
 
 use berth_catalogue::ROLES;
 
+pub mod compose;
 pub mod dockerfile;
-
 mod roles;
 mod settings;
 
@@ -40,6 +40,8 @@ pub fn generated() -> Vec<Generated> {
         Generated { path: "docs/reference/roles.md", text: roles_page(ROLES) },
         Generated { path: "docs/reference/settings.md", text: settings_page(ROLES, SAMPLE_DEFAULTS) },
     ];
+    files.extend(compose::files());
+    files.push(compose::page());
     files.extend(dockerfile::dockerfiles());
     files
 }

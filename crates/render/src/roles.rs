@@ -24,8 +24,8 @@ const NOTES: &str = "
 - **Ready**: *message*: it says so on its IPC channel; a time: once its needs have answered it counts as ready when it
   has been alive that long.
 - **Grace**: how long it may take to stop, before what is left of it is killed.
-- **Memory**: the most that was measured, and in containers the limit; with the application that berth exists for, and with
-  the sample application.
+- **Memory**: the most that was measured from the start until it was at rest, and the limit of a container, which leaves room for
+  three mails of 50 MB at once; with the application that berth exists for, and with the sample application. `m` is MiB, `g` GiB.
 
 Roles start in this order, and stop in the reverse: ";
 
@@ -110,7 +110,7 @@ fn place(role: &Role, item: &mut impl FnMut(&str, &dyn Display)) {
     match hostname {
         Hostname::Own => {}
         Hostname::Reverse => {
-            item("Hostname", &"that of the address in reverse DNS, as it greets other servers")
+            item("Hostname", &"that of the address in reverse DNS, as it greets other servers");
         }
     }
     for Volume::Mailboxes in volumes {
@@ -205,7 +205,7 @@ mod tests {
              - Stop: TERM, to what it has started after 5 s, KILL after 15 s; normal exit codes 0, 1, 130, 143\n\
              - Where mail is only forwarded: not there\n\
              - Asks outside: resolvers over HTTPS: a login looks up the domain's records\n\
-             - Memory: 534m measured, 1g allowed; with the sample application 100m measured, 256m allowed\n"
+             - Memory: 534m measured, 1280m allowed; with the sample application 90m measured, 640m allowed\n"
         );
     }
 

@@ -30,9 +30,11 @@ A secret that all this would change is refused, and so is one that was published
 
 ### Secrets in files
 
-For every key of the schema, `NAME_FILE` names a file that holds the value of `NAME`. Newlines at its end are taken off. The
-program gets `NAME` in its environment, and not `NAME_FILE`. Refused: both given (a default does not count), a file that is empty,
-longer than 64 KiB, no UTF-8, or no file. Other variables of that form, such as `SSL_CERT_FILE`, are passed on as they are.
+For every key of the schema, and for every secret of the table below though the schema may lack it, `NAME_FILE` names a file that
+holds the value of `NAME`. Newlines at its end are taken off. The program gets `NAME` in its environment, and not `NAME_FILE`.
+Refused: both given (a default does not count), a file that is empty, longer than 64 KiB, no UTF-8, or no file. Other variables of
+that form, such as `SSL_CERT_FILE`, are passed on as they are. What is started beside a role, as by `docker exec`, gets the values by
+`berth-init --settings -- PROGRAM`.
 
 ## The application's settings
 

@@ -1,3 +1,5 @@
+//! Log lines on standard error, which never make the program wait.
+
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};

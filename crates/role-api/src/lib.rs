@@ -50,6 +50,10 @@ pub const ROLE: Role = Role {
         hostname: Hostname::Own,
         outside: Some("the code host's API, without which it ends; resolvers over HTTPS; webhooks"),
         volumes: &[],
-        memory: Memory { application: Bounds::mebibytes(647, 1280), sample: Bounds::mebibytes(120, 384) },
+        memory: Memory {
+            application: Bounds::mebibytes(647, 1536),
+            // 754 while three mails of 50 MB at once were under way.
+            sample: Bounds::mebibytes(87, 1024),
+        },
     },
 };

@@ -42,7 +42,7 @@ pub const ROLE: Role = Role {
         memory: Memory {
             // All jobs at once, for some 100 s; 1.8 GB once settled.
             application: Bounds::mebibytes(14450, 16384),
-            sample: Bounds::mebibytes(100, 256),
+            sample: Bounds::mebibytes(61, 128),
         },
     },
 };

@@ -44,13 +44,13 @@ pub const ROLE: Role = Role {
         key: "CALDAV_SSL_KEY_PATH",
         authority: "CALDAV_SSL_CA_PATH",
     }),
-    reads: &["API_SECRETS"],
+    reads: &["API_SECRETS", "TRUST_PROXY"],
     health: &[Check::DavUnauthorized],
     stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
     place: Place {
         hostname: Hostname::Own,
         outside: Some("the code host's API, without which it ends; resolvers over HTTPS"),
         volumes: &[],
-        memory: Memory { application: Bounds::mebibytes(656, 1280), sample: Bounds::mebibytes(100, 256) },
+        memory: Memory { application: Bounds::mebibytes(656, 1024), sample: Bounds::mebibytes(82, 256) },
     },
 };

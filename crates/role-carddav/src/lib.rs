@@ -44,7 +44,7 @@ pub const ROLE: Role = Role {
         key: "CARDDAV_SSL_KEY_PATH",
         authority: "CARDDAV_SSL_CA_PATH",
     }),
-    reads: &["API_SECRETS"],
+    reads: &["API_SECRETS", "TRUST_PROXY"],
     health: &[Check::DavUnauthorized],
     stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
     place: Place {
@@ -53,8 +53,8 @@ pub const ROLE: Role = Role {
         volumes: &[],
         memory: Memory {
             // Not measured, as the release that was has none: taken for what caldav is.
-            application: Bounds::mebibytes(656, 1280),
-            sample: Bounds::mebibytes(100, 256),
+            application: Bounds::mebibytes(656, 1024),
+            sample: Bounds::mebibytes(82, 256),
         },
     },
 };

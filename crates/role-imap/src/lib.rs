@@ -53,7 +53,11 @@ pub const ROLE: Role = Role {
         hostname: Hostname::Own,
         outside: Some("resolvers over HTTPS: a login looks up the domain's records"),
         volumes: &[],
-        memory: Memory { application: Bounds::mebibytes(534, 1024), sample: Bounds::mebibytes(150, 384) },
+        memory: Memory {
+            application: Bounds::mebibytes(534, 1280),
+            // 428 while three mails of 50 MB at once were under way.
+            sample: Bounds::mebibytes(90, 640),
+        },
     },
 };
 

@@ -61,6 +61,10 @@ pub const ROLE: Role = Role {
         hostname: Hostname::Reverse,
         outside: Some("resolvers over HTTPS; other mail servers on port 25, where it forwards; webhooks"),
         volumes: &[],
-        memory: Memory { application: Bounds::mebibytes(543, 1024), sample: Bounds::mebibytes(150, 384) },
+        memory: Memory {
+            application: Bounds::mebibytes(543, 1536),
+            // 899 while three mails of 50 MB at once were under way.
+            sample: Bounds::mebibytes(84, 1280),
+        },
     },
 };

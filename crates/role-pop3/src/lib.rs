@@ -51,7 +51,11 @@ pub const ROLE: Role = Role {
         hostname: Hostname::Own,
         outside: Some("resolvers over HTTPS: a login looks up the domain's records"),
         volumes: &[],
-        memory: Memory { application: Bounds::mebibytes(557, 1024), sample: Bounds::mebibytes(100, 256) },
+        memory: Memory {
+            application: Bounds::mebibytes(557, 1024),
+            // 181 while three mails of 50 MB at once were under way.
+            sample: Bounds::mebibytes(80, 384),
+        },
     },
 };
 

@@ -36,6 +36,10 @@ pub const ROLE: Role = Role {
         hostname: Hostname::Reverse,
         outside: Some("other mail servers on port 25; resolvers over HTTPS"),
         volumes: &[],
-        memory: Memory { application: Bounds::mebibytes(1188, 2048), sample: Bounds::mebibytes(150, 384) },
+        memory: Memory {
+            application: Bounds::mebibytes(1188, 2560),
+            // 899 while three mails of 50 MB at once were under way.
+            sample: Bounds::mebibytes(84, 1280),
+        },
     },
 };

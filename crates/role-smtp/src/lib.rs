@@ -48,7 +48,11 @@ pub const ROLE: Role = Role {
         hostname: Hostname::Own,
         outside: Some("resolvers over HTTPS: it looks up the client's name before it greets"),
         volumes: &[],
-        memory: Memory { application: Bounds::mebibytes(535, 1024), sample: Bounds::mebibytes(150, 384) },
+        memory: Memory {
+            application: Bounds::mebibytes(535, 1280),
+            // 492 while three mails of 50 MB at once were under way.
+            sample: Bounds::mebibytes(85, 768),
+        },
     },
 };
 

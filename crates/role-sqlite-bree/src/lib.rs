@@ -39,6 +39,6 @@ pub const ROLE: Role = Role {
         hostname: Hostname::Own,
         outside: None,
         volumes: &[Volume::Mailboxes],
-        memory: Memory { application: Bounds::mebibytes(602, 1280), sample: Bounds::mebibytes(100, 256) },
+        memory: Memory { application: Bounds::mebibytes(602, 1024), sample: Bounds::mebibytes(62, 128) },
     },
 };

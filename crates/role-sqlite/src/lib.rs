@@ -49,6 +49,10 @@ pub const ROLE: Role = Role {
         hostname: Hostname::Own,
         outside: None,
         volumes: &[Volume::Mailboxes],
-        memory: Memory { application: Bounds::mebibytes(1173, 2560), sample: Bounds::mebibytes(200, 512) },
+        memory: Memory {
+            application: Bounds::mebibytes(1173, 2560),
+            // 772 while three mails of 50 MB at once were under way.
+            sample: Bounds::mebibytes(87, 1280),
+        },
     },
 };

@@ -60,9 +60,13 @@ pub struct Memory {
 }
 
 /// What was measured, and what is allowed.
+///
+/// Work comes on top of the peak, and the limit leaves room for it: three mails of the greatest size, 50 MB, at once. What
+/// these take was measured with the sample application, in containers; for the application proper the same is added to its
+/// own peak, as it was not measured with such mails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// The most that it was seen to have resident, its start included.
+    /// The most that it was seen to have resident from its start until it was at rest.
     pub peak: Bytes,
     /// What it may have before it is killed. Temporary files in memory count, and so do caches of files, which the kernel
     /// gives up first.

@@ -1,3 +1,5 @@
+//! Where a role listens: what is declared, and what the settings make of it.
+
 use std::fmt;
 
 /// A port that a role listens on.

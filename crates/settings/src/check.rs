@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::{FILE, Finding, Kind, Origin, Setting, Settings, Severity, Value, known, template};
+use crate::template::{self, Rendered};
+use crate::{FILE, Finding, Kind, Origin, Setting, Settings, Severity, Value, known};
 
 /// Secrets that were in print: the application's own default, and that of an installer.
 const PUBLISHED: [&str; 2] = ["secret", "Thisisapassword123"];
@@ -84,9 +85,7 @@ impl Settings {
         if !setting.written.contains("{{") {
             return None;
         }
-        let text = |key: &str| self.places.get(key).map(|place| self.list[*place].rendered.as_str());
-        // What cannot be rendered was said already.
-        let done = template::render(&setting.written, text).ok()?;
+        let done = self.rendering(setting)?;
         if let Some(name) = done.escaped.first() {
             return Some(format!(
                 "takes {name} by {{{{{name}}}}}, which writes & < > \" ' / ` = as HTML does: take it by {{{{{{{name}}}}}}}"
@@ -96,18 +95,19 @@ impl Settings {
             .then(|| "contains {{, which the application takes for the name of another setting".to_owned())
     }
 
+    /// What becomes of a setting by rendering; nothing when that is impossible, which was said already.
+    fn rendering(&self, setting: &Setting) -> Option<Rendered> {
+        template::render(&setting.written, |key| self.rendered(key)).ok()
+    }
+
     /// What is odd about a setting, and ends nothing.
     fn odd(&self, setting: &Setting, kind: Kind) -> Option<String> {
-        let text = |key: &str| self.places.get(key).map(|place| self.list[*place].rendered.as_str());
-        let escaped = |setting: &Setting| {
-            template::render(&setting.written, text).ok().and_then(|done| done.escaped.first().cloned())
-        };
         match (kind, setting.value()) {
             (Kind::Flag, Value::Text(text)) if !text.is_empty() => {
                 Some("is neither true nor false; the application takes any text for true".to_owned())
             }
             (Kind::Flag, Value::List(_) | Value::Number(_)) => Some("is neither true nor false".to_owned()),
-            (Kind::Text | Kind::File | Kind::Database, _) => escaped(setting).map(|name| {
+            (Kind::Text | Kind::File | Kind::Database, _) => self.rendering(setting)?.escaped.first().map(|name| {
                 format!(
                     "takes {name} by {{{{{name}}}}}, which writes / as &#x2F;: take it by {{{{{{{name}}}}}}}"
                 )

@@ -15,6 +15,18 @@ pub enum Severity {
     Noted,
 }
 
+impl Severity {
+    /// The word for it in what is printed.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Warned => "warned",
+            Self::Noted => "noted",
+        }
+    }
+}
+
 /// Something that is wrong or odd with a setting, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {

@@ -5,12 +5,12 @@
 //! are rendered, twice, and what looks like a number, a flag or a list becomes one. The application does this with dotenv
 //! 8, mustache 4, dotenv-parse-variables 2 and @ladjs/env 4; a test holds what is here to theirs.
 //!
-//! On top, for every key of the schema: `NAME_FILE` names a file that holds the value of `NAME`. The application does not
-//! know of that, so whoever starts it hands the value over: [`Settings::handed_over`].
+//! On top, for every key of the schema and every known secret: `NAME_FILE` names a file that holds the value of `NAME`. The
+//! application does not know of that, so whoever starts it hands the value over: [`Settings::handed_over`].
 //!
 //! [`Settings::findings`] says what is wrong, all of it at once, by the [`KNOWN`] settings' rules.
 //!
-//! Invariants: nothing here changes the environment; a value is never printed, `Debug` shows keys only.
+//! Invariants: nothing here changes the environment; what may be a secret is never printed, `Debug` shows keys only.
 //!
 //! ```
 //! use berth_settings::Settings;
@@ -154,6 +154,21 @@ impl Settings {
         secrets.map(|setting| (setting.key.as_str(), setting.written.as_str()))
     }
 
+    /// What is to be said of this setting, at the place where it is given.
+    #[must_use]
+    pub fn about(&self, key: &str, finding: Finding) -> Finding {
+        let finding = finding.of(key);
+        match self.setting(key) {
+            Some(setting) => finding.at(&setting.origin),
+            None => finding,
+        }
+    }
+
+    /// The value of a key, as far as it is rendered.
+    fn rendered(&self, key: &str) -> Option<&str> {
+        self.setting(key).map(|setting| setting.rendered.as_str())
+    }
+
     fn set(&mut self, key: String, written: String, origin: Origin) {
         let place = *self.places.entry(key.clone()).or_insert(self.list.len());
         let default = matches!(origin, Origin::File { name: DEFAULTS, .. }).then(|| written.clone());
@@ -208,7 +223,13 @@ impl Settings {
     /// Puts the value of a file in the place of the name of the file.
     fn take_secrets(&mut self, folder: &Path) {
         let in_schema = |key: &str| self.schema.iter().any(|(other, _)| other == key);
-        let keys = self.schema.iter().map(|(key, _)| (key.clone(), format!("{key}_FILE")));
+        let of_schema = self.schema.iter().map(|(key, _)| key.clone());
+        // A published image may have lost lines of its schema, and secrets of roles that it does not have are in none.
+        let secrets = self.list.iter().filter_map(|setting| setting.key.strip_suffix("_FILE"));
+        let secrets =
+            secrets.filter(|key| !in_schema(key) && known(key).is_some_and(|known| known.kind.is_secret()));
+        let keys =
+            of_schema.chain(secrets.map(str::to_owned)).map(|key| (key.clone(), format!("{key}_FILE")));
         let keys: Vec<_> = keys.filter(|(_, named)| !in_schema(named)).collect();
         for (key, named) in keys {
             let Some(by) = self.setting(&named).filter(|by| !by.written.is_empty()).cloned() else {
@@ -260,8 +281,7 @@ impl Settings {
                     continue;
                 }
                 let Setting { key, rendered, origin, .. } = &self.list[place];
-                let other = |key: &str| self.places.get(key).map(|other| self.list[*other].rendered.as_str());
-                match template::render(rendered, other) {
+                match template::render(rendered, |key| self.rendered(key)) {
                     Ok(done) => {
                         let unknown = done.unknown.iter().filter(|name| !name.is_empty());
                         let findings = unknown.map(|name| {

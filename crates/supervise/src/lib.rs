@@ -26,6 +26,7 @@
 #![allow(unsafe_code)] // System calls for which no crate has a safe wrapper that fits; each says why.
 
 mod channel;
+mod charge;
 mod descendants;
 mod exit;
 mod inherited;
@@ -37,8 +38,9 @@ mod run;
 mod signals;
 mod spawn;
 
+pub use charge::{Charge, Waiting};
 pub use exit::Exit;
 pub use inherited::Inherited;
 pub use restart::Budget;
-pub use run::{Charge, Waiting, run};
+pub use run::run;
 pub use spawn::Program;

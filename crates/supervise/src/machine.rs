@@ -14,11 +14,20 @@
 use std::time::Duration;
 
 use berth_control::State;
-use berth_role::{Readiness, Stop};
-use nix::libc::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use berth_report::Code;
+use berth_role::Readiness;
+use nix::libc::{SIGHUP, SIGINT, SIGKILL, SIGTERM, SIGUSR1};
 
 use crate::exit::Exit;
-use crate::restart::{Budget, Restarts};
+use crate::restart::Restarts;
+
+mod action;
+mod event;
+mod plan;
+
+pub use action::{Action, Ending, Reason};
+pub use event::Event;
+pub use plan::{Conduct, Plan};
 
 /// A second TERM leaves this much of the grace: whoever sends it is in a hurry, and KILL at once loses mail.
 pub const HURRY: Duration = Duration::from_secs(3);
@@ -29,119 +38,6 @@ const KILL_TAKES: Duration = Duration::from_secs(2);
 
 /// A process may fork between the look at the process table and the KILL, so KILL is repeated.
 const KILL_AGAIN: Duration = Duration::from_millis(100);
-
-/// What does not change while a supervisor lives.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// How signals and the end of the main process are taken.
-    pub conduct: Conduct,
-    /// How long the needs may take to answer.
-    pub need_within: Duration,
-    /// What is done when the main process ends and nobody asked for it.
-    pub restart: Option<Budget>,
-}
-
-/// How signals and the end of the main process are taken.
-#[derive(Debug, Clone)]
-pub enum Conduct {
-    /// As tini: every signal to the main process, whose end is ours.
-    Plain,
-    /// As a role: readiness, drain, grace, restarts.
-    Role {
-        /// How the main process tells that it is ready.
-        readiness: Readiness,
-        /// How long it may take to.
-        ready_within: Duration,
-        /// From the moment it is no longer ready until its TERM, for load balancers to notice.
-        delay: Duration,
-        /// The times of a stop, and its normal ends.
-        stop: Stop,
-        /// SIGUSR1, which opens Node's debugger, is passed on.
-        forward_usr1: bool,
-    },
-}
-
-/// What has happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
-    /// Every need has answered.
-    NeedsAnswered,
-    /// The main process was started.
-    Started,
-    /// The main process could not be started; the exit code that says why (126 or 127).
-    CannotStart(u8),
-    /// The main process says that it is ready.
-    ReadyMessage,
-    /// We got this signal.
-    Signal(i32),
-    /// A restart in place was asked for, and the new settings are good.
-    Restart,
-    /// The main process was stopped (true) or continued (false) by a signal.
-    MainStopped(bool),
-    /// The main process has ended.
-    MainEnded(Exit),
-    /// We have no child left.
-    NothingLeft,
-    /// Time has passed.
-    Tick,
-}
-
-/// What is to be done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Begin to ask the needs, until they have answered.
-    AskNeeds,
-    /// Start the main process.
-    Start,
-    /// Check the settings; when they are good, [`Event::Restart`] follows.
-    CheckSettings,
-    /// Send this signal to the main process.
-    SignalMain(i32),
-    /// Let a stopped main process run, so that it can end.
-    ContinueMain,
-    /// Send TERM to every descendant but the main process.
-    TermRest,
-    /// Send KILL to every descendant.
-    KillAll,
-    /// Tell how the main process ended.
-    TellEnd(Ending),
-    /// The deadline for readiness has passed.
-    TellNotReady,
-    /// The deadline for the needs has passed.
-    TellNeedsMissed,
-    /// This signal is not passed on.
-    TellHeldBack(i32),
-    /// A restart follows after this pause.
-    TellPause(Duration),
-    /// It has failed so often that it is not started again.
-    TellBudgetSpent,
-    /// End with this exit code. Nothing follows.
-    End(u8),
-}
-
-/// How the main process ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ending {
-    /// How.
-    pub exit: Exit,
-    /// Why it was being stopped; nothing when nobody asked for its end.
-    pub asked: Option<Reason>,
-    /// How long it lived.
-    pub lived: Duration,
-    /// Whether this is how an asked-for stop ends.
-    pub normal: bool,
-}
-
-/// Why the main process is stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
-    /// A signal asked for it.
-    Signal(i32),
-    /// A restart in place was asked for.
-    Restart,
-    /// It was not ready in time.
-    NotReady,
-}
 
 /// The state of a supervisor.
 #[derive(Debug, Clone)]
@@ -192,7 +88,7 @@ enum Then {
     /// The end, with the main process's code.
     End,
     /// The end, with a verdict of our own.
-    EndWith(u8),
+    EndWith(Code),
     /// Another start, at once.
     Restart,
     /// Another start, after a pause.
@@ -297,7 +193,7 @@ impl Machine {
                 self.main = Some(Main { started: now, ready: Some(now), stopped: false });
                 self.phase = Phase::Ready;
             }
-            Event::CannotStart(code) => self.end(code, actions),
+            Event::CannotStart(code) => self.end(code.number(), actions),
             Event::Signal(signal) if self.main.is_some() => actions.push(Action::SignalMain(signal)),
             Event::MainStopped(stopped) => self.main_stopped(stopped),
             Event::MainEnded(exit) => self.end(exit.code(), actions),
@@ -340,12 +236,12 @@ impl Machine {
             }
             (Phase::Waiting { until }, Event::Tick) if now >= *until => {
                 actions.push(Action::TellNeedsMissed);
-                self.end(UNAVAILABLE, actions);
+                self.end(Code::Unavailable.number(), actions);
             }
             (Phase::Starting, Event::Started) => {
                 self.main = Some(Main { started: now, ready: None, stopped: false });
             }
-            (Phase::Starting, Event::CannotStart(code)) => self.end(code, actions),
+            (Phase::Starting, Event::CannotStart(code)) => self.end(code.number(), actions),
             (Phase::Starting, Event::ReadyMessage) => self.ready(now),
             (Phase::Starting, Event::Tick) => {
                 let Some(main) = self.main else { return };
@@ -354,7 +250,7 @@ impl Machine {
                     self.ready(now);
                 } else if lived >= *ready_within {
                     actions.push(Action::TellNotReady);
-                    let then = self.after_failure(plan, now, Then::EndWith(UNAVAILABLE), actions);
+                    let then = self.after_failure(plan, now, Then::EndWith(Code::Unavailable), actions);
                     self.drain(plan, now, then, Some(Reason::NotReady));
                     self.advance(plan, now, actions);
                 }
@@ -388,8 +284,8 @@ impl Machine {
                 self.drain(plan, now, Then::End, Some(Reason::Signal(signal)));
                 self.advance(plan, now, actions);
             }
-            // 128 + SIGTERM, also for INT: nothing was interrupted, there was nothing yet.
-            _ => self.end(STOPPED_BEFORE_START, actions),
+            // As if by TERM, also for INT: nothing was interrupted, there was nothing yet.
+            _ => self.end(Exit::Signal(SIGTERM).code(), actions),
         }
     }
 
@@ -493,9 +389,9 @@ impl Machine {
         actions: &mut Vec<Action>,
     ) {
         match then {
-            Then::EndWith(code) => self.end(code, actions),
+            Then::EndWith(code) => self.end(code.number(), actions),
             // Main outlived its KILL: what the code would be, had it come.
-            Then::End => self.end(exit.unwrap_or(Exit::Signal(nix::libc::SIGKILL)).code(), actions),
+            Then::End => self.end(exit.unwrap_or(Exit::Signal(SIGKILL)).code(), actions),
             Then::Restart => self.again(plan, now, actions),
             Then::Pause(pause) => {
                 self.phase = Phase::Pausing { until: now + pause };
@@ -516,18 +412,3 @@ impl Machine {
         actions.push(Action::End(code));
     }
 }
-
-impl Plan {
-    fn is_normal(&self, exit: Exit) -> bool {
-        match &self.conduct {
-            Conduct::Plain => true,
-            Conduct::Role { stop, .. } => stop.normal.contains(&exit.code()),
-        }
-    }
-}
-
-/// EX_UNAVAILABLE of sysexits(3): a need or readiness did not come in time.
-const UNAVAILABLE: u8 = 69;
-
-/// 128 + SIGTERM: stopped while there was no main process.
-const STOPPED_BEFORE_START: u8 = 143;

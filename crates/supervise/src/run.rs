@@ -1,15 +1,13 @@
 //! The loop that does what the machine decides.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::error::Error;
 use std::future::pending;
 use std::io;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::time::Duration;
 
-use berth_control::{Answer, Asked, Credentials, Listener, Main, Request, State, Status};
+use berth_control::{Answer, Asked, Listener, Main, Request, State, Status};
 use nix::libc::{SIGCHLD, SIGCONT, SIGKILL, SIGPIPE, SIGTERM};
 use nix::sys::prctl;
 use nix::unistd::{Pid, getpid};
@@ -18,6 +16,7 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{error, info, warn};
 
 use crate::channel::Channel;
+use crate::charge::{Charge, Waiting};
 use crate::descendants::descendants;
 use crate::exit::signal_name;
 use crate::inherited::Inherited;
@@ -26,40 +25,6 @@ use crate::reap::reap;
 use crate::rest::give_back_code;
 use crate::signals::{Signals, send};
 use crate::spawn::{Bond, Program, start};
-
-/// What is supervised, as far as the supervisor has to ask.
-pub trait Charge {
-    /// What it is called in the log.
-    fn name(&self) -> &str;
-
-    /// Reads and checks the settings again, and gives what is to be started now. After a failure everything is as
-    /// it was before.
-    fn prepare(&mut self) -> Result<Program, Box<dyn Error + Send + Sync>>;
-
-    /// Ends once every need has answered; says in `waiting` what has not.
-    fn needs(&self, waiting: Waiting) -> Pin<Box<dyn Future<Output = ()>>>;
-
-    /// Says in a status what only it knows: role, ports, certificate, needs.
-    fn describe(&self, status: &mut Status);
-
-    /// With what the stores are asked that it needs.
-    fn credentials(&self) -> Vec<Credentials>;
-}
-
-/// What is waited for, as lines for a person.
-#[derive(Debug, Clone, Default)]
-pub struct Waiting(Rc<RefCell<Vec<String>>>);
-
-impl Waiting {
-    /// Says anew what is waited for.
-    pub fn set(&self, lines: Vec<String>) {
-        self.0.replace(lines);
-    }
-
-    fn lines(&self) -> Vec<String> {
-        self.0.borrow().clone()
-    }
-}
 
 /// Supervises until the end, and gives the exit code. Must run inside tokio's current-thread runtime, on the
 /// thread that called [`Inherited::take`]: the parent-death signal goes by thread (PR_SET_PDEATHSIG(2const)).

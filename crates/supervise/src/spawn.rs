@@ -8,6 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 
+use berth_report::Code;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
@@ -50,9 +51,9 @@ pub(crate) struct StartError {
 }
 
 impl StartError {
-    /// 127 when the file is not there, 126 when it is and cannot be run (POSIX XCU 2.8.2).
-    pub fn code(&self) -> u8 {
-        if self.source.kind() == io::ErrorKind::NotFound { 127 } else { 126 }
+    /// Whether the file is not there, or is and cannot be run.
+    pub fn code(&self) -> Code {
+        if self.source.kind() == io::ErrorKind::NotFound { Code::NotFound } else { Code::CannotRun }
     }
 }
 

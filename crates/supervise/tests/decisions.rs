@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use berth_control::State;
+use berth_report::Code;
 use berth_role::{Readiness, Stop};
 use berth_supervise::machine::{Action, Conduct, Event, HURRY, Machine, Plan};
 use berth_supervise::{Budget, Exit};
@@ -40,7 +41,7 @@ enum Happening {
     MainStops(bool),
     OrphansEnd,
     OrphanComes,
-    CannotStart(u8),
+    CannotStart(Code),
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -58,7 +59,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => any::<bool>().prop_map(MainStops),
         2 => Just(OrphansEnd),
         2 => Just(OrphanComes),
-        1 => prop::sample::select(vec![126u8, 127]).prop_map(CannotStart),
+        1 => prop::sample::select(vec![Code::CannotRun, Code::NotFound]).prop_map(CannotStart),
     ]
 }
 
@@ -69,7 +70,7 @@ struct World {
     machine: Machine,
     now: Duration,
     asking: bool,
-    cannot_start: Option<u8>,
+    cannot_start: Option<Code>,
     main: bool,
     orphans: bool,
     last_exit: Option<Exit>,

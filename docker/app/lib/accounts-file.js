@@ -1,16 +1,14 @@
 // The accounts in one plain SQLite file, read by every role and written by admin.js.
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Store } from './database.js';
-import { settings } from './settings.js';
+import { folder } from './state.js';
 
 const SCHEMA = `CREATE TABLE IF NOT EXISTS accounts (
   id TEXT PRIMARY KEY, address TEXT UNIQUE NOT NULL, salt BLOB NOT NULL, hash BLOB NOT NULL, created INTEGER NOT NULL)`;
 
 export class AccountStore {
   constructor() {
-    mkdirSync(settings.POSTBOX_STATE, { recursive: true, mode: 0o700 });
-    this.store = new Store(join(settings.POSTBOX_STATE, 'accounts.sqlite'), SCHEMA);
+    this.store = new Store(join(folder(), 'accounts.sqlite'), SCHEMA);
   }
 
   async get(address) {

@@ -1,5 +1,6 @@
 // /v1/messages and /v1/drafts: a person's mail, and what they send.
 import { address, base64, body, flag, list, object, parsed, query, text, whole } from './api-input.js';
+import { fileHeaders } from './file-headers.js';
 import { settings } from './settings.js';
 
 const AT = '/v1/messages/:folder/:uid{[0-9]{1,10}}';
@@ -63,9 +64,6 @@ export function messages(app) {
   // Somebody else's file on our own origin: for saving, never for showing.
   app.get(`${AT}/attachments/:index{[0-9]{1,5}}`, async (c) => {
     const { name, type, content } = await c.var.person.attachment(...at(c), Number(c.req.param('index')));
-    return c.body(content, 200, {
-      'Content-Type': type,
-      'Content-Disposition': `attachment; filename*=UTF-8''${encodeURIComponent(name)}`,
-    });
+    return c.body(content, 200, fileHeaders(name, type));
   });
 }

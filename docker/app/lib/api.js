@@ -2,13 +2,13 @@
 // together.
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { getConnInfo } from '@hono/node-server/conninfo';
 import { Hono } from 'hono';
 import { methodNotAllowed } from 'hono/method-not-allowed';
 import { auth } from 'hono/utils/basic-auth';
 import { noSuchMethod, noSuchPath, refuse } from './api-errors.js';
 import { mailboxes } from './api-mailboxes.js';
 import { messages } from './api-messages.js';
+import { client } from './client.js';
 import { WrongPassword } from './person-errors.js';
 import { settings } from './settings.js';
 
@@ -38,7 +38,7 @@ export function api(people) {
   app.use('/v1/*', async (c, next) => {
     const given = auth(c.req.raw);
     if (!given) throw new WrongPassword('This needs the address and the password of an account');
-    c.set('person', await people.signIn(given.username, given.password, getConnInfo(c).remote.address));
+    c.set('person', await people.signIn(given.username, given.password, client(c)));
     await next();
   });
 

@@ -1,10 +1,11 @@
 // Rings when something is queued: over Redis where BREE_REDIS_HOST names one, else by a file in the state folder.
 // Who does not hear it looks now and then.
-import { mkdirSync, watch, writeFileSync } from 'node:fs';
+import { watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { log } from './log.js';
 import { notifications } from './notifications.js';
 import { settings } from './settings.js';
+import { folder } from './state.js';
 
 const FILE = join(settings.POSTBOX_STATE, 'queue.bell');
 
@@ -13,7 +14,8 @@ export class Bell {
   #watcher;
 
   constructor() {
-    mkdirSync(settings.POSTBOX_STATE, { recursive: true, mode: 0o700 });
+    if (settings.BREE_REDIS_HOST) return;
+    folder();
     writeFileSync(FILE, '', { flag: 'a' });
   }
 

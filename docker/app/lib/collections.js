@@ -1,6 +1,6 @@
 // Calendars and address books of a mailbox, in its file and under its key. What is in an object is the caller's to
 // judge: here are names, etags, and the revisions that clients keep in step by (RFC 6578).
-import { Refusal } from './mailbox.js';
+import { refuse } from './refusal.js';
 import { digest } from './secrets.js';
 
 // `first` and `last` bound the time of all that an object holds, in ms; NULL is open. `removed` has the names that a
@@ -43,7 +43,7 @@ export class Collections {
 
   createCollection({ kind, name, components, properties }) {
     this.store.transaction(() => {
-      if (this.#find(kind, name)) throw new Refusal('ALREADYEXISTS');
+      if (this.#find(kind, name)) refuse('ALREADYEXISTS');
       const text = 'INSERT INTO collections (kind, name, components, properties) VALUES (?, ?, ?, ?)';
       this.store.run(text, kind, name, JSON.stringify(components), JSON.stringify(properties));
     });
@@ -78,7 +78,7 @@ export class Collections {
   changes({ kind, collection, since, limit, whole }) {
     const found = this.#collection(kind, collection);
     const { id, revision } = since ?? { id: found.id, revision: 0 };
-    if (id !== found.id || revision > found.revision) throw new Refusal('UNKNOWNREVISION');
+    if (id !== found.id || revision > found.revision) refuse('UNKNOWNREVISION');
     const nothing = `NULL, NULL, NULL${whole ? ', NULL' : ''}`;
     const text = `SELECT revision, ${columns(whole)} FROM objects WHERE collection = @id AND revision > @revision UNION ALL
       SELECT revision, name, ${nothing} FROM removed WHERE collection = @id AND revision > @revision AND @revision > 0
@@ -144,9 +144,5 @@ function parsed(row) {
 function check({ match, noneMatch }, object) {
   const is = (etags) =>
     object && (etags.trim() === '*' || etags.split(',').some((etag) => etag.trim() === object.etag));
-  if ((match && !is(match)) || (noneMatch && is(noneMatch))) throw new Refusal('PRECONDITION');
-}
-
-function refuse(code) {
-  throw new Refusal(code);
+  if ((match && !is(match)) || (noneMatch && is(noneMatch))) refuse('PRECONDITION');
 }

@@ -1,9 +1,9 @@
 // What caldav and carddav have in common: WebDAV (RFC 4918) over HTTP for whoever signs in.
-import { getConnInfo } from '@hono/node-server/conninfo';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { auth } from 'hono/utils/basic-auth';
 import { Accounts } from './accounts.js';
+import { client } from './client.js';
 import { allowed, methods } from './dav-methods.js';
 import { find } from './dav-paths.js';
 import { MOST_BYTES } from './dav-properties.js';
@@ -38,7 +38,7 @@ export async function serveDav(kind, settingsPrefix) {
   app.all(`/.well-known/${kind.role}`, (context) => context.redirect('/dav/', 301)); // RFC 6764 5
   app.use(async (context, next) => {
     const { username = '', password = '' } = auth(context.req.raw) ?? {};
-    const account = username && (await check(login, username, password, getConnInfo(context).remote.address));
+    const account = username && (await check(login, username, password, client(context)));
     if (!account) throw new Refused(401);
     const key = { account: account.id, password: encrypt(password), kind: kind.kind };
     const ask = (method, parameters) => storage.request(method, { ...key, ...parameters });

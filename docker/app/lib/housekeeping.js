@@ -1,9 +1,10 @@
-// Asks `sqlite` for housekeeping at the start and then every hour, and leaves a trace: what came of it is in the file
-// housekeeping/<role>.json of the state folder, and in the log.
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+// Asks `sqlite` for housekeeping at the start and then every hour, and leaves a trace: what came of it is in the log, and in
+// the file housekeeping/<role>.json of the state folder where roles have that in common.
+import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { log } from './log.js';
 import { settings } from './settings.js';
+import { folder } from './state.js';
 import { Storage } from './storage.js';
 
 const EVERY = 60 * 60_000; // ms
@@ -42,12 +43,11 @@ async function inPieces(storage, what) {
   return sum;
 }
 
-// Whole or not at all. A disk that is full stops nothing.
+// Whole or not at all. A disk that is full stops nothing. With a document store the state folder is that of `sqlite` alone.
 function leave(role, trace) {
-  const folder = join(settings.POSTBOX_STATE, 'housekeeping');
-  const path = join(folder, `${role}.json`);
+  if (settings.MONGO_URI) return;
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const path = join(folder('housekeeping'), `${role}.json`);
     writeFileSync(`${path}.new`, `${JSON.stringify(trace)}\n`);
     renameSync(`${path}.new`, path);
   } catch (error) {

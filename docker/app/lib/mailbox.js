@@ -2,6 +2,7 @@
 import { deserialize, serialize } from 'node:v8';
 import { Store } from './database.js';
 import { structure } from './mime.js';
+import { refuse } from './refusal.js';
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS folders (
@@ -28,15 +29,6 @@ const FOLDERS = [
   ['Trash', '\\Trash'],
 ];
 const MERGE_AT_ONCE = 100; // mails in a transaction
-
-// What the user asked for cannot be; `code` is IMAP's response code (RFC 9051 7.1).
-export class Refusal extends Error {
-  constructor(code) {
-    super(code);
-    this.name = 'Refusal';
-    this.code = code;
-  }
-}
 
 export class Mailbox extends Store {
   // Changes since the last `take()`, for those who have a folder open.
@@ -89,7 +81,7 @@ export class Mailbox extends Store {
 
   // Makes the folders above as well (RFC 9051 6.3.4).
   createFolder({ path }) {
-    if (this.#find(path)) throw new Refusal('ALREADYEXISTS');
+    if (this.#find(path)) refuse('ALREADYEXISTS');
     this.transaction(() => {
       const names = path.split('/');
       const paths = names.map((_, depth) => names.slice(0, depth + 1).join('/'));
@@ -100,7 +92,7 @@ export class Mailbox extends Store {
   // Takes the folders below along (RFC 9051 6.3.6).
   renameFolder({ path, to }) {
     const { id } = this.#folder(path);
-    if (this.#find(to)) throw new Refusal('ALREADYEXISTS');
+    if (this.#find(to)) refuse('ALREADYEXISTS');
     this.#atomic(() => {
       this.run('UPDATE folders SET path = ? WHERE id = ?', to, id);
       const below = this.all('SELECT id, path FROM folders WHERE substr(path, 1, ?) = ?', path.length + 1, `${path}/`);
@@ -113,7 +105,7 @@ export class Mailbox extends Store {
 
   deleteFolder({ path }) {
     const { id, special } = this.#folder(path);
-    if (special || path === 'INBOX') throw new Refusal('CANNOT');
+    if (special || path === 'INBOX') refuse('CANNOT');
     this.#atomic(() => {
       this.run('DELETE FROM messages WHERE folder = ?', id);
       this.run('DELETE FROM folders WHERE id = ?', id);
@@ -285,8 +277,4 @@ export class Mailbox extends Store {
     this.#changes.push({ folder, command: 'EXPUNGE', ignore: session, uid, modseq: this.#next(folder) });
     return uid;
   }
-}
-
-function refuse(code) {
-  throw new Refusal(code);
 }

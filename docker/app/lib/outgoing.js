@@ -1,12 +1,15 @@
 // One attempt to hand a mail to the server that takes mail for a domain, DKIM-signed (RFC 6376).
 import { resolveMx } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { buffer } from 'node:stream/consumers';
 import DKIM from 'nodemailer/lib/dkim';
 import SMTPConnection from 'nodemailer/lib/smtp-connection';
 import { domain } from './accounts.js';
 import { settings } from './settings.js';
 
+// As the application greets, where that is a name: containers are given that of reverse DNS, which others compare.
+const NAME = hostname().includes('.') ? hostname() : settings.SMTP_HOST;
 const KEPT = 2000; // ms that a connection to our own mx waits for the next mail
 
 const signer = new DKIM({
@@ -104,7 +107,7 @@ function connect(host, port) {
   const connection = new SMTPConnection({
     host,
     port: Number(port),
-    name: settings.SMTP_HOST,
+    name: NAME,
     tls: { rejectUnauthorized: false },
     connectionTimeout: 30_000,
     greetingTimeout: 60_000,

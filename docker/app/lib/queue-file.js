@@ -1,9 +1,8 @@
 // The queue in one plain SQLite file, for one worker.
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Store } from './database.js';
 import { lock } from './lock.js';
-import { settings } from './settings.js';
+import { folder } from './state.js';
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS mails (id TEXT PRIMARY KEY, sender TEXT NOT NULL, date INTEGER NOT NULL, raw BLOB NOT NULL);
@@ -19,8 +18,7 @@ export class QueueStore {
   #unlock;
 
   constructor() {
-    mkdirSync(settings.POSTBOX_STATE, { recursive: true, mode: 0o700 });
-    this.store = new Store(join(settings.POSTBOX_STATE, 'queue.sqlite'), SCHEMA);
+    this.store = new Store(join(folder(), 'queue.sqlite'), SCHEMA);
   }
 
   async insert(mail) {
@@ -29,7 +27,7 @@ export class QueueStore {
 
   // Rejects with Held while another worker is there. There is no other, so what is claimed was a dead one's.
   async work() {
-    this.#unlock = lock(join(settings.POSTBOX_STATE, 'queue'));
+    this.#unlock = lock(join(folder(), 'queue'));
     this.#release(0, []);
   }
 

@@ -1,4 +1,4 @@
-// The service's certificate, and who speaks TLS from the first byte.
+// Certificates, and who speaks TLS from the first byte.
 import { readFileSync } from 'node:fs';
 import { TLSSocket } from 'node:tls';
 import { settings } from './settings.js';
@@ -10,10 +10,11 @@ TLSSocket.prototype.getProtocol = function () {
   return this.ssl ? getProtocol.call(this) : null;
 };
 
-export function certificate() {
+// That of the roles that share one, or the one that a role has for itself.
+export function certificate(prefix = 'WEB') {
   return {
-    key: readFileSync(settings.WEB_SSL_KEY_PATH),
-    cert: readFileSync(settings.WEB_SSL_CERT_PATH),
+    key: readFileSync(settings[`${prefix}_SSL_KEY_PATH`]),
+    cert: readFileSync(settings[`${prefix}_SSL_CERT_PATH`]),
     minVersion: 'TLSv1.2',
   };
 }

@@ -226,6 +226,28 @@ test('an attachment is passed on without being sent again', async (t) => {
   assert.equal(body, '\0\r\n\xff');
 });
 
+// What no header can hold was answered with 500.
+test('an attachment comes out under any name and of any type that its sender made up', async (t) => {
+  const { service, ann } = await made(t, ['sqlite', 'mx', 'api']);
+  const part = (type, name) => [`--b`, `Content-Type: ${type}`, `Content-Disposition: attachment; filename="${name}"`, '', 'x'];
+  const mail = [
+    'Content-Type: multipart/mixed; boundary=b',
+    '',
+    ...part('image/\u{1f389}', "it's (1)*.png"),
+    ...part('x y/z\x01', 'a.txt'),
+    '--b--',
+    '',
+  ];
+  const envelope = { from: 'eve@elsewhere.test', to: ['ann@example.test'] };
+  await service.mx().sendMail({ envelope, raw: mail.join('\r\n') });
+  const [{ uid }] = await mails(ann, 1);
+  const at = (index) => ann.get(`/v1/messages/INBOX/${uid}/attachments/${index}`);
+  const [first, second] = [await at(0), await at(1)];
+  assert.deepEqual([first.status, second.status], [200, 200], service.process('api').log);
+  assert.equal(first.headers.get('Content-Type'), 'application/octet-stream');
+  assert.equal(first.headers.get('Content-Disposition'), "attachment; filename*=UTF-8''it%27s%20%281%29%2a.png");
+});
+
 test('an attachment of many megabytes goes through', async (t) => {
   const { service, joe, ann } = await made(t);
   const content = Buffer.alloc(15_000_000, 'big').toString('base64');

@@ -152,3 +152,22 @@ test('mail waits in the queue while mx is away', async (t) => {
   await service.start('mx');
   await within(10_000, 'it is delivered', async () => (await service.subjects(joe)).length === 1);
 });
+
+const notRoot = process.getuid() !== 0 && 'only root renames a host';
+test('a host with a whole name sends by it, as containers are called like the address in reverse DNS', { skip: notRoot }, async (t) => {
+  const service = await Service.make(t);
+  const joe = await service.user('joe');
+  await service.start('sqlite', 'mx', 'imap', 'smtp');
+  const through = ['unshare', '--uts', 'sh', '-c', 'hostname out.example.test && exec "$@"', 'sh'];
+  service.run(['smtp-bree.js'], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], through });
+  await service.smtp(joe).sendMail({ from: joe.user, to: joe.user, subject: 'x', text: 'x' });
+  const client = await service.imap(joe);
+  t.after(() => client.close());
+  const source = await within(10_000, 'it is there', async () => {
+    await client.mailboxOpen('INBOX');
+    const found = await client.fetchOne('*', { source: true });
+    await client.mailboxClose();
+    return found && found.source.toString();
+  });
+  assert.match(source, /Received: from out\.example\.test \(\[127\.0\.0\.1\]\)/);
+});

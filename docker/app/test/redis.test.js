@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { Redis, skip } from './servers.js';
-import { Service, within } from './service.js';
+import { FerretDB, Redis, skip } from './servers.js';
+import { Service, freePort, within } from './service.js';
 
 const away = ({ response }) => /mailbox store is away/.test(response);
 const mail = (from, to, subject) => ({ from, to, subject, text: 'x' });
@@ -71,4 +71,25 @@ test('a mail whose bell nobody heard is sent all the same', { skip }, async (t) 
   await within(20_000, 'it is tried', () => service.process('smtp-bree').log.includes('not delivered'));
   await redis.start();
   await within(60_000, 'it is there', async () => (await service.subjects(joe)).includes('unheard'));
+});
+
+test('with both stores elsewhere, nobody but sqlite needs the state folder', { skip }, async (t) => {
+  const redis = await Redis.make(t);
+  const documents = await FerretDB.make(t);
+  const ports = Object.fromEntries(
+    await Promise.all(['WEB', 'API', 'CALDAV', 'CARDDAV'].map(async (role) => [`${role}_PORT`, await freePort()])),
+  );
+  const service = await Service.make(t, { ...redis.settings('BREE', 'IMAP'), ...documents.settings('alone'), ...ports });
+  await service.start('sqlite');
+  // Nobody makes a file there, root included.
+  service.settings.POSTBOX_STATE = '/proc/self/nowhere';
+  const joe = await service.user('joe');
+  const others = ['mx', 'smtp', 'smtp-bree', 'imap', 'pop3', 'web', 'api', 'caldav', 'carddav', 'bree', 'sqlite-bree'];
+  await service.start(...others);
+  await service.smtp(joe).sendMail(mail(joe.user, joe.user, 'by way of all'));
+  await within(20_000, 'it is there', async () => (await service.subjects(joe)).includes('by way of all'));
+  for (const role of ['bree', 'sqlite-bree']) {
+    await within(10_000, `${role} has asked`, () => service.process(role).log.includes('"message":"housekeeping"'));
+  }
+  for (const role of others) assert.doesNotMatch(service.process(role).log, /"level":"(error|fatal)"/, role);
 });

@@ -80,9 +80,11 @@ export class Service {
     );
   }
 
-  run(parameters, options) {
+  // `through`: a program, and its first words, that runs it.
+  run(parameters, { through = [], ...options } = {}) {
     if (this.#ended) throw new Error('the service has ended');
-    const child = spawn(process.execPath, parameters, { cwd: APP, env: this.settings, ...options });
+    const [program, ...words] = [...through, process.execPath, ...parameters];
+    const child = spawn(program, words, { cwd: APP, env: this.settings, ...options });
     Object.assign(child, { log: '', said: [] });
     child.stderr.on('data', (data) => (child.log += data));
     child.on('message', (message) => child.said.push(message));

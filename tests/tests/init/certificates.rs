@@ -64,8 +64,7 @@ fn a_role_that_serves_a_good_certificate_is_healthy() {
     init.until("ready");
     let (healthy, reason) = health(&init);
     assert!(healthy && reason.contains("certificate valid for"), "{reason}");
-    init.signal(15);
-    assert_eq!(init.end(), 0);
+    assert_eq!(init.stop(), 0);
 }
 
 /// The application reads it once, at its start.
@@ -85,8 +84,7 @@ fn a_renewed_certificate_is_missed_until_a_restart() {
     });
     let (healthy, reason) = health(&init);
     assert!(healthy && reason.contains("certificate valid for"), "{reason}");
-    init.signal(15);
-    assert_eq!(init.end(), 0);
+    assert_eq!(init.stop(), 0);
 }
 
 #[test]
@@ -100,8 +98,7 @@ fn a_role_that_serves_an_expired_certificate_is_not_healthy_and_lives() {
         (!healthy && reason.contains("expired")).then_some(())
     });
     assert!(init.ask(&["health", "--live"]).status.success());
-    init.signal(15);
-    assert_eq!(init.end(), 0);
+    assert_eq!(init.stop(), 0);
 }
 
 #[test]
@@ -151,6 +148,5 @@ fn the_longest_answer_is_one_line_of_at_most_4096_bytes() {
     }
     let json = stdout(&init.ask(&["health", "--json"]));
     assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap()["good"], false);
-    init.signal(15);
-    assert_eq!(init.end(), 0);
+    assert_eq!(init.stop(), 0);
 }

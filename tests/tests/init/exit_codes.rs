@@ -96,8 +96,7 @@ fn an_end_tells_how_why_and_who_asked() {
     let case = Case::new();
     let mut init = Init::role(&case, Place::Ordinary, "mx", "ready on=15:0 catch").start();
     init.until_said("main catching");
-    init.signal(15);
-    assert_eq!(init.end(), 0);
+    assert_eq!(init.stop(), 0);
     let ends = init.logged("main process ended");
     assert_eq!(ends.len(), 1, "{ends:?}");
     assert_eq!((&ends[0]["exit"], &ends[0]["asked_by"]), (&"exit 0".into(), &"SIGTERM".into()));

@@ -12,10 +12,8 @@ fn log_lines_are_json_objects_where_stderr_is_no_terminal() {
     for place in places() {
         let case = Case::new();
         let mut init = Init::role(&case, place, "mx", "ready on=15:0 catch").start();
-        init.until_said("main catching");
-        init.until("ready");
-        init.signal(15);
-        assert_eq!(init.end(), 0);
+        init.until_ready();
+        assert_eq!(init.stop(), 0);
         let log = init.log();
         assert!(!log.is_empty());
         for line in &log {
@@ -33,10 +31,8 @@ fn log_lines_are_text_on_a_terminal() {
     let case = Case::new();
     let (master, slave) = terminal::open();
     let mut init = Init::role(&case, Place::Ordinary, "mx", "ready on=15:0 catch").stderr(slave).start();
-    init.until_said("main catching");
-    init.until("ready");
-    init.signal(15);
-    assert_eq!(init.end(), 0);
+    init.until_ready();
+    assert_eq!(init.stop(), 0);
     let text = rest(master);
     assert!(text.contains("ready"), "{text}");
     assert!(text.lines().all(|line| !line.starts_with('{')), "{text}");
@@ -94,16 +90,14 @@ fn a_log_that_nobody_reads_keeps_it_from_nothing() {
         let case = Case::new();
         let (reader, writer) = full_pipe();
         let mut init = Init::role(&case, place, "mx", "ready on=15:0 catch").stderr(writer).start();
-        init.until_said("main catching");
-        let before = init.until("ready");
+        let before = init.until_ready();
         init.signal(1);
         wait_until("it is ready again", || {
             init.status()
                 .filter(|status| status["state"] == "ready" && status["restarts"] != before["restarts"])
         });
         init.until_said_times("main catching", 2);
-        init.signal(15);
-        assert_eq!(init.end(), 0);
+        assert_eq!(init.stop(), 0);
         drop(reader);
     }
 }
@@ -115,10 +109,8 @@ fn a_log_whose_reader_has_gone_keeps_it_from_nothing() {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let mut init = Init::role(&case, place, "mx", "ready on=15:0 catch").stderr(writer).start();
-        init.until_said("main catching");
-        init.until("ready");
-        init.signal(15);
-        assert_eq!(init.end(), 0);
+        init.until_ready();
+        assert_eq!(init.stop(), 0);
     }
 }
 
@@ -130,8 +122,7 @@ fn the_program_hears_nothing_of_a_reader_who_has_gone() {
         let (reader, writer) = std::io::pipe().unwrap();
         let script = "exec $WITNESS name=main ready on=15:0 catch 2>/dev/null";
         let mut init = Init::script(&case, place, "mx", script).stderr(writer).start();
-        init.until_said("main catching");
-        init.until("ready");
+        init.until_ready();
         drop(reader);
         // Each of these would be a line.
         for number in [10, 12, 28] {
@@ -141,8 +132,7 @@ fn the_program_hears_nothing_of_a_reader_who_has_gone() {
         // Sent by another it is passed on.
         init.signal(13);
         init.until_said("main signal 13");
-        init.signal(15);
-        assert_eq!(init.end(), 0);
+        assert_eq!(init.stop(), 0);
         assert_eq!(init.times("main signal 13"), 1);
     }
 }
@@ -153,8 +143,7 @@ fn dropped_lines_are_counted_once_somebody_reads_again() {
     let (mut reader, writer) = full_pipe();
     let script = "exec $WITNESS name=main ready on=15:0:go catch 2>/dev/null";
     let mut init = Init::script(&case, Place::Ordinary, "mx", script).stderr(writer).start();
-    init.until_said("main catching");
-    init.until("ready");
+    init.until_ready();
     init.signal(15);
     init.until_said("main signal 15");
     // Room for a line again.
@@ -175,13 +164,11 @@ fn a_secret_does_not_reach_the_log() {
     let init = Init::role(&case, Place::Ordinary, "mx", "ready on=15:0 catch");
     let init = init.set("BERTH_LOG", "trace").set("HELPER_ENCRYPTION_KEY", secret);
     let mut init = init.start();
-    init.until_said("main catching");
-    init.until("ready");
+    init.until_ready();
     // The settings are read again, now that there is a log.
     init.signal(1);
     init.until_said_times("main catching", 2);
     let status = init.until("ready");
-    init.signal(15);
-    assert_eq!(init.end(), 0);
+    assert_eq!(init.stop(), 0);
     assert!(!case.read("err").contains(secret) && !status.to_string().contains(secret));
 }

@@ -4,6 +4,7 @@
 
 mod certificates;
 mod command_line;
+mod composed;
 mod exit_codes;
 mod listening;
 mod logging;

@@ -10,10 +10,8 @@ fn a_role_starts_once_what_it_needs_answers() {
         let sqlite = Door::guarded();
         let init = Init::role(&case, place, "imap", "ready on=15:0 catch").set("SQLITE_PORT", sqlite.port());
         let mut init = init.start();
-        init.until_said("main catching");
-        init.until("ready");
-        init.signal(15);
-        assert_eq!(init.end(), 0);
+        init.until_ready();
+        assert_eq!(init.stop(), 0);
     }
 }
 
@@ -33,11 +31,9 @@ fn a_role_waits_for_its_need_and_says_so() {
         assert!(init.logged("waits for its needs")[0]["waiting_for"].as_str().unwrap().contains("sqlite"));
 
         let sqlite = Door::guarded_at(&port);
-        init.until("ready");
-        init.until_said("main catching");
+        init.until_ready();
         assert!(init.status().unwrap()["waiting_for"].as_array().unwrap().is_empty());
-        init.signal(15);
-        assert_eq!(init.end(), 0);
+        assert_eq!(init.stop(), 0);
         drop(sqlite);
     }
 }
@@ -79,8 +75,7 @@ fn term_while_it_asks_a_silent_need_ends_it_at_once_with_143() {
     let mut init =
         Init::role(&case, Place::Ordinary, "imap", "ready catch").set("SQLITE_PORT", silent.port()).start();
     silent.until_knocked();
-    init.signal(15);
-    assert_eq!(init.end(), 143);
+    assert_eq!(init.stop(), 143);
 }
 
 #[test]
@@ -93,8 +88,7 @@ fn other_signals_while_it_waits_are_dropped() {
         init.signal(number);
     }
     assert_eq!(init.until("waiting")["restarts"], 0);
-    init.signal(15);
-    assert_eq!(init.end(), 143);
+    assert_eq!(init.stop(), 143);
 }
 
 #[test]
@@ -103,6 +97,5 @@ fn a_lazy_need_is_not_waited_for() {
     let mut init =
         Init::role(&case, Place::Ordinary, "mx", "ready on=15:0 catch").set("SQLITE_PORT", nobody()).start();
     init.until_said("main catching");
-    init.signal(15);
-    assert_eq!(init.end(), 0);
+    assert_eq!(init.stop(), 0);
 }

@@ -28,6 +28,13 @@ fn good(init: &Running) -> [bool; 2] {
     asked(init).map(|(good, _)| good)
 }
 
+/// The role sqlite, ready, with this port for its own.
+fn ready_store(case: &Case, place: Place, port: String) -> Running<'_> {
+    let init = Init::role(case, place, "sqlite", "ready on=15:0 catch").set("SQLITE_PORT", port).start();
+    init.until_ready();
+    init
+}
+
 const HEALTHY_AND_LIVE: [bool; 2] = [true, true];
 const LIVE_ONLY: [bool; 2] = [false, true];
 const NEITHER: [bool; 2] = [false, false];
@@ -39,8 +46,7 @@ fn a_waiting_role_is_live_and_not_healthy() {
         let mut init = Init::role(&case, place, "imap", "catch").set("SQLITE_PORT", nobody()).start();
         init.until("waiting");
         assert_eq!(good(&init), LIVE_ONLY);
-        init.signal(15);
-        init.end();
+        init.stop();
     }
 }
 
@@ -51,8 +57,7 @@ fn a_starting_role_is_live_and_not_healthy() {
         let mut init = Init::role(&case, place, "mx", "on=15:0 catch").start();
         init.until_said("main catching");
         assert_eq!(good(&init), LIVE_ONLY);
-        init.signal(15);
-        assert_eq!(init.end(), 0);
+        assert_eq!(init.stop(), 0);
     }
 }
 
@@ -61,14 +66,9 @@ fn a_ready_role_is_healthy_when_its_port_speaks_its_protocol() {
     for place in places() {
         let case = Case::new();
         let sqlite = Door::guarded();
-        let init =
-            Init::role(&case, place, "sqlite", "ready on=15:0 catch").set("SQLITE_PORT", sqlite.port());
-        let mut init = init.start();
-        init.until_said("main catching");
-        init.until("ready");
+        let mut init = ready_store(&case, place, sqlite.port());
         assert_eq!(good(&init), HEALTHY_AND_LIVE, "{:?}", asked(&init));
-        init.signal(15);
-        assert_eq!(init.end(), 0);
+        assert_eq!(init.stop(), 0);
     }
 }
 
@@ -76,13 +76,9 @@ fn a_ready_role_is_healthy_when_its_port_speaks_its_protocol() {
 fn a_role_whose_port_is_closed_is_neither() {
     for place in places() {
         let case = Case::new();
-        let init = Init::role(&case, place, "sqlite", "ready on=15:0 catch").set("SQLITE_PORT", nobody());
-        let mut init = init.start();
-        init.until_said("main catching");
-        init.until("ready");
+        let mut init = ready_store(&case, place, nobody());
         assert_eq!(good(&init), NEITHER);
-        init.signal(15);
-        assert_eq!(init.end(), 0);
+        assert_eq!(init.stop(), 0);
     }
 }
 
@@ -91,11 +87,7 @@ fn a_role_whose_port_is_closed_is_neither() {
 fn a_role_whose_port_is_silent_is_not_healthy_at_once_and_not_live_after_a_minute() {
     let case = Case::new();
     let silent = Door::silent();
-    let init =
-        Init::role(&case, Place::Ordinary, "sqlite", "ready on=15:0 catch").set("SQLITE_PORT", silent.port());
-    let mut init = init.start();
-    init.until_said("main catching");
-    init.until("ready");
+    let mut init = ready_store(&case, Place::Ordinary, silent.port());
     let mut live = init.beside(berth_tests::init().to_str().unwrap());
     let mut live = live.args(["health", "--live"]).stdout(std::process::Stdio::null()).spawn().unwrap();
     assert_eq!(init.ask(&["health"]).status.code(), Some(1));
@@ -103,8 +95,7 @@ fn a_role_whose_port_is_silent_is_not_healthy_at_once_and_not_live_after_a_minut
     let minute_and_more = std::time::Duration::from_secs(80);
     let ended = wait_until_within(minute_and_more, "the probe gives up", || live.try_wait().unwrap());
     assert_eq!(ended.code(), Some(1));
-    init.signal(15);
-    assert_eq!(init.end(), 0);
+    assert_eq!(init.stop(), 0);
 }
 
 #[test]
@@ -127,8 +118,7 @@ fn what_a_role_needs_counts_for_its_health_and_not_for_its_life() {
     let [(healthy, reason), (live, _)] = asked(&init);
     assert!(!healthy && reason.contains("needs sqlite"), "{reason}");
     assert!(live);
-    init.signal(15);
-    assert_eq!(init.end(), 0);
+    assert_eq!(init.stop(), 0);
 }
 
 #[test]
@@ -138,8 +128,7 @@ fn a_draining_role_is_live_and_not_healthy() {
         let sqlite = Door::guarded();
         let init = Init::role(&case, place, "sqlite", "ready on=15:0:go catch");
         let mut init = init.set("SQLITE_PORT", sqlite.port()).start();
-        init.until("ready");
-        init.until_said("main catching");
+        init.until_ready();
         init.signal(15);
         init.until_said("main signal 15");
         assert_eq!(good(&init), LIVE_ONLY);
@@ -156,8 +145,7 @@ fn a_role_in_the_pause_before_a_restart_is_live_and_not_healthy() {
     wait_until("the third pause", || (init.logged("starts again after a pause").len() == 3).then_some(()));
     assert_eq!(init.status().unwrap()["state"], "pausing");
     assert_eq!(good(&init), LIVE_ONLY);
-    init.signal(15);
-    assert_eq!(init.end(), 143);
+    assert_eq!(init.stop(), 143);
 }
 
 #[test]
@@ -165,19 +153,14 @@ fn a_role_whose_main_process_is_stopped_is_neither() {
     for place in places() {
         let case = Case::new();
         let sqlite = Door::guarded();
-        let init =
-            Init::role(&case, place, "sqlite", "ready on=15:0 catch").set("SQLITE_PORT", sqlite.port());
-        let mut init = init.start();
-        init.until_said("main catching");
-        init.until("ready");
+        let mut init = ready_store(&case, place, sqlite.port());
         init.main().signal(19).unwrap();
         wait_until("it is seen", || init.status().filter(|status| status["main"]["stopped"] == true));
         assert_eq!(good(&init), NEITHER);
         init.main().signal(18).unwrap();
         wait_until("it is seen", || init.status().filter(|status| status["main"]["stopped"] == false));
         assert_eq!(good(&init), HEALTHY_AND_LIVE);
-        init.signal(15);
-        assert_eq!(init.end(), 0);
+        assert_eq!(init.stop(), 0);
     }
 }
 
@@ -185,11 +168,9 @@ fn a_role_whose_main_process_is_stopped_is_neither() {
 fn a_role_without_a_port_is_healthy_once_it_is_ready() {
     let case = Case::new();
     let mut init = Init::role(&case, Place::Ordinary, "smtp-bree", "ready on=15:0 catch").start();
-    init.until_said("main catching");
-    init.until("ready");
+    init.until_ready();
     assert_eq!(good(&init), HEALTHY_AND_LIVE);
-    init.signal(15);
-    assert_eq!(init.end(), 0);
+    assert_eq!(init.stop(), 0);
 }
 
 #[test]
@@ -203,8 +184,7 @@ fn a_plain_program_is_healthy_and_live_while_it_runs() {
         wait_until("it is seen", || init.status().filter(|status| status["main"]["stopped"] == true));
         assert_eq!(good(&init), NEITHER);
         init.main().signal(18).unwrap();
-        init.signal(15);
-        assert_eq!(init.end(), 0);
+        assert_eq!(init.stop(), 0);
     }
 }
 
@@ -223,13 +203,11 @@ fn without_an_init_it_is_neither_and_says_why() {
 fn an_init_that_does_not_answer_is_neither_and_does_not_keep_the_probe() {
     let case = Case::new();
     let mut init = Init::role(&case, Place::Ordinary, "mx", "ready on=15:0 catch").start();
-    init.until_said("main catching");
-    init.until("ready");
+    init.until_ready();
     init.signal(19);
     assert_eq!(good(&init), NEITHER);
     init.signal(18);
-    init.signal(15);
-    assert_eq!(init.end(), 0);
+    assert_eq!(init.stop(), 0);
 }
 
 #[test]
@@ -242,8 +220,7 @@ fn the_answer_can_be_had_as_json() {
     assert_eq!(answer["good"], false);
     assert!(answer["reason"].as_str().unwrap().contains("starting"));
     assert!(answer["took_ms"].is_u64());
-    init.signal(15);
-    assert_eq!(init.end(), 0);
+    assert_eq!(init.stop(), 0);
 }
 
 /// A health check that forks leaves zombies; this one is one process and one thread's work.
@@ -252,17 +229,12 @@ fn probes_leave_no_process_behind() {
     for place in places() {
         let case = Case::new();
         let sqlite = Door::guarded();
-        let init =
-            Init::role(&case, place, "sqlite", "ready on=15:0 catch").set("SQLITE_PORT", sqlite.port());
-        let mut init = init.start();
-        init.until_said("main catching");
-        init.until("ready");
+        let mut init = ready_store(&case, place, sqlite.port());
         for _ in 0..10 {
             assert_eq!(good(&init), HEALTHY_AND_LIVE);
         }
         assert_eq!(init.pid.children(), [init.main()]);
-        init.signal(15);
-        assert_eq!(init.end(), 0);
+        assert_eq!(init.stop(), 0);
         assert_eq!(init.logged("end")[0]["orphans_reaped"], 0);
     }
 }
@@ -275,8 +247,7 @@ fn another_user_is_not_answered() {
     for place in places() {
         let case = Case::new();
         let mut init = Init::role(&case, place, "mx", "ready on=15:0 catch").start();
-        init.until_said("main catching");
-        init.until("ready");
+        init.until_ready();
         // The way there is open, so that it is the init that refuses.
         let open = std::fs::Permissions::from_mode(0o777);
         fs_err::set_permissions(case.folder(), open.clone()).unwrap();
@@ -292,8 +263,7 @@ fn another_user_is_not_answered() {
             assert!(said.contains("did not answer"), "{said}");
         }
         assert_eq!(init.status().unwrap()["restarts"], 0);
-        init.signal(15);
-        assert_eq!(init.end(), 0);
+        assert_eq!(init.stop(), 0);
     }
 }
 
@@ -302,12 +272,10 @@ fn another_user_is_not_answered() {
 fn a_silent_caller_does_not_hold_up_the_others() {
     let case = Case::new();
     let mut init = Init::role(&case, Place::Ordinary, "mx", "ready on=15:0 catch").start();
-    init.until_said("main catching");
-    init.until("ready");
+    init.until_ready();
     let callers: Vec<_> = (0..20).map(|_| UnixStream::connect(case.path("control")).unwrap()).collect();
     assert_eq!(init.status().unwrap()["state"], "ready");
-    init.signal(15);
-    assert_eq!(init.end(), 0);
+    assert_eq!(init.stop(), 0);
     drop(callers);
 }
 
@@ -316,8 +284,7 @@ fn a_silent_caller_does_not_hold_up_the_others() {
 fn a_caller_who_leaves_before_the_answer_is_not_the_programs_affair() {
     let case = Case::new();
     let mut init = Init::role(&case, Place::Ordinary, "mx", "ready on=15:0 catch").start();
-    init.until_said("main catching");
-    init.until("ready");
+    init.until_ready();
     // While it is stopped they ask and leave, so that each answer comes too late.
     init.pid.signal(19).unwrap();
     for _ in 0..5 {
@@ -326,8 +293,7 @@ fn a_caller_who_leaves_before_the_answer_is_not_the_programs_affair() {
     }
     init.pid.signal(18).unwrap();
     assert_eq!(init.status().unwrap()["state"], "ready");
-    init.signal(15);
-    assert_eq!(init.end(), 0);
+    assert_eq!(init.stop(), 0);
     assert_eq!(init.times("main signal 13"), 0);
 }
 
@@ -335,8 +301,7 @@ fn a_caller_who_leaves_before_the_answer_is_not_the_programs_affair() {
 fn rubbish_on_the_control_socket_is_harmless() {
     let case = Case::new();
     let mut init = Init::role(&case, Place::Ordinary, "mx", "ready on=15:0 catch").start();
-    init.until_said("main catching");
-    init.until("ready");
+    init.until_ready();
     let long = vec![b'x'; 1_000_000];
     for rubbish in [&b"\n"[..], b"{}\n", b"{\"request\":\"stop\"}\n", b"\xff\xfe\n", &long] {
         let mut stream = UnixStream::connect(case.path("control")).unwrap();
@@ -348,18 +313,15 @@ fn rubbish_on_the_control_socket_is_harmless() {
         assert_eq!(answer, "");
     }
     assert_eq!(init.status().unwrap()["state"], "ready");
-    init.signal(15);
-    assert_eq!(init.end(), 0);
+    assert_eq!(init.stop(), 0);
 }
 
 #[test]
 fn the_socket_is_gone_when_the_init_has_ended() {
     let case = Case::new();
     let mut init = Init::role(&case, Place::Ordinary, "mx", "ready on=15:0 catch").start();
-    init.until_said("main catching");
-    init.until("ready");
-    init.signal(15);
-    assert_eq!(init.end(), 0);
+    init.until_ready();
+    assert_eq!(init.stop(), 0);
     assert!(!case.path("control").exists());
 }
 
@@ -367,8 +329,7 @@ fn the_socket_is_gone_when_the_init_has_ended() {
 fn a_second_init_on_the_same_socket_is_refused_and_a_dead_ones_socket_is_taken() {
     let case = Case::new();
     let mut first = Init::role(&case, Place::Ordinary, "mx", "ready on=15:0 catch").start();
-    first.until_said("main catching");
-    first.until("ready");
+    first.until_ready();
     let second = Init::role(&case, Place::Ordinary, "mx", "ready on=15:0 catch").output();
     assert_eq!(second.status.code(), Some(1));
     assert!(stderr(&second).contains("already"), "{}", stderr(&second));
@@ -377,6 +338,5 @@ fn a_second_init_on_the_same_socket_is_refused_and_a_dead_ones_socket_is_taken()
     let mut third = Init::role(&case, Place::Ordinary, "mx", "ready on=15:0 catch").start();
     third.until_said_times("main catching", 2);
     third.until("ready");
-    third.signal(15);
-    assert_eq!(third.end(), 0);
+    assert_eq!(third.stop(), 0);
 }

@@ -15,8 +15,7 @@ fn a_role_is_ready_when_its_program_says_so() {
         let status = init.until("ready");
         assert_eq!(status["role"], "mx");
         assert!(status["ready_after_ms"].is_u64());
-        init.signal(15);
-        assert_eq!(init.end(), 0);
+        assert_eq!(init.stop(), 0);
         assert_eq!(init.logged("ready").len(), 1);
     }
 }
@@ -33,8 +32,7 @@ fn a_node_program_says_ready_with_process_send() {
         let mut init = Init::script(&case, place, "mx", script).set("BERTH_NODE", &node).start();
         init.until_said("sent");
         init.until("ready");
-        init.signal(15);
-        assert_eq!(init.end(), 0);
+        assert_eq!(init.stop(), 0);
     }
 }
 
@@ -48,8 +46,7 @@ fn other_messages_and_half_a_message_are_not_ready() {
     // All was written before; what would make it ready has been read before this is asked twice.
     assert_eq!(init.status().unwrap()["state"], "starting");
     assert_eq!(init.status().unwrap()["state"], "starting");
-    init.signal(15);
-    assert_eq!(init.end(), 0);
+    assert_eq!(init.stop(), 0);
 }
 
 #[test]
@@ -58,10 +55,8 @@ fn ready_is_heard_after_other_messages() {
     let long = "x".repeat(10_000);
     let words = format!("send={long} 'send={{\"a\":1}}' ready on=15:0 catch");
     let mut init = Init::role(&case, Place::Ordinary, "mx", &words).start();
-    init.until("ready");
-    init.until_said("main catching");
-    init.signal(15);
-    assert_eq!(init.end(), 0);
+    init.until_ready();
+    assert_eq!(init.stop(), 0);
 }
 
 #[test]
@@ -86,8 +81,7 @@ fn a_role_that_never_says_ready_is_ready_once_it_has_lived_a_while() {
     // The role's own time, whatever the machine: five seconds.
     assert!(init.logged("ready")[0]["after_ms"].as_u64() >= Some(5000));
     init.until_said("main catching");
-    init.signal(15);
-    assert_eq!(init.end(), 1);
+    assert_eq!(init.stop(), 1);
     // It ends with 1 when its workers are slow to end: for this role that is normal.
     assert_eq!(init.logged("main process ended")[0]["normal"], true);
 }
@@ -116,8 +110,7 @@ fn a_stop_before_ready_is_a_stop() {
         let case = Case::new();
         let mut init = Init::role(&case, place, "mx", "on=15:3 catch").start();
         init.until_said("main catching");
-        init.signal(15);
-        assert_eq!(init.end(), 3);
+        assert_eq!(init.stop(), 3);
         wait_until("nothing is left", || case.processes().is_empty().then_some(()));
     }
 }

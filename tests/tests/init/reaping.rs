@@ -33,8 +33,7 @@ fn a_hundred_orphans_are_adopted_and_reaped() {
         let mut init = Init::new(&case, place, &["--", "bash", "-c", &orphans(100, "sleep 300")]).start();
         init.until_said("main catching");
         end_adopted(&init, 100);
-        init.signal(15);
-        assert_eq!(init.end(), 0);
+        assert_eq!(init.stop(), 0);
     }
 }
 
@@ -45,8 +44,7 @@ fn orphans_that_end_all_the_time_leave_no_zombie() {
         let mut init = Init::new(&case, place, &["--", "bash", "-c", &orphans(100, "true")]).start();
         init.until_said("main catching");
         until_alone(&init, init.main());
-        init.signal(15);
-        assert_eq!(init.end(), 0);
+        assert_eq!(init.stop(), 0);
     }
 }
 
@@ -65,8 +63,7 @@ os.execvp(sys.argv[1], sys.argv[1:])";
         let mut init = init.through(&["python3", "-c", launcher]).start();
         init.until_said("main catching");
         until_alone(&init, init.main());
-        init.signal(15);
-        assert_eq!(init.end(), 0);
+        assert_eq!(init.stop(), 0);
     }
 }
 
@@ -77,8 +74,7 @@ fn a_role_counts_the_orphans_that_it_reaped() {
         let mut init = Init::script(&case, place, "smtp-bree", &orphans(30, "sleep 300")).start();
         init.until_said("main catching");
         end_adopted(&init, 30);
-        init.signal(15);
-        assert_eq!(init.end(), 0);
+        assert_eq!(init.stop(), 0);
         assert_eq!(init.logged("end")[0]["orphans_reaped"], 30);
     }
 }

@@ -20,15 +20,13 @@ fn hup_restarts_the_main_process_in_place() {
     for place in places() {
         let case = Case::new();
         let mut init = Init::role(&case, place, "mx", "ready on=15:0 catch").start();
-        init.until_said("main catching");
-        let before = init.until("ready");
+        let before = init.until_ready();
         init.signal(1);
         until_restarted(&init, &before);
         init.until_said_times("main catching", 2);
         // The old one got TERM and no HUP.
         assert_eq!(init.said(), ["main catching", "main signal 15", "main catching"]);
-        init.signal(15);
-        assert_eq!(init.end(), 0);
+        assert_eq!(init.stop(), 0);
     }
 }
 
@@ -46,8 +44,7 @@ fn the_command_restart_does_the_same() {
             before = until_restarted(&init, &before);
         }
         init.until_said_times("main catching", 4);
-        init.signal(15);
-        assert_eq!(init.end(), 0);
+        assert_eq!(init.stop(), 0);
     }
 }
 
@@ -65,8 +62,7 @@ fn what_the_old_main_left_is_gone_before_the_new_one_starts() {
     assert_eq!(init.status().unwrap()["state"], "draining");
     case.write("app/go", "");
     until_restarted(&init, &before);
-    init.signal(15);
-    assert_eq!(init.end(), 0);
+    assert_eq!(init.stop(), 0);
 }
 
 #[test]
@@ -82,8 +78,7 @@ fn new_settings_are_used_after_a_restart() {
     let after = until_restarted(&init, &before);
     assert_eq!(after["ports"][0]["number"], 2602);
     init.until_said_times("main catching", 2);
-    init.signal(15);
-    assert_eq!(init.end(), 0);
+    assert_eq!(init.stop(), 0);
 }
 
 #[test]
@@ -91,8 +86,7 @@ fn with_bad_new_settings_the_old_process_goes_on() {
     for place in places() {
         let case = Case::new();
         let mut init = Init::role(&case, place, "mx", "ready on=15:0 catch").start();
-        init.until_said("main catching");
-        let before = init.until("ready");
+        let before = init.until_ready();
         case.write("app/.env.schema", "SOMETHING_NEW=\n");
         let output = init.ask(&["restart"]);
         assert_eq!(output.status.code(), Some(1));
@@ -103,8 +97,7 @@ fn with_bad_new_settings_the_old_process_goes_on() {
         });
         let after = init.status().unwrap();
         assert_eq!((&after["main"], &after["state"]), (&before["main"], &before["state"]));
-        init.signal(15);
-        assert_eq!(init.end(), 0);
+        assert_eq!(init.stop(), 0);
         assert_eq!(init.said(), ["main catching", "main signal 15"]);
     }
 }
@@ -113,16 +106,14 @@ fn with_bad_new_settings_the_old_process_goes_on() {
 fn a_bad_certificate_is_found_before_the_old_process_is_stopped() {
     let case = Case::new();
     let mut init = Init::role(&case, Place::Ordinary, "mx", "ready on=15:0 catch").start();
-    init.until_said("main catching");
-    init.until("ready");
+    init.until_ready();
     case.write("app/cert.pem", "no certificate");
     case.write("app/.env", "WEB_SSL_CERT_PATH=cert.pem\nWEB_SSL_KEY_PATH=key.pem\n");
     let output = init.ask(&["restart"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("cert.pem"), "{}", stderr(&output));
     assert_eq!(init.status().unwrap()["state"], "ready");
-    init.signal(15);
-    assert_eq!(init.end(), 0);
+    assert_eq!(init.stop(), 0);
 }
 
 #[test]
@@ -130,8 +121,7 @@ fn term_during_a_restart_is_the_last_word() {
     for place in places() {
         let case = Case::new();
         let mut init = Init::role(&case, place, "mx", "ready on=15:0:go catch").start();
-        init.until_said("main catching");
-        init.until("ready");
+        init.until_ready();
         init.signal(1);
         init.until_said("main signal 15");
         init.signal(15);
@@ -149,8 +139,7 @@ fn a_plain_program_and_a_waiting_role_are_not_restarted() {
     plain.until_said("catching");
     plain.until("ready");
     assert_eq!(plain.ask(&["restart"]).status.code(), Some(1));
-    plain.signal(15);
-    assert_eq!(plain.end(), 0);
+    assert_eq!(plain.stop(), 0);
 
     let case = Case::new();
     let mut role = Init::role(&case, Place::Ordinary, "imap", "catch").set("SQLITE_PORT", nobody()).start();
@@ -158,8 +147,7 @@ fn a_plain_program_and_a_waiting_role_are_not_restarted() {
     let output = role.ask(&["restart"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("waiting"), "{}", stderr(&output));
-    role.signal(15);
-    assert_eq!(role.end(), 143);
+    assert_eq!(role.stop(), 143);
 }
 
 #[test]
@@ -182,8 +170,7 @@ fn a_failed_role_is_started_again_and_an_end_with_0_is_a_failure() {
             let mut init = init.start();
             init.until_said("main catching");
             assert_eq!(init.until("ready")["restarts"], 1);
-            init.signal(15);
-            assert_eq!(init.end(), 0, "what was asked for is no failure");
+            assert_eq!(init.stop(), 0, "what was asked for is no failure");
         }
     }
 }
@@ -196,8 +183,7 @@ fn one_that_is_not_ready_in_time_is_started_again_too() {
     let mut init = init.set("BERTH_READY_WITHIN", "1").start();
     assert_eq!(init.until("ready")["restarts"], 1);
     init.until_said_times("main catching", 2);
-    init.signal(15);
-    assert_eq!(init.end(), 0);
+    assert_eq!(init.stop(), 0);
 }
 
 #[test]
@@ -229,8 +215,7 @@ fn term_in_the_pause_before_a_restart_ends_it_at_once_with_143() {
             (init.logged("starts again after a pause").len() == 3).then_some(())
         });
         let starts = init.status().unwrap()["restarts"].clone();
-        init.signal(15);
-        assert_eq!(init.end(), 143);
+        assert_eq!(init.stop(), 143);
         assert_eq!(starts, 2);
     }
 }
@@ -242,13 +227,11 @@ fn a_restart_waits_for_the_needs_again() {
     let init =
         Init::role(&case, Place::Ordinary, "imap", "ready on=15:0 catch").set("SQLITE_PORT", sqlite.port());
     let mut init = init.start();
-    init.until_said("main catching");
-    init.until("ready");
+    init.until_ready();
     drop(sqlite);
     init.signal(1);
     init.until("waiting");
-    init.signal(15);
-    assert_eq!(init.end(), 143);
+    assert_eq!(init.stop(), 143);
 }
 
 #[test]
@@ -265,8 +248,7 @@ fn no_zombie_is_left_by_restarts() {
         init.until_said_times("main catching", 6);
         let main: Process = init.main();
         assert_eq!(init.pid.children(), [main]);
-        init.signal(15);
-        assert_eq!(init.end(), 0);
+        assert_eq!(init.stop(), 0);
     }
 }
 
@@ -278,14 +260,12 @@ fn any_program_can_be_restarted_as_a_role() {
             format!("[ -e failed ] || {{ touch failed; exit 7; }}; exec {WITNESS} name=main on=15:0 catch");
         let init = Init::new(&case, place, &["--stop=role", "--", "bash", "-c", &program]);
         let mut init = init.set("BERTH_RESTART", "on-failure").start();
-        init.until_said("main catching");
-        let before = init.until("ready");
+        let before = init.until_ready();
         assert_eq!(before["restarts"], 1);
         init.signal(1);
         until_restarted(&init, &before);
         init.until_said_times("main catching", 2);
-        init.signal(15);
-        assert_eq!(init.end(), 0);
+        assert_eq!(init.stop(), 0);
     }
 }
 

@@ -31,8 +31,7 @@ fn an_init_at_rest_never_wakes() {
     let mut inits = Vec::new();
     for (number, place) in places().into_iter().enumerate() {
         let role = Init::role(&cases[2 * number], place, "mx", "ready on=15:0 catch").start();
-        role.until_said("main catching");
-        role.until("ready");
+        role.until_ready();
         let plain = Init::plain(&cases[2 * number + 1], place, &["on=15:0", "catch"]).start();
         plain.until_said("catching");
         inits.extend([role, plain]);
@@ -42,8 +41,7 @@ fn an_init_at_rest_never_wakes() {
     let after: Vec<_> = inits.iter().map(|init| sleeps(init.pid)).collect();
     assert_eq!(after, before);
     for mut init in inits {
-        init.signal(15);
-        assert_eq!(init.end(), 0);
+        assert_eq!(init.stop(), 0);
     }
 }
 
@@ -52,11 +50,9 @@ fn an_init_is_one_thread() {
     for place in places() {
         let case = Case::new();
         let mut init = Init::role(&case, place, "mx", "ready on=15:0 catch").start();
-        init.until_said("main catching");
-        init.until("ready");
+        init.until_ready();
         assert_eq!(init.pid.status("Threads").as_deref(), Some("1"));
-        init.signal(15);
-        assert_eq!(init.end(), 0);
+        assert_eq!(init.stop(), 0);
     }
 }
 
@@ -66,11 +62,9 @@ fn a_role_that_closes_its_channel_does_not_keep_its_init_awake() {
     let case = Case::new();
     let script = "exec {NODE_CHANNEL_FD}>&-; exec $WITNESS name=main on=15:0 catch";
     let mut init = Init::script(&case, Place::Ordinary, "smtp-bree", script).start();
-    init.until_said("main catching");
-    init.until("ready");
+    init.until_ready();
     let before = at_rest(&init);
     sleep(REST);
     assert_eq!(sleeps(init.pid), before);
-    init.signal(15);
-    assert_eq!(init.end(), 0);
+    assert_eq!(init.stop(), 0);
 }

@@ -208,6 +208,12 @@ impl Running<'_> {
         wait_until(&format!("the state {state}"), || self.status().filter(|status| status["state"] == state))
     }
 
+    /// Waits until the role is ready and its witness, called main, catches signals; gives the status then.
+    pub fn until_ready(&self) -> Value {
+        self.until_said("main catching");
+        self.until("ready")
+    }
+
     /// The main process: the one witness called main.
     pub fn main(&self) -> Process {
         self.case.process("witness", "name=main")
@@ -222,6 +228,12 @@ impl Running<'_> {
         let child = &mut self.child;
         let status = wait_until("berth-init has ended", || child.try_wait().unwrap());
         status.code().unwrap_or_else(|| -status.signal().unwrap())
+    }
+
+    /// Has it stopped as an engine does, by TERM, and gives its exit code.
+    pub fn stop(&mut self) -> i32 {
+        self.signal(15);
+        self.end()
     }
 }
 

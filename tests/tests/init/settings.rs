@@ -155,6 +155,20 @@ fn explain_says_what_would_run_and_where_each_setting_comes_from() {
     assert!(!shows_a_secret(&output));
 }
 
+/// One wrong setting made explain say of every store that its setting does not say where it is.
+#[test]
+fn explain_says_what_is_wrong_with_one_need_and_where_the_others_are() {
+    let case = Case::new();
+    let init = about(&case, &["explain", "mx"]).set("MONGO_URI", "http://mongo");
+    let output = init.set("BREE_REDIS_HOST", "redis").output();
+    let said = stdout(&output);
+    assert!(
+        said.contains("document store: MONGO_URI cannot be used: it does not begin with mongodb://"),
+        "{said}"
+    );
+    assert!(said.contains("key-value store: redis:6379"), "{said}");
+}
+
 #[test]
 fn a_mistyped_role_is_corrected_by_check_and_explain_too() {
     let case = Case::new();
@@ -194,6 +208,47 @@ fn a_setting_may_be_in_a_file_of_its_own() {
     }
 }
 
+/// The schema of a published image lacks SRS_SECRET, and that of an older one whole roles: their secrets came in files, and
+/// were not handed over.
+#[test]
+fn a_secret_may_be_in_a_file_of_its_own_though_the_schema_lacks_it() {
+    let case = Case::new();
+    case.write("app/.env.schema", "WEB_HOST=\n");
+    case.write("secret", "value\n");
+    let script = "echo \"$SRS_SECRET|$CARDDAV_REDIS_PASSWORD|${SRS_SECRET_FILE-none}\"; exit 6";
+    let init = Init::script(&case, Place::Ordinary, "mx", script).set("WEB_HOST", "a.test");
+    let init = init.set("SRS_SECRET_FILE", case.path("secret"));
+    let output = init.set("CARDDAV_REDIS_PASSWORD_FILE", case.path("secret")).output();
+    assert_eq!(output.status.code(), Some(6), "{}", stderr(&output));
+    assert_eq!(stdout(&output), "value|value|none\n");
+}
+
+#[test]
+fn what_is_run_beside_a_role_is_handed_the_settings_if_it_asks() {
+    let case = Case::new();
+    case.write("app/.env.schema", "WEB_HOST=\n");
+    case.write("app/mx.js", "");
+    case.write("secret", "value\n");
+    let program = ["--", "/bin/sh", "-c", "echo \"$SRS_SECRET|${SRS_SECRET_FILE-none}\""];
+    let init = |words: &[&str]| {
+        let words = [words, &program].concat();
+        let init = Init::new(&case, Place::Ordinary, &words).set("BERTH_APP_DIR", case.path("app"));
+        init.set("SRS_SECRET_FILE", case.path("secret")).set("WEB_HOST", "a.test")
+    };
+    assert_eq!(stdout(&init(&["--settings"]).output()), "value|none\n");
+    let as_it_is = stdout(&init(&[]).output());
+    assert_eq!(as_it_is, format!("|{}\n", case.path("secret").display()));
+
+    fs_err::remove_file(case.path("secret")).unwrap();
+    let output = init(&["--settings"]).output();
+    assert_eq!((output.status.code(), &*stdout(&output)), (Some(78), ""));
+    assert!(stderr(&output).contains("environment SRS_SECRET_FILE: names "), "{}", stderr(&output));
+
+    let output = init(&["--settings"]).set("BERTH_APP_DIR", case.path("nowhere")).output();
+    assert_eq!(output.status.code(), Some(127), "{}", stderr(&output));
+    assert!(stderr(&output).contains("there is no application in "), "{}", stderr(&output));
+}
+
 #[test]
 fn a_file_of_its_own_is_read_again_at_a_restart() {
     let case = Case::new();
@@ -207,8 +262,7 @@ fn a_file_of_its_own_is_read_again_at_a_restart() {
     case.write("secret", "second\n");
     assert!(init.ask(&["restart"]).status.success());
     init.until_said("second");
-    init.signal(15);
-    init.end();
+    init.stop();
     assert_eq!(init.said(), ["first", "second"]);
 }
 

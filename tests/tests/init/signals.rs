@@ -99,8 +99,7 @@ fn a_role_whose_caller_ignored_or_blocked_term_is_stopped_by_it() {
             let case = Case::new();
             let mut init = Init::role(&case, place, "mx", "ready on=15:0 catch").through(&launcher).start();
             init.until_said("main catching");
-            init.signal(15);
-            assert_eq!(init.end(), 0);
+            assert_eq!(init.stop(), 0);
         }
     }
 }
@@ -171,8 +170,7 @@ fn what_is_no_stop_and_no_restart_goes_to_a_roles_main_process() {
             init.signal(number);
             init.until_said(&format!("main signal {number}"));
         }
-        init.signal(15);
-        assert_eq!(init.end(), 0);
+        assert_eq!(init.stop(), 0);
     }
 }
 
@@ -190,8 +188,7 @@ fn a_signal_reaches_the_main_process_only() {
         let other = case.process("witness", "name=other");
         init.signal(12);
         init.until_said("main signal 12");
-        init.signal(15);
-        assert_eq!(init.end(), 0);
+        assert_eq!(init.stop(), 0);
         if place == Place::Ordinary {
             // As tini does: what is left is left alone.
             assert!(other.lives());

@@ -186,8 +186,7 @@ const STATES: &[State] = &[
             (init.logged("starts again after a pause").len() == 3).then_some(())
         });
         let answers = both(case, &init);
-        init.signal(15);
-        assert_eq!(init.end(), 143);
+        assert_eq!(init.stop(), 143);
         answers
     }),
     ("a program after `--`", |case| {
@@ -207,8 +206,7 @@ const STATES: &[State] = &[
 fn ready<'a>(case: &'a Case, role: &str, settings: &[(&str, &str)]) -> Running<'a> {
     let init = Init::role(case, Place::Ordinary, role, "ready on=15:0 catch");
     let init = settings.iter().fold(init, |init, (key, value)| init.set(key, value)).start();
-    init.until_said("main catching");
-    init.until("ready");
+    init.until_ready();
     init
 }
 
@@ -216,8 +214,7 @@ fn ready<'a>(case: &'a Case, role: &str, settings: &[(&str, &str)]) -> Running<'
 fn gated<'a>(case: &'a Case, own: &Door) -> Running<'a> {
     let init = Init::role(case, Place::Ordinary, "sqlite", "ready on=15:0:go catch");
     let init = init.set("SQLITE_PORT", own.port()).start();
-    init.until_said("main catching");
-    init.until("ready");
+    init.until_ready();
     init
 }
 
@@ -256,8 +253,7 @@ fn while_waiting(case: &Case, mut init: Running, why: &str) -> Answers {
         waits_for.contains(why).then_some(())
     });
     let answers = both(case, &init);
-    init.signal(15);
-    assert_eq!(init.end(), 143);
+    assert_eq!(init.stop(), 143);
     answers
 }
 
@@ -270,8 +266,7 @@ fn stopped(case: &Case, init: Running) -> Answers {
 }
 
 fn over(mut init: Running, answers: Answers) -> Answers {
-    init.signal(15);
-    assert_eq!(init.end(), 0);
+    assert_eq!(init.stop(), 0);
     answers
 }
 

@@ -7,8 +7,7 @@ const LONG: &str = "600";
 
 fn started(init: Init<'_>) -> Running<'_> {
     let init = init.start();
-    init.until_said("main catching");
-    init.until("ready");
+    init.until_ready();
     init
 }
 
@@ -47,8 +46,7 @@ fn a_second_term_is_not_sent_on_but_shortens_the_grace() {
         let mut init = started(init.set("BERTH_DRAIN", LONG));
         init.signal(15);
         init.until_said("main signal 15");
-        init.signal(15);
-        assert_eq!(init.end(), 137);
+        assert_eq!(init.stop(), 137);
         assert_eq!(init.times("main signal 15"), 1);
     }
 }
@@ -71,8 +69,7 @@ fn what_outlasts_the_grace_gets_kill() {
         let case = Case::new();
         let init = Init::role(&case, place, "mx", "ready catch").set("BERTH_GRACE", "0.5");
         let mut init = started(init.set("BERTH_DRAIN", "0.2"));
-        init.signal(15);
-        assert_eq!(init.end(), 137);
+        assert_eq!(init.stop(), 137);
         let end = &init.logged("main process ended")[0];
         assert_eq!((&end["exit"], &end["normal"]), (&"SIGKILL".into(), &false.into()));
     }
@@ -112,8 +109,7 @@ fn what_main_leaves_behind_gets_kill_at_the_end_of_the_grace() {
         let script = with_other("$WITNESS name=other catch", "on=15:0");
         let mut init = started(Init::script(&case, place, "mx", &script).set("BERTH_GRACE", "1"));
         init.until_said("other catching");
-        init.signal(15);
-        assert_eq!(init.end(), 0, "the code is main's");
+        assert_eq!(init.stop(), 0, "the code is main's");
         assert_eq!(init.times("other signal 15"), 1);
         assert!(case.processes().is_empty());
     }
@@ -129,8 +125,7 @@ fn a_daemon_with_a_session_of_its_own_gets_term_and_kill_too() {
         let mut init = started(Init::script(&case, place, "mx", &script).set("BERTH_GRACE", "1"));
         init.until_said("polite catching");
         init.until_said("deaf catching");
-        init.signal(15);
-        assert_eq!(init.end(), 0);
+        assert_eq!(init.stop(), 0);
         assert_eq!((init.times("polite signal 15"), init.times("deaf signal 15")), (1, 1));
         assert!(case.processes().is_empty());
     }
@@ -143,8 +138,7 @@ fn leftovers_of_leftovers_get_term_too() {
     let init = Init::script(&case, Place::Ordinary, "mx", &script).set("BERTH_GRACE", LONG);
     let mut init = started(init);
     init.until_said("other catching");
-    init.signal(15);
-    assert_eq!(init.end(), 0);
+    assert_eq!(init.stop(), 0);
     assert_eq!(init.times("other signal 15"), 1);
 }
 
@@ -172,8 +166,7 @@ fn a_stop_is_over_as_soon_as_nothing_is_left() {
         let init = Init::script(&case, place, "mx", &script).set("BERTH_GRACE", LONG);
         let mut init = started(init.set("BERTH_DRAIN", LONG));
         init.until_said("other catching");
-        init.signal(15);
-        assert_eq!(init.end(), 0);
+        assert_eq!(init.stop(), 0);
     }
 }
 
@@ -224,8 +217,7 @@ fn a_stop_waits_for_its_delay_and_is_not_ready_meanwhile() {
     init.until("draining");
     assert_eq!(init.times("main signal 15"), 0);
     // A second TERM shortens the delay too.
-    init.signal(15);
-    assert_eq!(init.end(), 0);
+    assert_eq!(init.stop(), 0);
     assert_eq!(init.times("main signal 15"), 1);
 }
 
@@ -234,8 +226,7 @@ fn after_the_delay_term_is_sent() {
     let case = Case::new();
     let init = Init::role(&case, Place::Ordinary, "mx", "ready on=15:0 catch").set("BERTH_STOP_DELAY", "0.3");
     let mut init = started(init);
-    init.signal(15);
-    assert_eq!(init.end(), 0);
+    assert_eq!(init.stop(), 0);
     assert_eq!(init.times("main signal 15"), 1);
 }
 
@@ -251,8 +242,7 @@ fn a_stopped_main_is_continued_for_its_stop() {
             init.status().filter(|status| status["main"]["stopped"] == true)
         });
         assert_eq!(main.state(), Some('T'), "it is left stopped until a stop");
-        init.signal(15);
-        assert_eq!(init.end(), 0);
+        assert_eq!(init.stop(), 0);
     }
 }
 
@@ -280,8 +270,7 @@ fn a_stopped_and_continued_main_is_told_of() {
         let told = init.logged("main process stopped or continued by a signal");
         assert_eq!(told.last().unwrap()["stopped"], stopped);
     }
-    init.signal(15);
-    assert_eq!(init.end(), 0);
+    assert_eq!(init.stop(), 0);
 }
 
 /// A stopped leftover could not take its TERM; KILL needs no consent.
@@ -292,8 +281,7 @@ fn a_stopped_leftover_does_not_outlast_the_grace() {
     let mut init = started(Init::script(&case, Place::Ordinary, "mx", &script).set("BERTH_GRACE", "1"));
     init.until_said("other catching");
     case.process("witness", "name=other").signal(19).unwrap();
-    init.signal(15);
-    assert_eq!(init.end(), 0);
+    assert_eq!(init.stop(), 0);
 }
 
 #[test]
@@ -341,8 +329,7 @@ fn any_program_can_be_stopped_as_a_role() {
         let mut init = Init::new(&case, place, &words).start();
         init.until_said("main catching");
         init.until_said("other catching");
-        init.signal(15);
-        assert_eq!(init.end(), 137);
+        assert_eq!(init.stop(), 137);
         assert_eq!((init.times("main signal 15"), init.times("other signal 15")), (1, 1));
         assert!(case.processes().is_empty());
     }
@@ -360,8 +347,7 @@ fn where_proc_is_anothers_nobody_is_signalled_by_it_and_the_end_is_reached() {
     // A namespace of its own, and the /proc of the one outside.
     let mut init = started(init.through(&["unshare", "-fp", "--kill-child", "--"]));
     init.until_said("other catching");
-    init.signal(15);
-    assert_eq!(init.end(), 0);
+    assert_eq!(init.stop(), 0);
     assert_eq!(init.times("other signal 15"), 0);
     assert!(!init.logged("leftovers cannot be found").is_empty());
 }

@@ -13,8 +13,7 @@ fn the_program_keeps_the_callers_folder_and_init_keeps_none_busy() {
         let folder = |pid: i32| fs_err::read_link(format!("/proc/{pid}/cwd")).unwrap();
         assert_eq!(folder(case.process("witness", "catch").0), case.folder());
         assert_eq!(folder(init.pid.0), std::path::Path::new("/"));
-        init.signal(15);
-        assert_eq!(init.end(), 0);
+        assert_eq!(init.stop(), 0);
     }
 }
 
@@ -25,8 +24,7 @@ fn a_role_runs_in_the_applications_folder() {
     init.until_said("main catching");
     let folder = fs_err::read_link(format!("/proc/{}/cwd", init.main().0)).unwrap();
     assert_eq!(folder, case.path("app"));
-    init.signal(15);
-    init.end();
+    init.stop();
 }
 
 #[test]

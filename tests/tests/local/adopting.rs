@@ -78,7 +78,7 @@ fn ctrl_c_while_it_starts_stops_what_was_started() {
 #[test]
 fn each_init_has_a_session_of_its_own() {
     let service = Service::new();
-    service.done(&["up", "--detach", "--no-prove", "--only", "sqlite"]);
+    service.bring_up_with(&["sqlite"]);
     let init = service.process("sqlite", "init");
     let session = nix::unistd::getsid(Some(nix::unistd::Pid::from_raw(init.0))).unwrap();
     assert_eq!(session.as_raw(), init.0);

@@ -133,7 +133,7 @@ fn the_api_says_who_is_away_and_goes_on_when_they_are_back() {
     assert_eq!(refused.status, 503, "{}", refused.body);
     assert!(refused.header.contains("\r\nretry-after: 5"), "{}", refused.header);
     assert_eq!(api.get("/v1/account").status, 200);
-    service.done(&["up", "--detach", "--no-prove", "--only", "sqlite,api"]);
+    service.bring_up_with(&["sqlite", "api"]);
     assert_eq!(api.get("/v1/mailboxes").status, 200);
     service.down();
 }

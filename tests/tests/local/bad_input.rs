@@ -3,10 +3,9 @@
 use std::io::Write;
 use std::process::Stdio;
 
-use berth_tests::wait_until;
+use berth_tests::{Chance, wait_until};
 use serde_json::json;
 
-use crate::faults::seed;
 use crate::service::{ALL, Ran, Service, have, tell};
 
 const TRIALS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/local/bad_input/try_all.py");
@@ -20,7 +19,7 @@ fn bad_input_by_the_hundred_is_answered_and_harms_nothing() {
     // Nobody is to be locked out by the logins that fail, so the one who reads is another one.
     let (user, reader, bystander) = (service.user("bob"), service.user("reader"), service.user("bystander"));
     let before = service.all_of(&ALL, "main");
-    let seed = seed();
+    let seed = Chance::new().seed();
     tell(&format!("bad input (BERTH_TEST_SEED={seed})"));
     let ports: serde_json::Map<_, _> = ["mx", "smtp", "imap", "pop3", "api", "web", "caldav", "carddav"]
         .into_iter()

@@ -62,7 +62,7 @@ fn every_step_of_the_proof_is_well_and_nothing_of_it_stays() {
 #[test]
 fn a_proof_that_fails_says_where_and_why_and_leaves_no_account() {
     let service = Service::new();
-    service.done(&["up", "--detach", "--no-prove", "--only", "smtp,imap,mx"]);
+    service.bring_up_with(&["smtp", "imap", "mx"]);
     let accounts = service.admin(&["user", "list"]).out;
     let ran = service.run(&["prove", "--json"]);
     assert_eq!(ran.code, Some(1), "{ran:#?}");
@@ -85,7 +85,7 @@ fn a_proof_that_fails_says_where_and_why_and_leaves_no_account() {
 #[test]
 fn the_domain_stays_and_other_ports_move_what_runs() {
     let mut service = Service::new();
-    service.done(&["up", "--detach", "--no-prove", "--only", "imap"]);
+    service.bring_up_with(&["imap"]);
     let before = service.all_of(&["sqlite", "imap"], "init");
     let ran = service.run(&["up", "--detach", "--domain", "elsewhere.test"]);
     assert_eq!(ran.code, Some(64), "{ran:#?}");
@@ -94,7 +94,7 @@ fn the_domain_stays_and_other_ports_move_what_runs() {
 
     let elsewhere = Service::new();
     service.offset = elsewhere.offset;
-    let ran = service.done(&["up", "--detach", "--no-prove", "--only", "imap"]);
+    let ran = service.bring_up_with(&["imap"]);
     assert!(ran.err.contains("imap runs with other settings ("), "{}", ran.err);
     assert!(before.iter().all(|init| !init.lives()));
     assert_eq!(service.role("imap")["ports"][0]["number"], service.port("imap"));
@@ -172,11 +172,11 @@ fn fewer_roles_are_wanted_and_then_all_again() {
     };
     assert_eq!(names(), ["sqlite", "imap"]);
     let before = service.process("imap", "init");
-    service.done(&["up", "--detach", "--no-prove", "--only", "imap,mx"]);
+    service.bring_up_with(&["imap", "mx"]);
     assert_eq!(names(), ["sqlite", "imap", "mx"]);
     assert_eq!(service.process("imap", "init"), before);
     let mx = service.process("mx", "init");
-    service.done(&["up", "--detach", "--no-prove", "--only", "sqlite"]);
+    service.bring_up_with(&["sqlite"]);
     assert!(!before.lives() && !mx.lives());
     assert_eq!(names(), ["sqlite"]);
     service.down();

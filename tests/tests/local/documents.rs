@@ -1,20 +1,17 @@
 //! Accounts and queue in a document store, FerretDB, and news over Redis: all that is there on files is there on these.
 
-use berth_tests::{init, wait_until};
+use berth_tests::{Chance, wait_until};
 use nix::libc::SIGKILL;
 
-use crate::faults::{seed, shuffle};
 use crate::load::{Load, Mails};
-use crate::service::{ROLES, Ran, Service, tell};
+use crate::service::{ROLES, Service, tell};
 use crate::stores;
 
 #[test]
 fn the_proof_passes_on_a_document_store_and_nothing_of_it_is_in_a_file() {
     let Some(programs) = stores::programs() else { return };
     let service = Service::new();
-    stores::use_them(&service);
-    let _stores = stores::start(&service, &programs);
-    service.bring_up();
+    let _stores = stores::up(&service, &programs);
     let proof = service.done(&["prove"]);
     tell(&format!("on FerretDB and Redis:\n{}", proof.out));
     for name in ["accounts.sqlite", "queue.sqlite"] {
@@ -27,14 +24,12 @@ fn the_proof_passes_on_a_document_store_and_nothing_of_it_is_in_a_file() {
 fn every_mail_that_was_answered_250_is_there_whichever_store_or_role_is_killed() {
     let Some(programs) = stores::programs() else { return };
     let service = Service::new();
-    stores::use_them(&service);
-    let mut stores = stores::start(&service, &programs);
-    service.bring_up();
+    let mut stores = stores::up(&service, &programs);
     let load = Load::start(&service, Mails { threads: 2, size: 4000, pause: 0.02 });
     let mut victims = [&["FerretDB", "FerretDB", "FerretDB", "Redis", "Redis"], &ROLES[..]].concat();
-    let seed = seed();
-    shuffle(&mut victims, seed);
-    tell(&format!("killed in turn: {} (BERTH_TEST_SEED={seed})", victims.join(", ")));
+    let mut chance = Chance::new();
+    chance.shuffle(&mut victims);
+    tell(&format!("killed in turn: {} (BERTH_TEST_SEED={})", victims.join(", "), chance.seed()));
     for victim in victims {
         load.goes_on(5);
         match victim {
@@ -59,9 +54,7 @@ fn every_mail_that_was_answered_250_is_there_whichever_store_or_role_is_killed()
 fn while_the_document_store_is_away_mails_are_put_off_and_health_says_why() {
     let Some(programs) = stores::programs() else { return };
     let service = Service::new();
-    stores::use_them(&service);
-    let mut stores = stores::start(&service, &programs);
-    service.bring_up();
+    let mut stores = stores::up(&service, &programs);
     let load = Load::start(&service, Mails { threads: 1, size: 4000, pause: 0.1 });
     load.goes_on(5);
     let mains = service.all("main");
@@ -71,9 +64,7 @@ fn while_the_document_store_is_away_mails_are_put_off_and_health_says_why() {
         assert!(["451", "454"].contains(&code.as_str()), "{door}: {code}");
     }
     for role in ROLES {
-        let mut health = service.case.command(init());
-        health.arg("health").env("BERTH_CONTROL", service.state(&format!("run/{role}.sock")));
-        let said = Ran::of(&health.output().unwrap());
+        let said = service.ask(role, &["health"]);
         assert_eq!(said.code, Some(1), "{role}: {said:#?}");
         assert!(said.out.contains("needs MONGO_URI"), "{role}: {said:#?}");
     }

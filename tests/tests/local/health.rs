@@ -7,11 +7,9 @@ use serde_json::Value;
 use crate::service::{ALL, ROLES, Ran, Service};
 use crate::stores;
 
-/// Asks a role's `berth-init`, as a container's engine does; gives whether the answer is yes, and its line.
+/// Whether the answer is yes, and its one line.
 fn ask(service: &Service, role: &str, words: &[&str]) -> (bool, String) {
-    let mut command = service.case.command(berth_tests::init());
-    command.env("BERTH_CONTROL", service.state(&format!("run/{role}.sock"))).args(words);
-    let Ran { code, out, err } = Ran::of(&command.output().unwrap());
+    let Ran { code, out, err } = service.ask(role, words);
     assert!(err.is_empty() && out.lines().count() == 1, "{role}: {out}{err}");
     (code == Some(0), out)
 }
@@ -48,9 +46,7 @@ fn every_role_is_healthy_and_lives_and_its_log_has_no_word_about_being_asked() {
 fn with_real_stores_a_role_is_healthy_only_while_they_answer() {
     let Some(programs) = stores::programs() else { return };
     let service = Service::new();
-    stores::use_them(&service);
-    let mut stores = stores::start(&service, &programs);
-    service.bring_up();
+    let mut stores = stores::up(&service, &programs);
     for role in ROLES {
         let (good, line) = ask(&service, role, &["health"]);
         assert!(

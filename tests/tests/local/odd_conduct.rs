@@ -144,12 +144,8 @@ fn on_engine(fault: &Fault) -> Sight {
         (sight.health, sight.live, sight.stop) = ("-".into(), "-".into(), "-".into());
         return sight;
     }
-    let control = service.state(&format!("run/{}.sock", fault.role));
-    let ask = |words: &[&str]| {
-        let mut health = service.case.command(init());
-        plain(&Ran::of(&health.arg("health").args(words).env("BERTH_CONTROL", &control).output().unwrap()))
-    };
-    (sight.health, sight.live) = (ask(&[]), ask(&["--live"]));
+    let ask = |words: &[&str]| plain(&service.ask(fault.role, words));
+    (sight.health, sight.live) = (ask(&["health"]), ask(&["health", "--live"]));
     service.down();
     sight.stop = ended(&service.log(fault.role));
     sight

@@ -22,7 +22,7 @@ fn both_ways(test: impl Fn(&Service, &User, &str)) {
     for (scheme, more) in [("pop3s", 0), ("pop3", STLS)] {
         let mut service = Service::new();
         service.offset += more;
-        service.done(&["up", "--detach", "--no-prove", "--only", &ROLES.join(",")]);
+        service.bring_up_with(&ROLES);
         let bob = service.user("bob");
         for subject in ["first", "second"] {
             let mail = ["--to", &bob.address, "--h-Subject", subject, "--body", "a line\n.a dot\n"];

@@ -10,9 +10,7 @@ use crate::stores;
 fn while_redis_is_away_both_doors_greet_with_421_and_nothing_is_lost() {
     let Some(programs) = stores::programs() else { return };
     let service = Service::new();
-    stores::use_them(&service);
-    let mut stores = stores::start(&service, &programs);
-    service.bring_up();
+    let mut stores = stores::up(&service, &programs);
     let load = Load::start(&service, Mails { threads: 1, size: 4000, pause: 0.1 });
     load.goes_on(5);
     let mains = service.all("main");

@@ -85,13 +85,18 @@ impl Service {
     /// A service of these roles and what they need.
     pub fn up_with(roles: &[&str]) -> Self {
         let service = Self::new();
-        service.done(&["up", "--detach", "--no-prove", "--only", &roles.join(",")]);
+        service.bring_up_with(roles);
         service
     }
 
     /// Brings it up, or completes what is left of it.
     pub fn bring_up(&self) {
-        self.done(&["up", "--detach", "--no-prove", "--only", &ROLES.join(",")]);
+        self.bring_up_with(&ROLES);
+    }
+
+    /// Brings up these roles and what they need, and takes the others down.
+    pub fn bring_up_with(&self, roles: &[&str]) -> Ran {
+        self.done(&["up", "--detach", "--no-prove", "--only", &roles.join(",")])
     }
 
     /// Takes it down, after which nothing of it may be left.
@@ -149,6 +154,13 @@ impl Service {
     /// `127.0.0.1:PORT` of a role.
     pub fn door(&self, role: &str) -> String {
         format!("127.0.0.1:{}", self.port(role))
+    }
+
+    /// Asks a role's `berth-init`, as a container's engine does.
+    pub fn ask(&self, role: &str, words: &[&str]) -> Ran {
+        let mut command = self.case.command(init());
+        command.env("BERTH_CONTROL", self.state(&format!("run/{role}.sock"))).args(words);
+        Ran::of(&command.output().unwrap())
     }
 
     /// What `berth status --json` says, whether all is well or not.

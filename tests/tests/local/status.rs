@@ -65,7 +65,7 @@ impl Watched {
 #[test]
 fn a_terminal_is_drawn_in_place_and_given_back_as_it_was() {
     let service = Service::new();
-    service.done(&["up", "--detach", "--no-prove", "--only", "sqlite"]);
+    service.bring_up_with(&["sqlite"]);
     let mut watched = Watched::start(&service, "xterm");
     watched.shows("sqlite");
     service.done(&["restart", "sqlite"]);
@@ -87,7 +87,7 @@ fn a_terminal_is_drawn_in_place_and_given_back_as_it_was() {
 #[test]
 fn where_nothing_can_be_drawn_a_line_is_written_only_for_what_changes() {
     let service = Service::new();
-    service.done(&["up", "--detach", "--no-prove", "--only", "sqlite"]);
+    service.bring_up_with(&["sqlite"]);
     let seen = File::create(service.case.path("seen")).unwrap();
     let mut child = service.berth(&["status", "--watch"]).stdout(seen).spawn().unwrap();
     wait_until("the table is written", || service.case.read("seen").contains("sqlite").then_some(()));

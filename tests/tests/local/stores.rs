@@ -84,8 +84,16 @@ pub fn programs() -> Option<PathBuf> {
     servers.filter(|_| have(&["redis-server", "python3"]))
 }
 
+/// Brings up the service on stores of its own.
+pub fn up<'a>(service: &'a Service, programs: &'a Path) -> Stores<'a> {
+    use_them(service);
+    let stores = start(service, programs);
+    service.bring_up();
+    stores
+}
+
 /// Has the service use the stores which [`start`] starts for it.
-pub fn use_them(service: &Service) {
+fn use_them(service: &Service) {
     let address = documents(service);
     let uri = |name| {
         format!("mongodb://postbox:{PASSWORD}@{address}/{name}?authSource=admin&directConnection=true")
@@ -101,7 +109,7 @@ pub fn use_them(service: &Service) {
 }
 
 /// Starts them at ports that nobody else has while the service has its own.
-pub fn start<'a>(service: &'a Service, programs: &'a Path) -> Stores<'a> {
+fn start<'a>(service: &'a Service, programs: &'a Path) -> Stores<'a> {
     let case = &service.case;
     let data = case.path("documents");
     let copied = case.command("cp").arg("-a").arg(programs.join("data")).arg(&data).status().unwrap();

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, sleep};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use fs_err as fs;
@@ -37,15 +37,30 @@ const START: Duration = Duration::from_mins(1);
 /// Containers have 10 seconds to stop unless they ask for more, the engine itself 15.
 const STOP: Duration = Duration::from_secs(90);
 
-/// The lock of this process as a user. The thread that awaits signals must find it too.
-static HELD: Mutex<Option<File>> = Mutex::new(None);
+/// Else it may have three quarters of the disk.
+const BUILD_CACHE: &str = "5GB";
+
+/// The locks of this process as a user, one for each use. The thread that awaits signals must find them too.
+static HELD: Mutex<Vec<File>> = Mutex::new(Vec::new());
 
 /// While it lives, the engine does.
-pub struct Use(());
+pub struct Use {
+    is_over: bool,
+}
+
+impl Use {
+    /// Ends it: the engine stops, if nobody else uses it.
+    pub fn leave(mut self) -> Result<()> {
+        self.is_over = true;
+        let_go(1)
+    }
+}
 
 impl Drop for Use {
     fn drop(&mut self) {
-        if let Err(error) = let_go() {
+        if !self.is_over
+            && let Err(error) = let_go(1)
+        {
             eprintln!("error: cannot stop the Docker engine: {error:#}");
         }
     }
@@ -53,6 +68,8 @@ impl Drop for Use {
 
 /// Uses the engine, which is started if it does not run, with the programs that `install` gives.
 pub fn enter(install: impl FnOnce() -> Result<PathBuf>) -> Result<Use> {
+    // In this order, as those who leave.
+    let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
     let _lock = lock()?;
     if !runs() {
         let folder = install()?;
@@ -64,9 +81,11 @@ pub fn enter(install: impl FnOnce() -> Result<PathBuf>) -> Result<Use> {
     }
     let users = create("users")?;
     users.lock_shared().context("cannot lock")?;
-    *HELD.lock().unwrap_or_else(PoisonError::into_inner) = Some(users);
-    stop_on_signals()?;
-    Ok(Use(()))
+    if held.is_empty() {
+        stop_on_signals()?;
+    }
+    held.push(users);
+    Ok(Use { is_over: false })
 }
 
 /// Whether it is there and answers.
@@ -87,6 +106,10 @@ pub fn keep() -> Result<()> {
 
 /// Stops it although it was to be kept, and clears up what a killed one left.
 pub fn stop() -> Result<()> {
+    if !Path::new(FOLDER).exists() {
+        say("no Docker engine was started here");
+        return Ok(());
+    }
     let _lock = lock()?;
     if !is_unused()? {
         bail!("it is in use by another `cargo xtask`");
@@ -124,18 +147,21 @@ fn lock() -> Result<File> {
     }
 }
 
-/// Ends the use by this process: the engine stops, if nobody else uses it.
-pub fn let_go() -> Result<()> {
+/// Ends so many uses by this process: the engine stops, if nobody else uses it.
+fn let_go(uses: usize) -> Result<()> {
     let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(users) = held.take() else { return Ok(()) };
+    if held.is_empty() {
+        return Ok(());
+    }
     let _lock = lock()?;
-    drop(users);
+    let left = held.len().saturating_sub(uses);
+    held.truncate(left);
     if at("kept").exists() {
         say("the Docker engine goes on; `cargo xtask docker --stop` stops it");
     } else if is_unused()? {
         put_away()?;
     } else {
-        say("the Docker engine goes on: another `cargo xtask` uses it");
+        say("the Docker engine goes on: it is used elsewhere");
     }
     Ok(())
 }
@@ -153,7 +179,7 @@ fn stop_on_signals() -> Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot await signals")?;
     thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
-            if let Err(error) = let_go() {
+            if let Err(error) = let_go(usize::MAX) {
                 eprintln!("error: cannot stop the Docker engine: {error:#}");
             }
             let _ = signal_hook::low_level::emulate_default_handler(signal);
@@ -206,10 +232,15 @@ fn start(folder: &Path) -> Result<()> {
         "features": { "containerd-snapshotter": true },
         // The host's own packets are to be forwarded as before.
         "ip-forward-no-drop": true,
+        "builder": { "gc": { "enabled": true, "defaultKeepStorage": BUILD_CACHE } },
         "log-level": "warn",
     });
     fs::write(at("daemon.json"), format!("{configuration:#}\n"))?;
-    environment.push((MARK, FOLDER.into()));
+    // Of this start alone: what was started elsewhere under the same folder is not to be taken for it.
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let mark = format!("{}-{}", std::process::id(), since.as_nanos());
+    fs::write(at("mark"), &mark)?;
+    environment.push((MARK, mark.into()));
     let log = fs::File::create(folder.join("log"))?.into_parts().0;
     let mut daemon: Command = program("setsid");
     daemon.args(["unshare", "--mount", "--propagation", "slave", "dockerd", "--config-file"]);
@@ -247,9 +278,10 @@ fn clear_up() -> Result<()> {
     }
     if let Some(folder) = folder() {
         let data = folder.join("data");
-        leftovers::end(FOLDER, &data)?;
+        let mark = fs::read_to_string(at("mark")).unwrap_or_default();
+        leftovers::end(&mark, &data)?;
         if at("before").exists() {
-            let others = if leftovers::another_engine(FOLDER) { Others::AnEngine } else { Others::None };
+            let others = if leftovers::another_engine() { Others::AnEngine } else { Others::None };
             let environment = install::environment(&folder)?;
             Host { notes: &at("before"), data: &data, environment: &environment }.undo(others)?;
         }

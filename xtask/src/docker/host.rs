@@ -126,11 +126,11 @@ impl Host<'_> {
     }
 }
 
+/// The names of network links. /sys may be that of another network namespace, /proc never is.
 fn links() -> Vec<String> {
-    let entries = fs::read_dir("/sys/class/net").into_iter().flatten().flatten();
-    let mut links: Vec<_> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    links.sort();
-    links
+    let table = fs::read_to_string("/proc/net/dev").unwrap_or_default();
+    let named = table.lines().filter_map(|line| Some(line.split_once(':')?.0.trim().to_owned()));
+    named.collect()
 }
 
 /// Folders with fixed names: of plugins, of shims' sockets, and of control groups in every hierarchy.

@@ -42,14 +42,14 @@ pub fn end(mark: &str, data: &Path) -> Result<()> {
     }
 }
 
-/// Whether a Docker engine without this mark uses the same network, whoever started it. Those in containers do not.
-pub fn another_engine(mark: &str) -> bool {
+/// Whether a Docker engine uses this network, now that ours has ended. Those in containers do not.
+pub fn another_engine() -> bool {
     let network = |process: &str| fs::read_link(format!("/proc/{process}/ns/net")).ok();
     let ours = network("self");
     everyone().any(|process| {
         process.file("comm").is_some_and(|name| name.trim() == "dockerd")
+            && process.lives()
             && network(&process.0.to_string()) == ours
-            && !process.is_marked(mark)
     })
 }
 

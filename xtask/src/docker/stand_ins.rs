@@ -54,8 +54,8 @@ struct Recipe {
     from: Option<(&'static str, &'static str)>,
     /// For the label.
     made_from: &'static str,
-    /// Files that count as inputs, beside those of its own folder.
-    inputs: &'static [&'static str],
+    /// What counts as an input, beside the files of its own folder and what it is built upon.
+    inputs: fn() -> String,
 }
 
 const RECIPES: [Recipe; 6] = [
@@ -63,22 +63,32 @@ const RECIPES: [Recipe; 6] = [
         name: "node",
         from: Some(("debian", "DEBIAN")),
         made_from: "Debian packages, and Node and npm from the npm registry",
-        inputs: &["xtask/tools/package-lock.json"],
+        inputs: node_and_npm,
     },
     Recipe {
         name: "builder",
         from: Some(("node", "NODE")),
         made_from: "Debian packages, and Node and npm from the npm registry",
-        inputs: &[],
+        inputs: String::new,
     },
-    Recipe { name: "nginx", from: Some(("debian", "DEBIAN")), made_from: "Debian packages", inputs: &[] },
-    Recipe { name: "redis", from: Some(("debian", "DEBIAN")), made_from: "Debian packages", inputs: &[] },
-    Recipe { name: "ferretdb", from: None, made_from: "its Go module", inputs: &[servers::STAMP] },
+    Recipe {
+        name: "nginx",
+        from: Some(("debian", "DEBIAN")),
+        made_from: "Debian packages",
+        inputs: String::new,
+    },
+    Recipe {
+        name: "redis",
+        from: Some(("debian", "DEBIAN")),
+        made_from: "Debian packages",
+        inputs: String::new,
+    },
+    Recipe { name: "ferretdb", from: None, made_from: "its Go module", inputs: servers::made_by },
     Recipe {
         name: "postgres-documentdb",
         from: None,
         made_from: "Debian packages of sid",
-        inputs: &[servers::STAMP],
+        inputs: servers::made_by,
     },
 ];
 
@@ -88,8 +98,14 @@ const CHAINS: [&[&str]; 3] =
 
 /// Makes those of these that can be made, and says of each what came of it.
 pub fn build(docker: &Docker, all: &[Base], wanted: &[&Base]) -> Result<Vec<(String, Found)>> {
-    if !debian::is_ours() || debian::codename().is_none() {
-        let why = "its registry cannot be reached, and stand-ins are made only as root on Debian";
+    let unable = if !debian::is_ours() || debian::codename().is_none() {
+        Some("its registry cannot be reached, and stand-ins are made only as root on Debian")
+    } else if ask(program("mmdebstrap").arg("--version")).is_none() {
+        Some("its registry cannot be reached, and a stand-in needs mmdebstrap: apt-get install mmdebstrap")
+    } else {
+        None
+    };
+    if let Some(why) = unable {
         return Ok(wanted.iter().map(|base| (base.name.clone(), Found::Missing(why.to_owned()))).collect());
     }
     let chain = |names: &'static [&'static str]| {
@@ -115,6 +131,8 @@ pub fn build(docker: &Docker, all: &[Base], wanted: &[&Base]) -> Result<Vec<(Str
                 done.push((base.name.clone(), Found::Missing(why.to_owned())));
             }
         }
+        // Those that had these names before.
+        docker.ask(["image", "prune", "--force", "--filter", &format!("label={LABEL}")]);
         Ok(done)
     })
 }
@@ -126,22 +144,22 @@ pub fn inputs(name: &str) -> Result<Option<String>> {
         (SUITE, "minbase, usr-is-merged", LEFT_OUT).hash(&mut hasher);
     } else {
         let Some(recipe) = recipe(name) else { return Ok(None) };
-        let mut files: Vec<PathBuf> = recipe.inputs.iter().map(PathBuf::from).collect();
-        for entry in fs::read_dir(Path::new(FOLDER).join(name))? {
-            files.push(entry?.path());
-        }
+        (recipe.inputs)().hash(&mut hasher);
+        let entries = fs::read_dir(Path::new(FOLDER).join(name))?;
+        let mut files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
         files.sort();
-        if name == "node" {
-            NPM.hash(&mut hasher);
-        }
-        for file in files.iter().filter(|file| file.exists()) {
-            (file, fs::read(file)?).hash(&mut hasher);
+        for file in files {
+            (fs::read(&file)?, file).hash(&mut hasher);
         }
         if let Some((from, _)) = recipe.from {
             inputs(from)?.hash(&mut hasher);
         }
     }
     Ok(Some(format!("{:016x}", hasher.finish())))
+}
+
+fn node_and_npm() -> String {
+    format!("{}{}", include_str!("../../tools/package-lock.json"), NPM.1)
 }
 
 fn recipe(name: &str) -> Option<&'static Recipe> {

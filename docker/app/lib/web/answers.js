@@ -1,5 +1,6 @@
 // The answers that are no page of the mail: what went wrong, and files.
 import { html } from 'hono/html';
+import { fileHeaders } from '../file-headers.js';
 import { log } from '../log.js';
 import { TooMany } from '../login.js';
 import { Fixed, Invalid, NotFound, TooBig, WrongPassword } from '../person-errors.js';
@@ -63,14 +64,7 @@ export function fixed(context, type, content) {
 // As a file, whatever it says that it is: nothing in it is shown, or run, as a page of this site.
 export function file(context, name, type, content) {
   return context.body(content, 200, {
-    'Content-Type': /^[\w.+-]+\/[\w.+-]+$/.test(type) ? type : 'application/octet-stream',
-    'Content-Disposition': `attachment; filename*=UTF-8''${attributeChars(name)}`,
+    ...fileHeaders(name, type),
     'Content-Security-Policy': "default-src 'none'; sandbox",
   });
-}
-
-// RFC 8187 3.2.1
-function attributeChars(name) {
-  const escape = (mark) => `%${mark.charCodeAt(0).toString(16)}`;
-  return encodeURIComponent(name.toWellFormed()).replace(/['()*]/g, escape);
 }

@@ -1,10 +1,10 @@
 // The pages of the role `web`: what each address answers, and what all answers have in common.
-import { getConnInfo } from '@hono/node-server/conninfo';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { csrf } from 'hono/csrf';
 import { HTTPException } from 'hono/http-exception';
 import { secureHeaders } from 'hono/secure-headers';
+import { client } from '../client.js';
 import { TooMany } from '../login.js';
 import { NotFound, WrongPassword } from '../person-errors.js';
 import { bytes } from '../settings.js';
@@ -189,7 +189,6 @@ async function signedIn(people, context) {
   return person;
 }
 
-const client = (context) => getConnInfo(context).remote.address;
 const place = (context) => [context.req.param('folder'), Number(context.req.param('uid'))];
 
 // Where to go on after signing in, said by the page that was asked for,

@@ -1,0 +1,33 @@
+//! How long things may take with a role: its own times, unless BERTH_* says otherwise.
+
+use std::time::Duration;
+
+use berth_role::Role;
+
+use crate::own::{Own, Seconds};
+
+/// A need that does not answer for this long is not coming: an operator has to look.
+const NEED_WITHIN: Duration = Duration::from_mins(5);
+
+/// The times of a role, as they count here.
+pub struct RoleTimes {
+    pub need_within: Duration,
+    pub ready_within: Duration,
+    /// From the moment it is no longer ready until its TERM.
+    pub stop_delay: Duration,
+    pub drain: Duration,
+    pub grace: Duration,
+}
+
+impl RoleTimes {
+    pub fn of(role: &Role, own: &Own) -> Self {
+        let or = |own: Option<Seconds>, role: Duration| own.map_or(role, |own| own.0);
+        Self {
+            need_within: or(own.need_within, NEED_WITHIN),
+            ready_within: or(own.ready_within, role.ready_within),
+            stop_delay: or(own.stop_delay, Duration::ZERO),
+            drain: or(own.drain, role.stop.drain),
+            grace: or(own.grace, role.stop.grace),
+        }
+    }
+}

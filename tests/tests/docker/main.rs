@@ -1,0 +1,11 @@
+//! Containers, seen from outside: what a Docker engine does with our images, and the service under Compose. One file
+//! per behaviour.
+//!
+//! `cargo xtask test docker` finds or starts an engine and gets the base images. By hand:
+//! `eval "$(cargo xtask docker)"`, then `cargo test -p berth-tests --test docker NAME`.
+
+#![allow(clippy::unwrap_used)] // A panic is how a test fails.
+
+mod base_images;
+mod engine;
+mod rig;

@@ -1,0 +1,135 @@
+//! The environment that Compose gives to roles: `check` finds nothing wrong with it, and every secret comes from its file.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use berth_render::compose::{Made, SECRETS, files};
+use berth_tests::{Case, application, node, skip};
+use serde_json::Value;
+
+use crate::running::{Init, Place, stdout};
+
+const DOMAIN: &str = "example.test";
+
+/// A certificate with its key, as a role reads them at its start.
+fn certificates(case: &Case) {
+    fs_err::create_dir_all(case.path("certificates")).unwrap();
+    let new = "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=example.test -out certificates/fullchain.pem -keyout";
+    let openssl = |words: &str| {
+        assert!(case.command("openssl").args(words.split(' ')).output().unwrap().status.success(), "{words}");
+    };
+    openssl(&format!("{new} certificates/privkey.pem"));
+    openssl("genrsa -out certificates/dkim.pem 2048");
+    fs_err::copy(case.path("certificates/fullchain.pem"), case.path("certificates/chain.pem")).unwrap();
+}
+
+/// The secrets, made as their table says.
+fn secrets(case: &Case) {
+    for secret in SECRETS {
+        let hexadecimal = |count: &usize| "0123456789abcdef".repeat(*count / 16 + 1)[..count - 1].to_owned();
+        let value = match &secret.made {
+            Made::Letters(count) | Made::Hexadecimal(count) => format!("b{}", hexadecimal(count)),
+            Made::List(count) => format!("b{},", hexadecimal(count)),
+            Made::Documents(database) => {
+                format!("mongodb://berth:password@mongodb.invalid:27017/{database}?authSource=admin")
+            }
+            Made::PostgreSql => "postgres://berth:password@postgresql:5432/postgres".to_owned(),
+        };
+        case.write(format!("secrets/{}", secret.name), &format!("{value}\n"));
+    }
+}
+
+/// `KEY: value` lines, with what `${…}` stands for, and the container's folders in the case's.
+fn pairs<'a>(case: &Case, lines: impl Iterator<Item = &'a str>) -> BTreeMap<String, String> {
+    let folder = |inside: &str| case.path(inside).display().to_string();
+    let lines = lines.map(str::trim).filter(|line| !line.starts_with('#'));
+    let pairs = lines.filter_map(|line| line.split_once(": "));
+    pairs
+        .map(|(key, value)| {
+            let value =
+                value.replace(":?is the mail domain, to be set in .env", "").replace("${DOMAIN}", DOMAIN);
+            let value = match value.strip_prefix("${").and_then(|value| value.strip_suffix('}')) {
+                Some(variable) => variable.split_once(":-").unwrap().1.to_owned(),
+                None => value,
+            };
+            let value = value.trim_matches('"').replace("/run/secrets", &folder("secrets"));
+            (key.to_owned(), value.replace("/certificates", &folder("certificates")))
+        })
+        .collect()
+}
+
+/// What Compose gives to a role, by `compose.yaml` and by what `sample.yaml` adds.
+fn environment(case: &Case, role: &str) -> BTreeMap<String, String> {
+    let files = files();
+    let text = |path: &str| &*files.iter().find(|file| file.path == path).unwrap().text;
+    let block = |text: &str, begin: &str| -> Vec<String> {
+        let lines = text.lines().skip_while(|line| *line != begin).skip(1);
+        lines.take_while(|line| line.starts_with(' ')).map(str::to_owned).collect()
+    };
+    let base = text("compose/compose.yaml");
+    let service = block(base, &format!("  {role}:"));
+    let own = service.iter().skip_while(|line| !line.starts_with("    environment:")).skip(1);
+    let own = own.take_while(|line| line.starts_with("      "));
+    let mut all = pairs(case, block(base, "x-settings: &settings").iter().map(|line| &**line));
+    all.extend(pairs(case, own.map(|line| &**line)));
+    all.extend(pairs(
+        case,
+        block(text("compose/sample.yaml"), "x-sample: &sample").iter().map(|line| &**line),
+    ));
+    all
+}
+
+/// A role of the sample application, asked about under what Compose gives it.
+fn about(case: &Case, role: &str, words: &[&str], node: &Path) -> Value {
+    let init =
+        Init::new(case, Place::Ordinary, words).set("BERTH_APP_DIR", application()).set("BERTH_NODE", node);
+    let init = environment(case, role).into_iter().fold(init, |init, (key, value)| init.set(&key, value));
+    let output = init.output();
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stdout(&output)))
+}
+
+#[test]
+fn no_role_finds_anything_wrong_with_what_compose_gives_it() {
+    let Some(node) = node() else { return skip("there is no Node") };
+    let case = Case::new();
+    certificates(&case);
+    secrets(&case);
+    let mut asked = 0;
+    for role in berth_catalogue::names() {
+        let verdict = about(&case, role, &["check", role, "--json"], &node);
+        assert_eq!(verdict["good"], true, "{role}: {verdict:#}");
+        // The stores are not here, which `check` calls odd.
+        let odd = verdict["findings"].as_array().unwrap().iter();
+        let odd = odd.filter(|finding| !finding["message"].as_str().unwrap().contains("mongodb.invalid"));
+        let odd: Vec<_> =
+            odd.filter(|finding| !finding["message"].as_str().unwrap().contains("redis:6379")).collect();
+        assert!(odd.is_empty(), "{role}: {odd:#?}");
+        asked += 1;
+    }
+    assert_eq!(asked, 12);
+}
+
+#[test]
+fn every_secret_that_compose_mounts_is_handed_over_from_its_file() {
+    let Some(node) = node() else { return skip("there is no Node") };
+    let case = Case::new();
+    certificates(&case);
+    secrets(&case);
+    for role in berth_catalogue::names() {
+        let files = environment(&case, role).into_iter().filter(|(_, value)| value.contains("/secrets/"));
+        let keys: Vec<String> = files.map(|(key, _)| key.strip_suffix("_FILE").unwrap().to_owned()).collect();
+        assert!(keys.len() >= 17, "{role}: {keys:?}");
+        let program = "const given = process.argv.slice(1).map((key) => [key, process.env[key] ?? '', `${key}_FILE` in process.env]);\
+                       console.log(JSON.stringify(given))";
+        let mut words = vec!["--settings", "--", node.to_str().unwrap(), "-e", program];
+        words.extend(keys.iter().map(|key| &**key));
+        let given = about(&case, role, &words, &node);
+        for (key, given) in keys.iter().zip(given.as_array().unwrap()) {
+            assert_eq!(given[0], **key);
+            assert!(
+                given[1].as_str().is_some_and(|value| value.len() > 10) && given[2] == false,
+                "{role}: {given}"
+            );
+        }
+    }
+}
