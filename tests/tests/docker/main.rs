@@ -8,4 +8,8 @@
 
 mod base_images;
 mod engine;
+mod image;
+mod image_building;
+mod image_check;
+mod image_derived;
 mod rig;

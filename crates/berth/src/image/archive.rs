@@ -52,8 +52,8 @@ pub fn read(archive: impl Read, architecture: Option<&str>) -> anyhow::Result<Im
     let mut documents = BTreeMap::new();
     let mut layers = BTreeMap::new();
     let mut archive = tar::Archive::new(archive);
-    for entry in archive.entries().context("this is no tar archive")? {
-        let mut entry = entry.context("the archive is cut short")?;
+    for entry in archive.entries()? {
+        let mut entry = entry.context("this is no tar archive, or not all of one")?;
         if !entry.header().entry_type().is_file() {
             continue;
         }
