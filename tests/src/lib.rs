@@ -19,12 +19,14 @@ mod case;
 mod chance;
 mod process;
 mod programs;
+mod terminal;
 mod wait;
 
 pub use case::Case;
 pub use chance::Chance;
 pub use process::Process;
-pub use programs::{application, berth, clients, init, node, servers};
+pub use programs::{application, berth, clients, init, node, root, servers, xtask};
+pub use terminal::terminal;
 pub use wait::{DEADLINE, wait_until, wait_until_within};
 
 /// Says that a test, or a part of it, was not run. Where `CI` is set that is a failure, so that nothing goes

@@ -8,8 +8,8 @@ use clap::ValueEnum;
 use crate::docker::{self, Docker, Ensured};
 use crate::outcome::{Outcome, Outcomes};
 use crate::programs::{self, Packages, Programs};
-use crate::run::{ask, cargo, program, relay, run as run_program};
-use crate::{check, debian, servers, tools};
+use crate::run::{ask, cargo, program, relay};
+use crate::{build_image, check, debian, servers, tools};
 
 /// What can be asked for by name.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -135,6 +135,7 @@ fn on_docker(outcomes: &mut Outcomes) {
     outcomes.step("base images", "cargo xtask bases", || {
         docker::bases(&docker).map(|bases| Outcome::Ok(bases.told()))
     });
+    outcomes.step("images", "cargo xtask build-image", || build_image::for_tests(&docker));
     outcomes.step("docker", "cargo xtask test docker", || black_box("docker", Some(&docker)));
     outcomes.step("docker engine put away", "cargo xtask docker --stop", || {
         docker.leave().map(|()| Outcome::Ok(String::new()))
@@ -148,6 +149,7 @@ fn black_box(suite: &str, docker: Option<&Docker>) -> Result<Outcome> {
     test.args(["test", "--package", "berth-tests", "--locked", "--test", suite]);
     test.env("BERTH_TEST_BERTH", berth).env("BERTH_TEST_INIT", init);
     test.env("BERTH_TEST_NODE", node).env("BERTH_TEST_APP", app);
+    test.env("BERTH_TEST_XTASK", std::env::current_exe()?);
     test.envs(docker.into_iter().flat_map(Docker::environment));
     if suite == "init" {
         // Its tests wait more than they work: a role's grace, a minute of silence.
@@ -213,13 +215,7 @@ fn install_clients() -> Result<Outcome> {
             missing.join(" ")
         )));
     }
-    // A mirror may lag behind the date in its own index; nothing here is newer than a release.
-    let lag = "Acquire::Check-Valid-Until=false";
-    let mut update = program("apt-get");
-    run_program("update Debian's package lists", update.args(["-q", "-o", lag, "update"]))?;
-    let mut install = program("apt-get");
-    install.env("DEBIAN_FRONTEND", "noninteractive").args(["-q", "-o", lag, "install", "-y"]);
-    run_program("install clients", install.arg("--no-install-recommends").args(&missing))?;
+    debian::install("install clients", &missing)?;
     Ok(Outcome::Ok(format!("installed {}", missing.join(" "))))
 }
 

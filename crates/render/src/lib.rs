@@ -14,6 +14,7 @@
 use berth_catalogue::ROLES;
 
 pub mod compose;
+pub mod dockerfile;
 mod roles;
 mod settings;
 
@@ -41,5 +42,6 @@ pub fn generated() -> Vec<Generated> {
     ];
     files.extend(compose::files());
     files.push(compose::page());
+    files.extend(dockerfile::dockerfiles());
     files
 }

@@ -1,5 +1,6 @@
 //! What one test owns in the engine: whatever carries its label, and what it named.
 
+use std::ffi::OsStr;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -51,16 +52,28 @@ impl Engine {
 
     /// `docker` with these words.
     pub fn docker(&self, words: &[&str]) -> Command {
-        let mut docker = self.case.command("docker");
-        for variable in VARIABLES {
-            docker.envs(std::env::var_os(variable).map(|value| (variable, value)));
-        }
-        docker.args(words).stdin(Stdio::null());
+        let mut docker = self.program("docker");
+        docker.args(words);
         docker
     }
 
+    /// A program that uses the engine.
+    pub fn program(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = self.case.command(program);
+        for variable in VARIABLES {
+            command.envs(std::env::var_os(variable).map(|value| (variable, value)));
+        }
+        command.stdin(Stdio::null());
+        command
+    }
+
     pub fn run(&self, words: &[&str]) -> Ran {
-        let output = self.docker(words).output();
+        Self::ran(&mut self.docker(words))
+    }
+
+    /// Runs a command to its end.
+    pub fn ran(command: &mut Command) -> Ran {
+        let output = command.output();
         let Ok(output) = output else {
             return Ran { code: None, out: String::new(), err: format!("{output:?}") };
         };

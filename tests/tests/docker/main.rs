@@ -10,4 +10,8 @@ mod base_images;
 mod compose_files;
 mod engine;
 mod front;
+mod image;
+mod image_building;
+mod image_check;
+mod image_derived;
 mod rig;
