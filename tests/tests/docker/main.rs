@@ -8,6 +8,7 @@
 
 mod base_images;
 mod compose_files;
+mod composed;
 mod engine;
 mod front;
 mod image;

@@ -112,12 +112,9 @@ mod tests {
 
     #[test]
     fn every_rendered_overlay_has_its_place() {
-        for file in files() {
+        for file in files().iter().filter(|file| file.path.ends_with(".yaml")) {
             let name = file.path.strip_prefix("compose/").unwrap();
-            assert!(
-                name == BASE || name.contains('/') || known(name).is_some(),
-                "{name} has no place in the order"
-            );
+            assert!(name == BASE || known(name).is_some(), "{name} has no place in the order");
         }
     }
 
