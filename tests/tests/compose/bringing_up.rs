@@ -203,8 +203,7 @@ fn one_that_goes_on_crashing_until_it_is_replaced_is_no_failure() {
     pretend.runs(&crashing);
     // Once more, before Compose comes to it.
     crashing[2]["RestartCount"] = json!(8);
-    pretend
-        .says("containers-first.json", &json!(crashing).to_string().replace("@NOW@", "2026-01-01T00:00:00Z"));
+    pretend.says("containers-first.json", &pretend.of_long_ago(&crashing));
     let mut well = SERVICES.map(|name| container(name, "healthy"));
     well[2]["Id"] = json!("another-id");
     pretend.will_run(&well);

@@ -48,9 +48,8 @@ impl Installation {
     }
 
     fn berth(&self, words: &[&str]) -> Command {
-        let mut command = self.engine.case.command(berth());
-        command.args(words).env("BERTH_STATE", self.state("")).stdin(Stdio::null());
-        self.engine.reach(&mut command);
+        let mut command = self.engine.program(berth());
+        command.args(words).env("BERTH_STATE", self.state(""));
         command
     }
 
