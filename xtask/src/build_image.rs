@@ -39,6 +39,7 @@ Examples:
 
 /// What is to be built, and where it goes.
 #[derive(Args, Default)]
+#[allow(clippy::struct_excessive_bools)] // Flags of a command line are independent of each other.
 #[command(after_help = EXAMPLES)]
 pub struct BuildImage {
     /// The application's folder
