@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use berth_canary::{DEADLINE, DkimRecord, Doors, Endpoint, Roots, Service, Tls};
-use berth_catalogue::ROLES;
+use berth_catalogue::{ROLES, way};
 use berth_control::PortTls;
 use berth_engine::{Folder, Means, Port, Wanted};
 use berth_role::Role;
@@ -47,9 +47,11 @@ pub fn service(folder: &Folder, wanted: &Wanted) -> anyhow::Result<Service> {
         carddav: endpoint(CARDDAV),
     };
     let authority = authority(folder, wanted)?;
+    let runs = |name: &&str| wanted.instances.iter().any(|instance| instance.name == **name);
     let record = folder.read(dkim::RECORD)?;
     Ok(Service {
         doors,
+        delivers: owner(SUBMISSION).is_some_and(|role| way(role).iter().all(|name| runs(name))),
         roots: Roots::from_pem(authority.as_bytes())?,
         dkim: record
             .map(|txt| DkimRecord { selector: dkim::SELECTOR.to_owned(), txt: txt.trim().to_owned() }),
@@ -69,8 +71,12 @@ fn authority(folder: &Folder, wanted: &Wanted) -> anyhow::Result<String> {
 
 /// The name by which a door is asked for: behind a front that is how roles are told apart.
 fn server_name(door: &str, domain: &str) -> String {
-    let behind = |role: &&&Role| role.ports.iter().any(|port| port.name == door);
-    ROLES.iter().find(behind).map_or(domain.to_owned(), |role| host_of(role, domain))
+    owner(door).map_or(domain.to_owned(), |role| host_of(role, domain))
+}
+
+/// The role behind a door.
+fn owner(door: &str) -> Option<&'static Role> {
+    ROLES.iter().copied().find(|role| role.ports.iter().any(|port| port.name == door))
 }
 
 /// The port of this name.
