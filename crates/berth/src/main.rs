@@ -21,6 +21,7 @@ mod open;
 mod places;
 mod preflight;
 mod problem;
+mod programs;
 mod prove;
 mod restart;
 mod screen;

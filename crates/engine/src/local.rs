@@ -220,9 +220,15 @@ impl Engine for Local {
     }
 
     fn exec(&self, wanted: &Wanted, script: &[&str], input: &str) -> Result<Output, EngineError> {
-        let processes = processes(wanted)?;
-        spawn::run(&processes.node, script, &processes.app, &beside(processes), input)
-            .map_err(|source| EngineError::Run { program: processes.node.clone(), source })
+        processes(wanted)?.exec(script, input)
+    }
+}
+
+impl Processes {
+    /// Runs the Node with these words in the application's folder, with the settings.
+    pub fn exec(&self, words: &[&str], input: &str) -> Result<Output, EngineError> {
+        spawn::run(&self.node, words, &self.app, &beside(self), input)
+            .map_err(|source| EngineError::Run { program: self.node.clone(), source })
     }
 }
 
