@@ -151,6 +151,9 @@ pub struct Logs {
     /// Go on with what is written from now on
     #[arg(short, long)]
     pub follow: bool,
+    /// On a terminal too, the lines as they were written: JSON
+    #[arg(long)]
+    pub json: bool,
     /// How many of the last lines of each role
     #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
     pub lines: usize,

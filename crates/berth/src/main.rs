@@ -15,6 +15,7 @@ mod image;
 mod interrupts;
 mod latency;
 mod listening;
+mod log_line;
 mod logs;
 mod node;
 mod open;
