@@ -15,11 +15,11 @@ use crate::{dkim, secrets};
 pub const SUBMISSION: &str = "submissions";
 pub const IMAP: &str = "imaps";
 const MX: &str = "smtp";
-const POP3: &str = "pop3s";
-const API: &str = "api";
+pub const POP3: &str = "pop3s";
+pub const API: &str = "api";
 pub const WEB: &str = "https";
-const CALDAV: &str = "caldavs";
-const CARDDAV: &str = "carddavs";
+pub const CALDAV: &str = "caldavs";
+pub const CARDDAV: &str = "carddavs";
 
 /// The service, with the doors of what is wanted.
 pub fn service(folder: &Folder, wanted: &Wanted) -> anyhow::Result<Service> {
@@ -51,7 +51,7 @@ pub fn service(folder: &Folder, wanted: &Wanted) -> anyhow::Result<Service> {
     let record = folder.read(dkim::RECORD)?;
     Ok(Service {
         doors,
-        delivers: owner(SUBMISSION).is_some_and(|role| way(role).iter().all(|name| runs(name))),
+        delivers: owner(SUBMISSION).is_some_and(|role| way(role).iter().all(runs)),
         roots: Roots::from_pem(authority.as_bytes())?,
         dkim: record
             .map(|txt| DkimRecord { selector: dkim::SELECTOR.to_owned(), txt: txt.trim().to_owned() }),
@@ -82,6 +82,20 @@ fn owner(door: &str) -> Option<&'static Role> {
 /// The port of this name.
 pub fn door<'a>(wanted: &'a Wanted, name: &str) -> Option<&'a Port> {
     wanted.instances.iter().flat_map(|instance| &instance.ports).find(|port| port.listening.name == name)
+}
+
+/// Where a browser, or a device, finds what is behind a door. Behind a front the first one there is found by address, and
+/// the others by name alone.
+pub fn page(wanted: &Wanted, name: &str, domain: &str) -> Option<String> {
+    let port = door(wanted, name)?.listening.number;
+    let named = matches!(wanted.means, Means::Containers(_)) && name != WEB;
+    let host = if named { server_name(name, domain) } else { host(wanted) };
+    // An IPv6 address is in brackets (RFC 3986 section 3.2.2).
+    Some(if host.contains(':') {
+        format!("https://[{host}]:{port}")
+    } else {
+        format!("https://{host}:{port}")
+    })
 }
 
 /// The address at which a client on this host reaches the service.

@@ -14,7 +14,8 @@ use crate::interrupts::INTERRUPTED;
 use crate::listening::Listening;
 use crate::programs::Programs;
 use crate::service::{self, Service};
-use crate::view::View;
+use crate::view::{Shows, View};
+use crate::watch::Watch;
 use crate::{again, certificate, dkim, node, open, problem, secrets};
 
 pub fn run(path: &Path, arguments: &Up) -> anyhow::Result<ExitCode> {
@@ -65,11 +66,13 @@ pub fn run(path: &Path, arguments: &Up) -> anyhow::Result<ExitCode> {
     }
     if !arguments.once {
         view.say("Ctrl-C stops it");
+        view.shows = Shows::Changes(Watch::default());
         if engine.keep(&mut view).map_err(problem::of)? == Kept::TakenDown {
             view.say("taken down by another berth");
             return Ok(code);
         }
     }
+    view.shows = Shows::Nothing;
     let _lock = folder.lock("up").map_err(problem::of_folder)?;
     view.say("stopping");
     engine.down(&mut view).map_err(problem::of)?;
