@@ -51,7 +51,7 @@ case "$*" in
   pid=$(grep -c 'berth-init restart$' "$answers/asked")
   echo "{\"role\":\"imap\",\"version\":\"0\",\"init\":1,\"main\":{\"pid\":1$pid,\"stopped\":false},\"state\":\"ready\",\"for_ms\":1,\"ready_after_ms\":1,\"restarts\":$pid,\"waiting_for\":[],\"ports\":[],\"certificate\":null,\"needs\":[]}"
   ;;
-"compose exec "*) fail exec && echo done ;;
+"compose exec "*) fail exec && echo "done" ;;
 "events "*)
   say events
   exec sleep 600
