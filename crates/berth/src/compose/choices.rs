@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::path::{Path, absolute};
 
 use berth_catalogue::find;
 use berth_engine::Wanted;
@@ -110,6 +111,31 @@ pub fn set_listening(env: &mut Env, arguments: &Up, sample: bool) -> anyhow::Res
     }
     Ok(())
 }
+
+/// What is built is in a clone of berth's repository, at first in the one that we are in.
+pub fn set_source(env: &mut Env, app: Option<&Path>) -> anyhow::Result<()> {
+    const REPOSITORY: &str = "BERTH_REPOSITORY";
+    if env.get(REPOSITORY).is_none() {
+        let here = std::env::current_dir()?;
+        let Some(clone) = here.ancestors().find(|folder| folder.join(DOCKERFILE).is_file()) else {
+            let problem = Problem::new(
+                Code::Usage,
+                "the image is built in a clone of berth's repository, and here is none",
+            );
+            return Err(problem
+                .hint("change into it; or build elsewhere, and leave the overlay build out")
+                .into());
+        };
+        env.set(REPOSITORY, &clone.to_string_lossy());
+        env.set("BERTH_DOCKERFILE", &clone.join(DOCKERFILE).to_string_lossy());
+        let sample = clone.join("docker/app");
+        env.set("BERTH_SOURCE", &app.map_or(Ok(sample), absolute)?.to_string_lossy());
+    }
+    Ok(())
+}
+
+/// By this a clone of berth's repository is known.
+const DOCKERFILE: &str = "docker/Dockerfile";
 
 /// What this host and its engine cannot have is not asked for, unless the owner has said so.
 pub fn set_what_the_host_has(env: &mut Env, asked: &Asked) {

@@ -9,7 +9,7 @@ use berth_render::compose::files;
 
 use super::choices::{self, IMAGE};
 use super::env::{Env, FILES, PROJECT};
-use super::overlays::{INJECTED, Overlays};
+use super::overlays::{BUILD, INJECTED, Overlays};
 use super::{certificates, secrets as files_of_secrets, wanted::wanted};
 use crate::arguments::Up;
 use crate::preflight::measure::{self, Asked};
@@ -60,6 +60,9 @@ impl Installation {
         env.set(FILES, &overlays.files());
         env.set("DOMAIN", &domain);
         choices::set_listening(&mut env, arguments, sample)?;
+        if overlays.has(BUILD) {
+            choices::set_source(&mut env, arguments.app.as_deref())?;
+        }
         if overlays.has(INJECTED) {
             env.set("BERTH_INIT_FILE", &places::init(arguments.init.as_deref())?.to_string_lossy());
         }

@@ -1,25 +1,20 @@
 //! Which Compose files an installation is made of.
 
-use std::path::Path;
-
-use berth_render::compose::files;
+use berth_render::compose::OVERLAYS;
 use berth_report::{Code, Problem, nearest};
 
 /// The first of all.
 const BASE: &str = "compose.yaml";
 
-/// The overlays that there may be, in the order in which they have to be given.
-const ORDER: [&str; 7] =
-    ["build", INJECTED, SAMPLE_OVERLAY, FERRETDB, STORES_ELSEWHERE, "no-front", "forward-only"];
-
 /// What the sample application is told besides.
 const SAMPLE_OVERLAY: &str = "sample";
+pub const BUILD: &str = "build";
 pub const INJECTED: &str = "injected";
 pub const STORES_ELSEWHERE: &str = "stores-elsewhere";
 pub const FERRETDB: &str = "ferretdb";
 
 /// Where there is a choice, one can be had.
-const EITHER: [(&str, &str); 2] = [("build", INJECTED), (FERRETDB, STORES_ELSEWHERE)];
+const EITHER: [(&str, &str); 2] = [(BUILD, INJECTED), (FERRETDB, STORES_ELSEWHERE)];
 
 /// No overlay at all, in the place of their names.
 const NONE: &str = "none";
@@ -43,8 +38,8 @@ impl Overlays {
             asked => asked.iter().map(String::as_str).collect(),
         };
         for name in &names {
-            if !there(name) {
-                let all: Vec<&str> = ORDER.into_iter().filter(|name| there(name)).collect();
+            if !order().any(|known| known == *name) {
+                let all: Vec<&str> = order().collect();
                 let hint = match nearest(name, all.iter().copied()) {
                     Some(near) => format!("did you mean {near}?"),
                     None => format!("there are {}, and {NONE}", all.join(", ")),
@@ -59,7 +54,7 @@ impl Overlays {
         {
             return Err(Problem::new(Code::Usage, format!("{one} and {other} exclude each other")).into());
         }
-        let chosen = ORDER.into_iter().filter(|name| names.contains(name)).collect();
+        let chosen = order().filter(|name| names.contains(name)).collect();
         Ok(Self { chosen, others: others.into_iter().map(ToOwned::to_owned).collect() })
     }
 
@@ -74,10 +69,8 @@ impl Overlays {
 
     /// The same, for the sample application or another.
     pub fn for_sample(mut self, sample: bool) -> Self {
-        self.chosen = ORDER
-            .into_iter()
-            .filter(|name| if *name == SAMPLE_OVERLAY { sample } else { self.has(name) })
-            .collect();
+        self.chosen =
+            order().filter(|name| if *name == SAMPLE_OVERLAY { sample } else { self.has(name) }).collect();
         self
     }
 
@@ -93,13 +86,14 @@ impl Overlays {
     }
 }
 
-fn there(name: &str) -> bool {
-    files().iter().any(|file| known(file.path.rsplit('/').next().unwrap_or_default()) == Some(name))
+/// The overlays that there are, in the order in which they have to be given.
+fn order() -> impl Iterator<Item = &'static str> {
+    OVERLAYS.iter().filter_map(|(file, _)| file.strip_suffix(".yaml"))
 }
 
+/// The name of an overlay, from its file.
 fn known(file: &str) -> Option<&'static str> {
-    let name = Path::new(file).file_stem()?.to_str()?;
-    ORDER.into_iter().find(|other| *other == name && file == format!("{name}.yaml"))
+    order().find(|name| file.strip_suffix(".yaml") == Some(*name))
 }
 
 #[cfg(test)]
@@ -111,12 +105,9 @@ mod tests {
     }
 
     #[test]
-    fn every_rendered_overlay_has_its_place() {
-        let files = files();
-        let names = files.iter().filter_map(|file| file.path.strip_prefix("compose/"));
-        // Those that are mounted, and the example, are no overlays.
-        for name in names.filter(|name| !name.contains('/') && !name.starts_with('.')) {
-            assert!(name == BASE || known(name).is_some(), "{name} has no place in the order");
+    fn every_overlay_that_is_spoken_of_is_there() {
+        for name in [BUILD, INJECTED, SAMPLE_OVERLAY, FERRETDB, STORES_ELSEWHERE] {
+            assert!(order().any(|known| known == name), "{name}");
         }
     }
 

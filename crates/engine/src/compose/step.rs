@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use super::INIT;
-use super::config::Config;
+use super::config::{Config, Service};
 use super::container::{Container, Image};
 use super::line::{self, Line, Reach};
 use crate::plan::{Action, Why};
@@ -181,11 +181,15 @@ fn missing(goal: &Goal, images: &[Image]) -> (Vec<String>, Vec<String>) {
     let mut seen = BTreeSet::new();
     let touched = |name: &str| goal.alone.is_none_or(|alone| alone.iter().any(|other| other == name));
     for name in goal.services.iter().filter(|name| touched(name)) {
-        let Some(service) = goal.config.services.get(*name) else { continue };
-        let Some(image) = service.image.as_deref() else { continue };
+        let image = goal.config.services.get(*name).and_then(|service| service.image.as_deref());
+        let Some(image) = image else { continue };
         if !images.iter().any(|found| found.is_called(image)) && seen.insert(image) {
-            if service.build.is_some() {
-                build.push((*name).to_owned());
+            // Several services may be of one image, and one of them say how it is built.
+            let builds = |(_, other): &(&String, &Service)| {
+                other.image.as_deref() == Some(image) && other.build.is_some()
+            };
+            if let Some((builder, _)) = goal.config.services.iter().find(builds) {
+                build.push(builder.clone());
             } else {
                 pull.push(image.to_owned());
             }
@@ -302,11 +306,11 @@ mod tests {
         case.found.images = Vec::new();
         assert_eq!(case.lines(), ["docker pull mail:1", UP]);
         case.config = serde_json::from_str(
-            r#"{"services": {"store": {"image": "mail:1", "build": {"context": "."}}, "imap": {"image": "mail:1", "build": {}},
+            r#"{"services": {"store": {"image": "mail:1"}, "imap": {"image": "mail:1", "build": {"context": "."}},
                              "front": {"image": "front:1"}}}"#,
         )
         .unwrap();
-        assert_eq!(case.lines(), ["docker pull front:1", "docker compose build store", UP]);
+        assert_eq!(case.lines(), ["docker pull front:1", "docker compose build imap", UP]);
     }
 
     #[test]
