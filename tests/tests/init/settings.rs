@@ -112,6 +112,27 @@ fn check_of_good_settings_is_0() {
     assert_eq!(verdict, serde_json::json!({"role": "mx", "good": true, "findings": []}));
 }
 
+/// Its key was `engines`, which is no setting, and nothing said what to do.
+#[test]
+fn a_node_outside_of_engines_is_odd_and_its_setting_is_named() {
+    let case = Case::new();
+    case.write("app/package.json", r#"{"engines": {"node": ">=999"}}"#);
+    case.write("node", "#!/bin/sh\necho v24.0.0\n");
+    fs_err::set_permissions(case.path("node"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let check =
+        about(&case, &["check", "mx", "--json"]).set("BERTH_NODE", case.path("node").to_str().unwrap());
+    let verdict: Value = serde_json::from_slice(&check.output().stdout).unwrap();
+    let findings = verdict["findings"].as_array().unwrap();
+    let told = findings.iter().find(|finding| finding["key"] == "BERTH_NODE");
+    let told = told.unwrap_or_else(|| panic!("{verdict:#}"));
+    assert_eq!(told["severity"], "warned");
+    let message = told["message"].as_str().unwrap();
+    assert!(
+        message.ends_with(" is v24.0.0, and the application wants >=999: set it to another Node"),
+        "{message}"
+    );
+}
+
 #[test]
 fn a_role_is_not_started_with_what_check_refuses() {
     for place in places() {
