@@ -2,25 +2,28 @@
 
 use anyhow::Context;
 use berth_canary::{DEADLINE, DkimRecord, Doors, Endpoint, Roots, Service, Tls};
+use berth_catalogue::{ROLES, way};
 use berth_control::PortTls;
-use berth_engine::{Folder, Port, Wanted};
+use berth_engine::{Folder, Means, Port, Wanted};
+use berth_role::Role;
 
 use crate::certificate::AUTHORITY;
-use crate::dkim;
+use crate::service::host_of;
+use crate::{dkim, secrets};
 
 /// What each door is called, whichever role it belongs to: names of IANA's registry where there is one.
 pub const SUBMISSION: &str = "submissions";
 pub const IMAP: &str = "imaps";
 const MX: &str = "smtp";
-const POP3: &str = "pop3s";
-const API: &str = "api";
+pub const POP3: &str = "pop3s";
+pub const API: &str = "api";
 pub const WEB: &str = "https";
-const CALDAV: &str = "caldavs";
-const CARDDAV: &str = "carddavs";
+pub const CALDAV: &str = "caldavs";
+pub const CARDDAV: &str = "carddavs";
 
 /// The service, with the doors of what is wanted.
 pub fn service(folder: &Folder, wanted: &Wanted) -> anyhow::Result<Service> {
-    let domain = wanted.environment.get("WEB_HOST").cloned().context("the settings have no WEB_HOST")?;
+    let domain = secrets::kept(folder)?.remove("DOMAIN").context("the state folder has no mail domain")?;
     let host = host(wanted);
     let endpoint = |name| {
         let port = door(wanted, name)?;
@@ -30,7 +33,7 @@ pub fn service(folder: &Folder, wanted: &Wanted) -> anyhow::Result<Service> {
             // No password goes through such a door, and so nothing is proved there.
             PortTls::None => return None,
         };
-        let (host, server_name) = (host.clone(), domain.clone());
+        let (host, server_name) = (host.clone(), server_name(name, &domain));
         Some(Endpoint { host, port: port.listening.number, tls, server_name })
     };
     let doors = Doors {
@@ -43,11 +46,12 @@ pub fn service(folder: &Folder, wanted: &Wanted) -> anyhow::Result<Service> {
         caldav: endpoint(CALDAV),
         carddav: endpoint(CARDDAV),
     };
-    let authority =
-        folder.read(AUTHORITY)?.context("there is no certification authority in the state folder")?;
+    let authority = authority(folder, wanted)?;
+    let runs = |name: &&str| wanted.instances.iter().any(|instance| instance.name == **name);
     let record = folder.read(dkim::RECORD)?;
     Ok(Service {
         doors,
+        delivers: owner(SUBMISSION).is_some_and(|role| way(role).iter().all(runs)),
         roots: Roots::from_pem(authority.as_bytes())?,
         dkim: record
             .map(|txt| DkimRecord { selector: dkim::SELECTOR.to_owned(), txt: txt.trim().to_owned() }),
@@ -56,9 +60,42 @@ pub fn service(folder: &Folder, wanted: &Wanted) -> anyhow::Result<Service> {
     })
 }
 
+/// Whom to trust: the installation's own authority, or what its owner has put in the place of that.
+fn authority(folder: &Folder, wanted: &Wanted) -> anyhow::Result<String> {
+    let ours = folder.read(AUTHORITY)?.context("there is no certification authority in the state folder")?;
+    let Means::Containers(containers) = &wanted.means else { return Ok(ours) };
+    let chain = containers.inputs.iter().find(|path| path.ends_with("chain.pem"));
+    let shown = chain.and_then(|path| fs_err::read_to_string(path).ok());
+    Ok(shown.map_or(ours.clone(), |shown| ours + &shown))
+}
+
+/// The name by which a door is asked for: behind a front that is how roles are told apart.
+fn server_name(door: &str, domain: &str) -> String {
+    owner(door).map_or(domain.to_owned(), |role| host_of(role, domain))
+}
+
+/// The role behind a door.
+fn owner(door: &str) -> Option<&'static Role> {
+    ROLES.iter().copied().find(|role| role.ports.iter().any(|port| port.name == door))
+}
+
 /// The port of this name.
 pub fn door<'a>(wanted: &'a Wanted, name: &str) -> Option<&'a Port> {
     wanted.instances.iter().flat_map(|instance| &instance.ports).find(|port| port.listening.name == name)
+}
+
+/// Where a browser, or a device, finds what is behind a door. Behind a front the first one there is found by address, and
+/// the others by name alone.
+pub fn page(wanted: &Wanted, name: &str, domain: &str) -> Option<String> {
+    let port = door(wanted, name)?.listening.number;
+    let named = matches!(wanted.means, Means::Containers(_)) && name != WEB;
+    let host = if named { server_name(name, domain) } else { host(wanted) };
+    // An IPv6 address is in brackets (RFC 3986 section 3.2.2).
+    Some(if host.contains(':') {
+        format!("https://[{host}]:{port}")
+    } else {
+        format!("https://{host}:{port}")
+    })
 }
 
 /// The address at which a client on this host reaches the service.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use berth_catalogue::{ROLES, called, find, start_order};
-use berth_engine::{Folder, Instance, Port, Wanted};
+use berth_engine::{Folder, Instance, Means, Port, Processes, Wanted};
 use berth_report::{Code, Problem};
 use berth_role::{Exposure, Readiness, Role, Strength, Tls, Upstream};
 use berth_settings::Settings;
@@ -16,7 +16,7 @@ use crate::certificate::{AUTHORITY, CHAIN, PRIVATE};
 use crate::dkim;
 use crate::secrets::Kept;
 
-pub const DEFAULT_DOMAIN: &str = "example.test";
+const DEFAULT_DOMAIN: &str = "example.test";
 
 /// What an init may take beyond its role's own grace, to look after what is left and to end.
 const STOP_MARGIN: Duration = Duration::from_secs(5);
@@ -31,6 +31,18 @@ pub struct Service {
     pub node: PathBuf,
     pub init: PathBuf,
     pub roles: Vec<&'static Role>,
+}
+
+/// Mailboxes belong to addresses, so the domain stays what it was at the first start.
+pub fn domain(asked: Option<&str>, kept: Option<&str>) -> anyhow::Result<String> {
+    match (asked, kept) {
+        (Some(asked), Some(kept)) if asked != kept => {
+            Err(Problem::new(Code::Usage, format!("this installation is for {kept}, not for {asked}"))
+                .hint("a second installation has a state folder of its own: --state DIR --port-offset 4000")
+                .into())
+        }
+        (asked, kept) => Ok(asked.or(kept).unwrap_or(DEFAULT_DOMAIN).to_owned()),
+    }
 }
 
 /// The roles that are to run, in the order of starting, and those that the application does not have.
@@ -65,6 +77,14 @@ pub fn choose(
     Ok((start_order(&chosen), absent.into_iter().map(|role| role.name).collect()))
 }
 
+/// The setting that names the mail domain itself: pages have no name of their own.
+const DOMAIN_ITSELF: &str = "WEB_HOST";
+
+/// The name by which clients know a role.
+pub fn host_of(role: &Role, domain: &str) -> String {
+    if role.host == Some(DOMAIN_ITSELF) { domain.to_owned() } else { format!("{}.{domain}", role.name) }
+}
+
 /// The names that a certificate must be for.
 pub fn names(domain: &str) -> Vec<String> {
     let listening = ROLES.iter().filter(|role| !role.ports.is_empty());
@@ -83,12 +103,14 @@ impl Service {
         let own = [".env.defaults", ".env"].map(|file| self.app.join(file));
         Ok(Wanted {
             instances: instances.collect::<anyhow::Result<_>>()?,
-            program: self.init.clone(),
-            app: self.app.clone(),
-            node: self.node.clone(),
-            environment,
-            inputs: files.into_iter().chain(own).collect(),
             listen: self.listen.clone(),
+            means: Means::Processes(Processes {
+                program: self.init.clone(),
+                app: self.app.clone(),
+                node: self.node.clone(),
+                environment,
+                inputs: files.into_iter().chain(own).collect(),
+            }),
         })
     }
 
@@ -197,6 +219,15 @@ mod tests {
             init: "init".into(),
             roles,
         }
+    }
+
+    #[test]
+    fn the_domain_is_that_of_the_first_start() {
+        assert_eq!(domain(None, None).unwrap(), "example.test");
+        assert_eq!(domain(None, Some("a.test")).unwrap(), "a.test");
+        assert_eq!(domain(Some("b.test"), None).unwrap(), "b.test");
+        let error = domain(Some("b.test"), Some("a.test")).unwrap_err();
+        assert_eq!(berth_report::code(&error), Code::Usage);
     }
 
     #[test]

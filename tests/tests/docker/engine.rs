@@ -1,7 +1,7 @@
 //! What one test owns in the engine: whatever carries its label, and what it named.
 
 use std::ffi::OsStr;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use berth_tests::{Case, skip, wait_until_within};
@@ -25,6 +25,13 @@ pub struct Ran {
     pub code: Option<i32>,
     pub out: String,
     pub err: String,
+}
+
+impl Ran {
+    pub fn of(output: &Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+    }
 }
 
 impl Engine {
@@ -77,11 +84,7 @@ impl Engine {
         let Ok(output) = output else {
             return Ran { code: None, out: String::new(), err: format!("{output:?}") };
         };
-        Ran {
-            code: output.status.code(),
-            out: String::from_utf8_lossy(&output.stdout).into_owned(),
-            err: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        Ran::of(&output)
     }
 
     /// Runs `docker`, which has to end well; gives what it printed.

@@ -7,7 +7,10 @@
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
 
 mod base_images;
+mod compose_files;
+mod composed;
 mod engine;
+mod front;
 mod image;
 mod image_building;
 mod image_check;

@@ -28,5 +28,6 @@ mod service;
 mod status;
 mod stopping;
 mod stores;
+mod terminal;
 mod web;
 mod workers;

@@ -1,0 +1,10 @@
+//! What an installation on Docker Compose is made of: files, variables, secrets, certificates, instances.
+
+pub mod env;
+pub mod installation;
+pub mod secrets;
+
+mod certificates;
+mod choices;
+mod overlays;
+mod wanted;

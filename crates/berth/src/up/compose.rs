@@ -1,0 +1,166 @@
+//! Containers of Docker Compose: what the engine and its host have to have is judged first, then files and secrets are
+//! written, and the engine brings up what they say. Containers belong to Docker: whoever has brought them up may leave.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use berth_catalogue::called;
+use berth_engine::compose::{Docker, PLACE, line};
+use berth_engine::{Compose, Engine, EngineError, Event, Folder, Watcher};
+use berth_report::{Code, Problem};
+
+use super::Raising;
+use crate::arguments::Up;
+use crate::compose::installation::Installation;
+use crate::compose::secrets;
+use crate::interrupts::INTERRUPTED;
+use crate::preflight::{self, Finding, Verdict, measure};
+use crate::stdout::print;
+use crate::view::View;
+use crate::{again, problem};
+
+pub fn run(path: &Path, arguments: &Up) -> anyhow::Result<ExitCode> {
+    check(arguments)?;
+    let would_be = Folder::would_be(path);
+    let docker = Docker::new(&would_be.path(PLACE), []);
+    let asked = measure::engine(&docker)?;
+    let mut findings = preflight::engine::judge(&asked.engine, &asked.place);
+    if preflight::verdict(&findings).is_err() {
+        eprint!("{}", preflight::told(&findings));
+    }
+    preflight::verdict(&findings)?;
+
+    let mut installation = Installation::plan(&would_be, arguments, &asked, &docker)?;
+    findings.extend(installation.judge(&docker, &asked)?);
+    if arguments.containers.dry_run {
+        eprint!("{}", preflight::told(&findings));
+        print(&installation.dry_run()?);
+        preflight::verdict(&findings)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    tell(&findings);
+    preflight::verdict(&findings)?;
+
+    // Nothing was written until here.
+    let folder = Folder::create(path).map_err(problem::of_folder)?;
+    let mut view = View::on_stderr()?;
+    let lock = folder.lock("up").map_err(problem::of_folder)?;
+    if installation.image.is_none() && !installation.builds() {
+        let image = installation.roles_image().to_owned();
+        view.heard(Event::Fetching(image.clone()));
+        let fetched = docker.show(&line::pull(&image), &mut || view.interrupts() > 0);
+        match fetched {
+            Err(EngineError::Interrupted) => return Ok(ExitCode::from(INTERRUPTED)),
+            fetched => fetched.map_err(problem::of)?,
+        }
+    }
+    // Which application is in it is known only now; the folder may have another name than the one that was given.
+    if installation.image.is_none() || folder != would_be {
+        installation = Installation::plan(&folder, arguments, &asked, &docker)?;
+    }
+    installation.prepare(&mut view)?;
+    let mut engine = installation.engine();
+    let gate = folder.path("").join(secrets::place("AUTH_BASIC_PASSWORD"));
+    let raising = Raising {
+        folder: &folder,
+        wanted: &installation.wanted,
+        arguments,
+        told: &problem::of,
+        raised: &|| Ok(()),
+        gate: Some(gate.as_path()).filter(|_| !installation.sample),
+    };
+    let proven = raising.start(&mut engine, &mut view).and_then(|()| {
+        // What was not touched is as well as it was.
+        let changed = engine.has_acted() || arguments.once;
+        if !changed && !arguments.no_prove {
+            view.say(&format!("nothing had to be done, and so nothing is proved: {}", again::berth("prove")));
+        }
+        raising.finish(&mut engine, changed && !arguments.no_prove, &mut view)
+    });
+    drop(lock);
+    if proven.is_err() && engine.has_acted() {
+        for (role, image) in &installation.before {
+            let back = again::berth(&format!("up --only {role} --image {image}"));
+            view.say(&format!("{role} had another image before; back to it: {back}"));
+        }
+    }
+    end(&folder, &mut engine, arguments, &mut view, proven)
+}
+
+/// What is left running, and how it is told.
+fn end(
+    folder: &Folder,
+    engine: &mut Compose,
+    arguments: &Up,
+    view: &mut View,
+    proven: anyhow::Result<bool>,
+) -> anyhow::Result<ExitCode> {
+    let interrupted = view.interrupts() > 0;
+    if arguments.once {
+        view.settle();
+        view.say(if interrupted { "interrupted: taking it down" } else { "taking it down" });
+        let _lock = folder.lock("up").map_err(problem::of_folder)?;
+        let down = engine.down(view).map_err(problem::of);
+        // What went wrong first counts.
+        let well = if interrupted { true } else { proven? };
+        down?;
+        return Ok(match (interrupted, well) {
+            (true, _) => ExitCode::from(INTERRUPTED),
+            (false, true) => ExitCode::SUCCESS,
+            (false, false) => ExitCode::FAILURE,
+        });
+    }
+    let verbs = ["status", "logs", "down"].map(again::berth).join(", ");
+    match proven {
+        Err(_) if interrupted => {
+            view.settle();
+            view.say(&format!("not waited for any longer: what was started goes on in Docker; {verbs}"));
+            Ok(ExitCode::from(INTERRUPTED))
+        }
+        Err(error) if !engine.has_acted() => {
+            view.say("nothing was changed");
+            Err(error)
+        }
+        Err(error) => {
+            view.say(&format!("what was started goes on in Docker; {verbs}"));
+            Err(error)
+        }
+        Ok(well) => {
+            view.say(&format!("it goes on running in Docker; {verbs}"));
+            Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+    }
+}
+
+/// What can be told of the command line alone.
+fn check(arguments: &Up) -> anyhow::Result<()> {
+    if arguments.at_once.is_some() {
+        let problem =
+            Problem::new(Code::Usage, "--at-once is for processes of this host, and this engine is compose");
+        return Err(problem.hint("Compose starts what needs nobody at once").into());
+    }
+    for name in &arguments.only {
+        called(name)?;
+    }
+    let is_good = |name: &str| {
+        let letters = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c));
+        letters && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+    };
+    match arguments.containers.project.as_deref().filter(|name| !is_good(name)) {
+        None => Ok(()),
+        Some(name) => Err(Problem::new(Code::Usage, format!("{name:?} is no name for a project"))
+            .hint("small letters, digits, - and _, and a letter or digit first")
+            .into()),
+    }
+}
+
+/// Says what somebody should know, and how much is well; all of it when something is refused.
+fn tell(findings: &[Finding]) {
+    let refused = preflight::verdict(findings).is_err();
+    let told: Vec<Finding> =
+        findings.iter().filter(|finding| refused || finding.verdict != Verdict::Ok).cloned().collect();
+    eprint!("{}", preflight::told(&told));
+    if !refused {
+        eprintln!("{}", preflight::sum(findings));
+    }
+}

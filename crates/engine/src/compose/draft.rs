@@ -1,0 +1,109 @@
+//! A project whose files are not in their place yet, as Compose reads it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::config::Config;
+use super::docker::Docker;
+use super::line;
+use crate::EngineError;
+
+/// What Compose makes of files before anything of them is written to its place.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// The client, for the place.
+    pub docker: Docker,
+    /// The project.
+    pub config: Config,
+    /// A mark of the configuration of each service: another one means another container.
+    pub marks: BTreeMap<String, String>,
+}
+
+impl Draft {
+    /// Has Compose read these files, as if they were in `place`.
+    pub fn read(place: &Path, files: &BTreeMap<PathBuf, String>) -> Result<Self, EngineError> {
+        let folder = TempDir::new()?;
+        for (path, text) in files {
+            let path = folder.path().join(path);
+            path.parent().map_or(Ok(()), fs_err::create_dir_all)?;
+            fs_err::write(path, text)?;
+        }
+        let env = files.get(Path::new(".env")).map_or("", String::as_str);
+        let variables = variables(env);
+        let chosen: Vec<PathBuf> = variables
+            .get("COMPOSE_FILE")
+            .map_or("compose.yaml", String::as_str)
+            .split(':')
+            .map(PathBuf::from)
+            .collect();
+        let chosen: Vec<&Path> = chosen.iter().map(PathBuf::as_path).collect();
+        let docker = Docker::new(place, names(env));
+        let line = line::config(place, folder.path(), &chosen);
+        let said: Value = docker.read(&line)?;
+        let marks = marks(&said);
+        let unknown = |source| EngineError::DockerAnswer { line: line.to_string(), source };
+        Ok(Self { config: Config::deserialize(said).map_err(unknown)?, marks, docker })
+    }
+}
+
+/// A mark for each service, of all that its container is made from. What Compose itself marks a container with cannot be
+/// asked for: `config --hash` leaves out what `up` reads from an `env_file`.
+fn marks(said: &Value) -> BTreeMap<String, String> {
+    let shared = ["networks", "volumes", "secrets", "configs"].map(|part| said[part].to_string()).concat();
+    let services = said["services"].as_object().into_iter().flatten();
+    services.map(|(name, service)| (name.clone(), mark(&format!("{service}{shared}")))).collect()
+}
+
+/// FNV-1a, 64 bits: the same for the same text in every version.
+fn mark(text: &str) -> String {
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    format!("{:016x}", text.bytes().fold(0xcbf2_9ce4_8422_2325, step))
+}
+
+/// The variables that an `.env` gives.
+pub fn variables(env: &str) -> BTreeMap<String, String> {
+    let lines = env.lines().filter(|line| !line.trim_start().starts_with('#'));
+    let pairs = lines.filter_map(|line| line.split_once('='));
+    pairs.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())).collect()
+}
+
+/// The variables that an `.env` is about: those that it gives, and those that it says are not given.
+pub fn names(env: &str) -> Vec<String> {
+    let lines = env.lines().map(|line| line.trim_start_matches(['#', ' ']));
+    let names = lines.filter_map(|line| Some(line.split_once('=')?.0.trim()));
+    let is_name =
+        |name: &&str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    names.filter(is_name).map(ToOwned::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_are_read_by_line() {
+        let read = variables("# A=1\nCOMPOSE_FILE=compose.yaml:sample.yaml\n\nBERTH_BIND=\n");
+        assert_eq!(read["COMPOSE_FILE"], "compose.yaml:sample.yaml");
+        assert_eq!((read.len(), read["BERTH_BIND"].as_str()), (2, ""));
+        assert_eq!(names("# A=1\n# what that = says\nB=2\n"), ["A", "B"]);
+    }
+
+    #[test]
+    fn a_mark_changes_with_a_service_or_what_it_shares_and_with_nothing_else() {
+        let said = |image: &str, ipv6: bool| {
+            let services = serde_json::json!({"a": {"image": image}, "b": {"image": "b"}});
+            marks(&serde_json::json!({"services": services, "networks": {"outside": {"enable_ipv6": ipv6}}}))
+        };
+        let (first, other) = (said("1", true), said("2", true));
+        assert_eq!(first, said("1", true));
+        assert_ne!(first["a"], other["a"]);
+        assert_eq!(first["b"], other["b"]);
+        assert_ne!(first["b"], said("1", false)["b"]);
+        // http://www.isthe.com/chongo/tech/comp/fnv: the published value of this text.
+        assert_eq!(mark("foobar"), "85944171f73967e8");
+    }
+}
