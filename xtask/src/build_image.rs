@@ -181,32 +181,34 @@ fn prepare(architecture: &str) -> Result<()> {
 fn from_source(docker: &Docker, asked: &BuildImage, platforms: &[String]) -> Result<Output> {
     let application = Application::read(&asked.app)?;
     let output = Output::of(docker, asked, || format!("berth/{}:dev", application.name))?;
-    let given = |name: &str| asked.build_arg.iter().any(|pair| pair.split('=').next() == Some(name));
+    let given = |name: &str| {
+        let pairs = asked.build_arg.iter().filter_map(|pair| pair.split_once('='));
+        pairs.filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned()).next_back()
+    };
     let bases = docker::bases(docker)?;
     let mut build = docker.command(["buildx", "build", "--file", "docker/Dockerfile"]);
     build.args(["--build-context", "recipe=docker/recipe"]);
     build.arg("--build-context").arg(format!("berth={FOLDER}/berth"));
     build.args(["--platform", &platforms.join(",")]);
-    let debian = bases.reference("debian").context("there is no base image")?;
-    let compiles = if given("COMPILE") {
-        asked.build_arg.iter().any(|pair| pair == "COMPILE=yes")
-    } else {
-        application.compiles
+    let compiles = given("COMPILE").map_or(application.compiles, |value| value == "yes");
+    let base = match given("BASE_IMAGE") {
+        Some(base) => base,
+        None => bases.reference("debian").context("there is no base image")?,
     };
     for (name, value) in [
         ("NODE_IMAGE", application.node.image(&bases, "node", "-slim")?),
         ("BUILDER_IMAGE", application.node.image(&bases, "builder", "")?),
-        ("BASE_IMAGE", debian.clone()),
+        ("BASE_IMAGE", base.clone()),
         ("COMPILE", if compiles { "yes" } else { "no" }.to_owned()),
     ] {
-        if !given(name) {
+        if given(name).is_none() {
             build.arg("--build-arg").arg(format!("{name}={value}"));
         }
     }
     for pair in &asked.build_arg {
         build.args(["--build-arg", pair]);
     }
-    for (name, value) in application.labels(&debian) {
+    for (name, value) in application.labels(&base) {
         build.arg("--label").arg(format!("{name}={value}"));
     }
     if compiles {
