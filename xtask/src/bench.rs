@@ -81,7 +81,7 @@ impl Bench {
         }
         let through = self.mails_bare()?;
         self.up(&["--detach", "--no-prove"])?;
-        let kept_through = self.mails(STATE)?;
+        let kept_through = mails(STATE)?;
         for (how, seconds) in [("under berth-init", kept_through), ("bare", through)] {
             let rate = f64::from(MAILS) / seconds;
             println!("{MAILS} mails through submission to IMAP, {how}: {seconds:.1} s, {rate:.0} a second");
@@ -106,31 +106,7 @@ impl Bench {
     fn mails_bare(&self) -> Result<f64> {
         self.berth(&["down"])?;
         let _children = self.start_bare()?;
-        self.mails(COPY)
-    }
-
-    /// How long many mails take from submission until IMAP shows the last: the account is the one that people try the
-    /// service with.
-    fn mails(&self, state: &str) -> Result<f64> {
-        let account: Value = serde_json::from_str(&fs::read_to_string(format!("{state}/account.json"))?)?;
-        let desired: Value = serde_json::from_str(&fs::read_to_string(format!("{state}/desired.json"))?)?;
-        let instances = desired["wanted"]["instances"].as_array().context("nothing is wanted")?;
-        let port = |name: &str| {
-            let mut ports =
-                instances.iter().flat_map(|instance| instance["ports"].as_array().into_iter().flatten());
-            ports.find(|port| port["name"] == name).map_or(Value::Null, |port| port["number"].clone())
-        };
-        let plan = serde_json::json!({
-            "smtp": port("submissions"), "imap": port("imaps"), "authority": format!("{state}/tls/chain.pem"),
-            "user": account["address"], "password": account["password"],
-            "mails": MAILS, "threads": CONNECTIONS,
-        });
-        let path = "target/bench/plan.json";
-        fs::write(path, format!("{plan}\n"))?;
-        let client =
-            ask(program("python3").arg("xtask/tools/mails.py").stdin(fs::File::open(path)?.into_parts().0));
-        let took = client.context("the mails did not go through")?;
-        took.trim().parse().context("the client does not say how long it took")
+        mails(COPY)
     }
 
     /// Starts the programs as they are, all at once, and waits until they listen.
@@ -203,6 +179,30 @@ impl Bench {
         }
         Ok(())
     }
+}
+
+/// How long many mails take from submission until IMAP shows the last: the account is the one that people try the
+/// service with.
+fn mails(state: &str) -> Result<f64> {
+    let account: Value = serde_json::from_str(&fs::read_to_string(format!("{state}/account.json"))?)?;
+    let desired: Value = serde_json::from_str(&fs::read_to_string(format!("{state}/desired.json"))?)?;
+    let instances = desired["wanted"]["instances"].as_array().context("nothing is wanted")?;
+    let port = |name: &str| {
+        let mut ports =
+            instances.iter().flat_map(|instance| instance["ports"].as_array().into_iter().flatten());
+        ports.find(|port| port["name"] == name).map_or(Value::Null, |port| port["number"].clone())
+    };
+    let plan = serde_json::json!({
+        "submissions": port("submissions"), "imaps": port("imaps"), "authority": format!("{state}/tls/chain.pem"),
+        "user": account["address"], "password": account["password"],
+        "mails": MAILS, "threads": CONNECTIONS,
+    });
+    let path = "target/bench/plan.json";
+    fs::write(path, format!("{plan}\n"))?;
+    let client =
+        ask(program("python3").arg("xtask/tools/mails.py").stdin(fs::File::open(path)?.into_parts().0));
+    let took = client.context("the mails did not go through")?;
+    took.trim().parse().context("the client does not say how long it took")
 }
 
 /// Ends with its programs.

@@ -1,6 +1,6 @@
 """Sends mails through submission and waits until all are in the recipient's INBOX: the client of `cargo xtask bench`.
 
-Reads one line of JSON: smtp, imap, authority, user, password, mails, threads. Prints the seconds from the first
+Reads one line of JSON: submissions, imaps, authority, user, password, mails, threads. Prints the seconds from the first
 connection until IMAP has counted the last mail. On Python's own smtplib and imaplib, the same for every run.
 """
 
@@ -25,7 +25,7 @@ class Failed(Exception):
 
 def send(numbers, failures):
     try:
-        with smtplib.SMTP_SSL(HOST, PLAN["smtp"], context=TRUST, timeout=60) as smtp:
+        with smtplib.SMTP_SSL(HOST, PLAN["submissions"], context=TRUST, timeout=60) as smtp:
             smtp.login(PLAN["user"], PLAN["password"])
             for number in numbers:
                 head = f"From: {PLAN['user']}\r\nTo: {PLAN['user']}\r\nSubject: bench {number}\r\n"
@@ -35,7 +35,7 @@ def send(numbers, failures):
 
 
 def main():
-    imap = imaplib.IMAP4_SSL(HOST, PLAN["imap"], ssl_context=TRUST)
+    imap = imaplib.IMAP4_SSL(HOST, PLAN["imaps"], ssl_context=TRUST)
     imap.login(PLAN["user"], PLAN["password"])
     before = count(imap)
     failures = []

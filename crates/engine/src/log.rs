@@ -120,7 +120,8 @@ impl Follower {
             let Some(file) = &mut self.file else { return Ok(()) };
             let mut bytes = Vec::new();
             let put_aside = inode(&aside(&self.path, 1));
-            if put_aside != self.aside && Some(file.metadata()?.ino()) == inode(&self.path) {
+            let begins_anew = put_aside != self.aside && Some(file.metadata()?.ino()) == inode(&self.path);
+            if begins_anew {
                 // It was copied and made empty: the rest is in the copy.
                 let mut copy = fs_err::File::open(aside(&self.path, 1))?;
                 copy.seek(SeekFrom::Start(self.offset))?;
@@ -135,7 +136,7 @@ impl Follower {
                 lines.split('\n').try_for_each(&mut *take)?;
                 self.rest = rest.to_owned();
             }
-            if !bytes.is_empty() {
+            if begins_anew || !bytes.is_empty() {
                 continue;
             }
             let is_another = |now: u64| file.metadata().is_ok_and(|metadata| metadata.ino() != now);

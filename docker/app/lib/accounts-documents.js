@@ -1,5 +1,5 @@
 // The accounts in the document store, in the database that MONGO_URI names.
-import { Documents, DUPLICATE } from './documents.js';
+import { Documents, insertOnce } from './documents.js';
 
 export class AccountStore {
   constructor() {
@@ -28,14 +28,7 @@ export class AccountStore {
 
   // Whether it was inserted: an address is there once.
   async insert({ id, ...rest }) {
-    const accounts = await this.#accounts();
-    try {
-      await accounts.insertOne({ _id: id, ...rest });
-      return true;
-    } catch (error) {
-      if (error.code === DUPLICATE) return this.exists(id);
-      throw error;
-    }
+    return Boolean(await insertOnce(await this.#accounts(), { _id: id, ...rest })) || this.exists(id);
   }
 
   async remove(id) {

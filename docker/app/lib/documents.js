@@ -19,17 +19,22 @@ const OPTIONS = {
 
 // The code of an error: a unique index has the value already. Our own, where the driver tried again after it had lost the
 // answer and the server did not recognise that (FerretDB).
-export const DUPLICATE = 11000;
+const DUPLICATE = 11000;
 
-// Of a document whose id nobody else has: what is there already was stored by a try whose answer was lost. After a broken
-// connection it tries again for a while, so that a server that is right back leaves nobody in doubt.
+// What FerretDB says to one of two who waited for each other in PostgreSQL (40P01): nothing of it was stored.
+const DEADLOCK = 16908292;
+
+// Gives undefined where something unique is there already; of a document whose id nobody else has, that was stored by a
+// try whose answer was lost. After a broken connection it tries again for a while, so that a server that is right back
+// leaves nobody in doubt.
 export async function insertOnce(collection, document) {
   for (const end = Date.now() + AWAY_AFTER; ; await pause(AGAIN_AFTER)) {
     try {
       return await collection.insertOne(document);
     } catch (error) {
       if (error.code === DUPLICATE) return undefined;
-      if (!(error instanceof MongoNetworkError) || Date.now() > end) throw error;
+      const passing = error instanceof MongoNetworkError || error.code === DEADLOCK;
+      if (!passing || Date.now() > end) throw error;
     }
   }
 }
