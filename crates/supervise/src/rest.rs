@@ -8,45 +8,75 @@ use std::ops::Range;
 
 use nix::sys::mman::{MmapAdvise, madvise};
 
-/// Gives back the pages of our own code; without /proc, or when the kernel declines, they stay.
+/// Gives back the pages of our own code and constants; without /proc, or when the kernel declines, they stay.
 pub(crate) fn give_back_code() {
     let Ok(maps) = fs_err::read_to_string("/proc/self/maps") else { return };
     // Called right here, so the mapping that holds this function is our program's.
-    let here = give_back_code as *const () as usize;
-    let Some(code) = maps.lines().filter_map(executable).find(|range| range.contains(&here)) else { return };
-    let Some(start) = std::ptr::NonNull::new(std::ptr::without_provenance_mut(code.start)) else { return };
-    // SAFETY: executable and never writable, private and of a file: every page in it is as the file has it, so dropping
-    // them changes no byte that anybody can read (madvise(2), MADV_DONTNEED).
-    let _ = unsafe { madvise(start, code.len(), MmapAdvise::MADV_DONTNEED) };
+    for range in unwritten(&maps, give_back_code as *const () as usize) {
+        let Some(start) = std::ptr::NonNull::new(std::ptr::without_provenance_mut(range.start)) else {
+            return;
+        };
+        // SAFETY: a private mapping of a file that was never writable, see `unwritten`: every page in it is as the file
+        // has it, so dropping them changes no byte that anybody can read (madvise(2), MADV_DONTNEED).
+        let _ = unsafe { madvise(start, range.len(), MmapAdvise::MADV_DONTNEED) };
+    }
 }
 
-/// The range of a line of /proc/self/maps (proc_pid_maps(5)) that maps code of a file and cannot be written.
-fn executable(line: &str) -> Option<Range<usize>> {
-    let mut words = line.split_ascii_whitespace();
-    let (range, permissions) = (words.next()?, words.next()?);
-    let inode = words.nth(2)?;
-    if permissions != "r-xp" || inode == "0" {
-        return None;
+/// What the file that holds the code at `address` has mapped and nobody ever wrote to: its code, and the constants
+/// before it. What lies behind the code may look the same, and was written by the loader and made read-only since
+/// (RELRO).
+fn unwritten(maps: &str, address: usize) -> Vec<Range<usize>> {
+    let mappings: Vec<_> = maps.lines().filter_map(Mapping::of).collect();
+    let Some(code) = mappings.iter().find(|mapping| mapping.range.contains(&address)) else {
+        return Vec::new();
+    };
+    if code.permissions != "r-xp" || code.inode == "0" {
+        return Vec::new();
     }
-    let (start, end) = range.split_once('-')?;
-    Some(usize::from_str_radix(start, 16).ok()?..usize::from_str_radix(end, 16).ok()?)
+    let before = |mapping: &&Mapping| {
+        mapping.inode == code.inode && mapping.permissions == "r--p" && mapping.range.end <= code.range.start
+    };
+    mappings.iter().filter(before).chain([code]).map(|mapping| mapping.range.clone()).collect()
+}
+
+/// A line of /proc/self/maps (proc_pid_maps(5)).
+struct Mapping<'a> {
+    range: Range<usize>,
+    permissions: &'a str,
+    inode: &'a str,
+}
+
+impl<'a> Mapping<'a> {
+    fn of(line: &'a str) -> Option<Self> {
+        let mut words = line.split_ascii_whitespace();
+        let (range, permissions) = (words.next()?, words.next()?);
+        let inode = words.nth(2)?;
+        let (start, end) = range.split_once('-')?;
+        let range = usize::from_str_radix(start, 16).ok()?..usize::from_str_radix(end, 16).ok()?;
+        Some(Self { range, permissions, inode })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const MAPS: &str = "\
+7f00-7f10 r--p 00000000 08:01 1234   /usr/local/bin/berth-init
+7f10-7f20 r-xp 00001000 08:01 1234   /usr/local/bin/berth-init
+7f20-7f30 r--p 00002000 08:01 1234   /usr/local/bin/berth-init
+7f30-7f40 rw-p 00003000 08:01 1234   /usr/local/bin/berth-init
+7f40-7f50 r--p 00000000 08:01 99     /usr/share/other
+8000-8010 rwxp 00000000 08:01 77     /odd
+9000-9010 r-xp 00000000 00:00 0      [vdso]
+
+";
+
     #[test]
-    fn only_code_of_a_file_that_nobody_can_write_is_taken() {
-        let code = "7f10-7f20 r-xp 00001000 08:01 1234   /usr/local/bin/berth-init";
-        assert_eq!(executable(code), Some(0x7f10..0x7f20));
-        for other in [
-            "7f10-7f20 rwxp 00001000 08:01 1234 /a",
-            "7f10-7f20 r--p 00001000 08:01 1234 /a",
-            "7ffc1000-7ffc3000 r-xp 00000000 00:00 0 [vdso]",
-            "",
-        ] {
-            assert_eq!(executable(other), None, "{other}");
+    fn only_what_nobody_ever_wrote_to_is_given_back() {
+        assert_eq!(unwritten(MAPS, 0x7f18), [0x7f00..0x7f10, 0x7f10..0x7f20]);
+        for elsewhere in [0x7f00, 0x7f28, 0x7f30, 0x8000, 0x9000, 0x1] {
+            assert_eq!(unwritten(MAPS, elsewhere), [], "{elsewhere:x}");
         }
     }
 
