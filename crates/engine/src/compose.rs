@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Output;
 use std::time::{Duration, SystemTime};
 
@@ -80,7 +80,7 @@ impl Compose {
     /// The client for the project's folder.
     fn docker(&self) -> Result<Docker, EngineError> {
         let env = self.folder.read(&format!("{PLACE}/.env"))?.unwrap_or_default();
-        Ok(Docker::new(&self.place(), draft::variables(&env).into_keys()))
+        Ok(Docker::new(&self.place(), draft::names(&env)))
     }
 
     fn desired(&self) -> Result<Option<Desired>, EngineError> {
@@ -97,7 +97,7 @@ impl Compose {
         }
         // One that is gone between the two commands is no error; what is left is told all the same.
         let inspect = line::inspect(&ids);
-        let output = docker.answer(&inspect, &BTreeMap::new(), "")?;
+        let output = docker.answer(&inspect, "")?;
         let mut all: Vec<Container> = docker::parsed(&inspect, &String::from_utf8_lossy(&output.stdout))?;
         all.retain(|container| !container.is_extra());
         // While one is replaced there are two: the one that was made last counts.
@@ -126,8 +126,8 @@ impl Compose {
             seen.iter().filter(|(seen, _)| seen.state.is_good()).map(|(seen, _)| seen.name.clone()).collect();
         for ((seen, _), instance) in seen.iter_mut().zip(&wanted.instances) {
             if seen.state == State::Is(berth_control::State::Waiting) {
-                seen.waiting_for =
-                    instance.needs.iter().filter(|need| !good.contains(need)).cloned().collect();
+                let awaited = instance.needs.iter().chain(&instance.uses).filter(|need| !good.contains(need));
+                seen.waiting_for = awaited.cloned().collect();
             }
         }
         Ok(seen)
@@ -232,25 +232,12 @@ impl Engine for Compose {
     }
 
     fn exec(&self, wanted: &Wanted, script: &[&str], input: &str) -> Result<Output, EngineError> {
-        let containers = containers(wanted)?;
-        let absent = || EngineError::NotRunning("the application's scripts".to_owned());
-        let service = containers.scripts.as_deref().ok_or_else(absent)?;
-        let docker = self.docker()?;
-        let all = Self::containers(&docker, &containers.project)?;
-        let container = all.iter().find(|container| container.service() == service);
-        // Its init gave the program the contents of these files; whatever else runs there has their names only.
-        let secrets = container.into_iter().flat_map(Container::secrets);
-        let secrets: BTreeMap<String, String> =
-            secrets.map(|(name, path)| Ok((name.to_owned(), secret(path)?))).collect::<io::Result<_>>()?;
-        let command = [&["node"], script].concat();
-        docker.answer(&line::exec(service, secrets.keys().map(String::as_str), &command), &secrets, input)
+        let absent = || EngineError::NotRunning("what runs the application's scripts".to_owned());
+        let service = containers(wanted)?.scripts.as_deref().ok_or_else(absent)?;
+        // What is run beside a role has the names of its secrets' files only, unless its init resolves them.
+        let command = [&[INIT, "--settings", "--", "node"], script].concat();
+        self.docker()?.answer(&line::exec(service, &command), input)
     }
-}
-
-/// What a file of a secret gives: its last line's end is no part of it.
-fn secret(path: &Path) -> io::Result<String> {
-    let text = fs_err::read_to_string(path)?;
-    Ok(text.strip_suffix('\n').unwrap_or(&text).to_owned())
 }
 
 #[cfg(test)]

@@ -44,14 +44,14 @@ pub fn run(
     child.wait_with_output()
 }
 
-/// Starts a program of PATH with our own environment, some names of it taken out and some put in. It is in a process
+/// Starts a program of PATH with our own environment, some names of it taken out. It is in a process
 /// group of its own, so that the terminal's Ctrl-C reaches us alone. Its stdin is closed unless `feed`; its output is
 /// piped unless `show`, which lets it write to our stderr.
 pub fn client(
     program: &str,
     arguments: &[String],
     folder: &Path,
-    (without, with): (&[String], &[(String, String)]),
+    without: &[String],
     feed: bool,
     show: bool,
 ) -> io::Result<Child> {
@@ -60,7 +60,6 @@ pub fn client(
     for name in without {
         command.env_remove(name);
     }
-    command.envs(with.iter().map(|(name, value)| (name, value)));
     command.stdin(if feed { Stdio::piped() } else { Stdio::null() });
     if show {
         command.stdout(io::stderr()).stderr(Stdio::inherit());

@@ -66,6 +66,9 @@ pub struct Containers {
     /// Files that an instance reads once, when it starts, in a folder that it has mounted: one that changed means
     /// that the instance's main process is started again.
     pub inputs: Vec<PathBuf>,
+    /// How services that no init of ours runs are told to read the inputs again: a command for each.
+    #[serde(default)]
+    pub reload: BTreeMap<String, Vec<String>>,
     /// When the inputs had been changed that all programs have read; microseconds since 1970. The engine's own.
     #[serde(default)]
     pub loaded: Option<u64>,

@@ -151,8 +151,17 @@ impl Service {
 
     /// The services that must be healthy before it is started.
     pub fn needs(&self) -> impl Iterator<Item = &str> {
-        let required = self.depends_on.iter().filter(|(_, on)| on.required.unwrap_or(true));
-        required.map(|(name, _)| name.as_str())
+        self.waits_for(true)
+    }
+
+    /// The services that it is started after, healthy or not.
+    pub fn follows(&self) -> impl Iterator<Item = &str> {
+        self.waits_for(false)
+    }
+
+    fn waits_for(&self, required: bool) -> impl Iterator<Item = &str> {
+        let on = self.depends_on.iter().filter(move |(_, on)| on.required.unwrap_or(true) == required);
+        on.map(|(name, _)| name.as_str())
     }
 
     /// How long its health may take to be good, or to be told as bad.
@@ -176,6 +185,11 @@ impl Config {
         let instance = |(name, service): (&String, &Service)| Instance {
             name: name.clone(),
             needs: service.needs().map(ToOwned::to_owned).collect(),
+            uses: service
+                .follows()
+                .filter(|name| self.services.contains_key(*name))
+                .map(ToOwned::to_owned)
+                .collect(),
             says_ready: service.has_health(),
             ready_within: service.ready_within(),
             stop_within: service.stop_grace_period.as_deref().and_then(time::duration).unwrap_or(STOP_WITHIN),
@@ -259,6 +273,6 @@ mod tests {
         let (a, b) = (&config.services["a"], &config.services["b"]);
         assert_eq!((a.memory_limit(), a.memory_reserved()), (Some(5), Some(3)));
         assert_eq!((b.memory_limit(), b.memory_reserved(), b.open_files()), (Some(7), Some(2), Some(9)));
-        assert_eq!(b.needs().count(), 0, "it starts without");
+        assert_eq!((b.needs().count(), b.follows().count()), (0, 1), "it starts without");
     }
 }

@@ -73,7 +73,6 @@ struct Mount {
     #[serde(rename = "Type")]
     kind: String,
     source: PathBuf,
-    destination: PathBuf,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -82,8 +81,6 @@ struct Made {
     image: String,
     #[serde(default)]
     labels: Option<BTreeMap<String, String>>,
-    #[serde(default)]
-    env: Option<Vec<String>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -162,15 +159,6 @@ impl Container {
     /// The files and folders of the host that it has mounted.
     pub fn binds(&self) -> impl Iterator<Item = &PathBuf> {
         self.mounts.iter().filter(|mount| mount.kind == "bind").map(|mount| &mount.source)
-    }
-
-    /// The settings that it is given in files, `NAME_FILE` for `NAME`, with where these are on the host.
-    pub fn secrets(&self) -> impl Iterator<Item = (&str, &PathBuf)> {
-        let environment = self.config.env.iter().flatten().filter_map(|pair| pair.split_once('='));
-        environment.filter_map(|(key, path)| {
-            let mount = self.mounts.iter().find(|mount| mount.destination.as_os_str() == path)?;
-            Some((key.strip_suffix("_FILE")?, &mount.source))
-        })
     }
 
     /// How it ended, when it has: a part of a sentence.
@@ -357,11 +345,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_mounted_and_given_in_files_is_known() {
+    fn what_is_mounted_from_the_host_is_known() {
         let imap = find("imap");
         assert_eq!(imap.binds().collect::<Vec<_>>(), [&PathBuf::from("/srv/mail/compose/secrets/A")]);
-        let secrets: Vec<_> = imap.secrets().collect();
-        assert_eq!(secrets, [("A", &PathBuf::from("/srv/mail/compose/secrets/A"))]);
         assert!(imap.has_init("berth-init") && !find("store").has_init("berth-init"));
         assert_eq!(find("store").binds().count(), 1, "a volume is no file of the host");
     }

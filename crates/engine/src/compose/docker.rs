@@ -1,6 +1,6 @@
 //! Runs docker commands, one after another, and waits for none of them without end.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -68,7 +68,7 @@ impl Docker {
 
     /// What a command writes to stdout; it fails when the command does.
     pub fn ask(&self, line: &Line) -> Result<String, EngineError> {
-        let output = self.answer(line, &BTreeMap::new(), "")?;
+        let output = self.answer(line, "")?;
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
@@ -81,13 +81,8 @@ impl Docker {
     }
 
     /// What a command writes and how it ends, whatever that is.
-    pub fn answer(
-        &self,
-        line: &Line,
-        environment: &BTreeMap<String, String>,
-        input: &str,
-    ) -> Result<Output, EngineError> {
-        let mut child = self.start(line, environment, !input.is_empty(), false)?;
+    pub fn answer(&self, line: &Line, input: &str) -> Result<Output, EngineError> {
+        let mut child = self.start(line, !input.is_empty(), false)?;
         let (stdout, stderr) = (whole(child.stdout.take()), whole(child.stderr.take()));
         if let Some(mut stdin) = child.stdin.take() {
             // A program that does not read its input is no error.
@@ -112,7 +107,7 @@ impl Docker {
 
     /// Runs a command that shows by itself how far it is.
     pub fn show(&self, line: &Line, stop: &mut dyn FnMut() -> bool) -> Result<(), EngineError> {
-        let mut child = self.start(line, &BTreeMap::new(), false, true)?;
+        let mut child = self.start(line, false, true)?;
         loop {
             if let Some(status) = child.try_wait()? {
                 return if status.success() { Ok(()) } else { Err(failed(line, status, "")) };
@@ -127,7 +122,7 @@ impl Docker {
 
     /// Starts a command that goes on beside others.
     pub fn begin(&self, line: &Line) -> Result<Running, EngineError> {
-        let mut child = self.start(line, &BTreeMap::new(), false, false)?;
+        let mut child = self.start(line, false, false)?;
         let (sender, lines) = channel();
         let readers = [
             child.stdout.take().map(|stdout| read_lines(stdout, sender.clone())),
@@ -136,18 +131,11 @@ impl Docker {
         Ok(Running { line: line.clone(), child, lines, readers: readers.into_iter().flatten().collect() })
     }
 
-    fn start(
-        &self,
-        line: &Line,
-        environment: &BTreeMap<String, String>,
-        feed: bool,
-        show: bool,
-    ) -> Result<Child, EngineError> {
+    fn start(&self, line: &Line, feed: bool, show: bool) -> Result<Child, EngineError> {
         let without: Vec<String> = self.without.iter().cloned().collect();
-        let with: Vec<_> = environment.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
         // A folder that is not there yet is no reason not to ask.
         let folder = if self.folder.is_dir() { self.folder.as_path() } else { Path::new("/") };
-        spawn::client(PROGRAM, line.words(), folder, (&without, &with), feed, show)
+        spawn::client(PROGRAM, line.words(), folder, &without, feed, show)
             .map_err(|source| EngineError::Run { program: PROGRAM.into(), source })
     }
 }

@@ -30,7 +30,8 @@ impl Draft {
             path.parent().map_or(Ok(()), fs_err::create_dir_all)?;
             fs_err::write(path, text)?;
         }
-        let variables = variables(files.get(Path::new(".env")).map_or("", String::as_str));
+        let env = files.get(Path::new(".env")).map_or("", String::as_str);
+        let variables = variables(env);
         let chosen: Vec<PathBuf> = variables
             .get("COMPOSE_FILE")
             .map_or("compose.yaml", String::as_str)
@@ -38,7 +39,7 @@ impl Draft {
             .map(PathBuf::from)
             .collect();
         let chosen: Vec<&Path> = chosen.iter().map(PathBuf::as_path).collect();
-        let docker = Docker::new(place, variables.keys().cloned());
+        let docker = Docker::new(place, names(env));
         let line = |words| line::config(place, folder.path(), &chosen, words);
         // Each takes Compose a tenth of a second of its own.
         let (config, hashes) = std::thread::scope(|scope| {
@@ -64,6 +65,15 @@ pub fn variables(env: &str) -> BTreeMap<String, String> {
     pairs.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())).collect()
 }
 
+/// The variables that an `.env` is about: those that it gives, and those that it says are not given.
+pub fn names(env: &str) -> Vec<String> {
+    let lines = env.lines().map(|line| line.trim_start_matches(['#', ' ']));
+    let names = lines.filter_map(|line| Some(line.split_once('=')?.0.trim()));
+    let is_name =
+        |name: &&str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    names.filter(is_name).map(ToOwned::to_owned).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,6 +83,7 @@ mod tests {
         let read = variables("# A=1\nCOMPOSE_FILE=compose.yaml:sample.yaml\n\nBERTH_BIND=\n");
         assert_eq!(read["COMPOSE_FILE"], "compose.yaml:sample.yaml");
         assert_eq!((read.len(), read["BERTH_BIND"].as_str()), (2, ""));
+        assert_eq!(names("# A=1\n# what that = says\nB=2\n"), ["A", "B"]);
         assert_eq!(pairs("imap ae66\nstore 9873\n")["store"], "9873");
     }
 }

@@ -166,13 +166,10 @@ pub fn down(volumes: bool) -> Line {
     Line::compose(&[&["down", "--remove-orphans"], volumes].concat(), &[])
 }
 
-/// Runs a command beside a service's program. The values of `environment` come from the client's own, so that none
-/// is in a list of processes.
+/// Runs a command beside a service's program.
 #[must_use]
-pub fn exec<'a>(service: &str, environment: impl IntoIterator<Item = &'a str>, command: &[&str]) -> Line {
-    let environment = environment.into_iter().flat_map(|name| ["--env", name]);
-    let words = ["exec", "--no-TTY"].into_iter().chain(environment).chain([service]);
-    Line::compose(&words.chain(command.iter().copied()).collect::<Vec<_>>(), &[])
+pub fn exec(service: &str, command: &[&str]) -> Line {
+    Line::compose(&[&["exec", "--no-TTY", service], command].concat(), &[])
 }
 
 /// The last lines that these services wrote, and with `follow` those to come, each with its container's name.
@@ -219,12 +216,8 @@ mod tests {
             (down(false), "docker compose down --remove-orphans"),
             (down(true), "docker compose down --remove-orphans --volumes"),
             (
-                exec("imap", [], &["berth-init", "restart"]),
+                exec("imap", &["berth-init", "restart"]),
                 "docker compose exec --no-TTY imap berth-init restart",
-            ),
-            (
-                exec("store", ["A", "B"], &["node", "admin.js"]),
-                "docker compose exec --no-TTY --env A --env B store node admin.js",
             ),
             (logs(&names(&["imap"]), 20, false), "docker compose logs --no-color --tail 20 imap"),
             (logs(&[], 5, true), "docker compose logs --no-color --tail 5 --follow"),

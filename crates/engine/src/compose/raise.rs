@@ -2,7 +2,7 @@
 //! all are waited for.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -58,22 +58,39 @@ impl Compose {
             hashes: &draft.hashes,
             inputs: newest(&means.inputs)
                 .map(|changed| (changed, self.loaded().is_some_and(|at| at == micros(changed)))),
+            reload: &means.reload,
         };
         let (differences, steps) = step::steps(&goal, &found);
         let containers = found.containers;
         Ok(Plan { draft, differences, steps, containers })
     }
 
-    /// When the files of the project were changed that these containers have mounted; what is about to be written, now.
+    /// When what these containers have mounted of the project was changed; what is about to be written, now. Folders of
+    /// what programs read again are no part of it.
     fn changed(&self, means: &Containers, containers: &[Container]) -> BTreeMap<PathBuf, SystemTime> {
         let place = self.place();
-        let ours = containers.iter().flat_map(Container::binds).filter(|path| path.is_file());
-        let changed = ours.filter_map(|path| {
+        let is_input = |path: &Path| means.inputs.iter().any(|input| input.starts_with(path));
+        let mounted = containers.iter().flat_map(Container::binds).filter(|path| !is_input(path));
+        let changed = mounted.filter_map(|path| {
             let inside = path.strip_prefix(&place).ok()?;
-            let same = |text: &String| fs_err::read_to_string(path).is_ok_and(|there| there == *text);
-            let written = means.files.get(inside).is_some_and(|text| !same(text));
-            let at = if written { SystemTime::now() } else { path.metadata().ok()?.modified().ok()? };
-            Some((path.clone(), at))
+            let same = |file: &Path, text: &String| {
+                fs_err::read_to_string(place.join(file)).is_ok_and(|there| there == *text)
+            };
+            let mut ours = means.files.iter().filter(|(file, _)| file.starts_with(inside));
+            if ours.any(|(file, text)| !same(file, text)) {
+                return Some((path.clone(), SystemTime::now()));
+            }
+            let all = if path.is_dir() {
+                means
+                    .files
+                    .keys()
+                    .filter(|file| file.starts_with(inside))
+                    .map(|file| place.join(file))
+                    .collect()
+            } else {
+                vec![path.clone()]
+            };
+            Some((path.clone(), newest(&all)?))
         });
         changed.collect()
     }
@@ -124,7 +141,7 @@ impl Compose {
                 watcher.heard(Event::Fetching(images.into_iter().map(ToOwned::to_owned).collect()));
                 docker.show(&step.line(), &mut || watcher.interrupts() > 0)
             }
-            Step::Remove(_) => docker.ask(&step.line()).map(drop),
+            Step::Remove(_) | Step::Reload(..) => docker.ask(&step.line()).map(drop),
             Step::Up(_) => self.bring_up(docker, &step.line(), wanted, watcher),
             Step::Restart(name) => {
                 let Some(instance) = wanted.instances.iter().find(|instance| instance.name == *name) else {
@@ -325,7 +342,7 @@ pub(super) fn images<'a>(
 ) -> Result<Vec<Image>, EngineError> {
     let line = line::images(references);
     // Docker fails when one of them is not there, and tells of the others.
-    let output = docker.answer(&line, &BTreeMap::new(), "")?;
+    let output = docker.answer(&line, "")?;
     parsed(&line, &String::from_utf8_lossy(&output.stdout))
 }
 

@@ -1,7 +1,6 @@
 //! Starting a role's program again in place, by the init in its container. A signal through the engine would have it
 //! take the next end as wanted.
 
-use std::collections::BTreeMap;
 use std::thread::sleep;
 use std::time::Instant;
 
@@ -45,13 +44,13 @@ pub fn restart(docker: &Docker, instance: &Instance, watcher: &mut dyn Watcher) 
 
 /// What the init says of itself and its program.
 fn status(docker: &Docker, name: &str) -> Result<Status, EngineError> {
-    let line = line::exec(name, [], &[INIT, "status", "--json"]);
+    let line = line::exec(name, &[INIT, "status", "--json"]);
     parsed(&line, &docker.ask(&line).map_err(|error| not_running(name, error))?)
 }
 
 /// Whether the init does it, and what it says to it.
 fn asked(docker: &Docker, name: &str, words: &[&str]) -> Result<(bool, String), EngineError> {
-    let output = docker.answer(&line::exec(name, [], &[&[INIT], words].concat()), &BTreeMap::new(), "")?;
+    let output = docker.answer(&line::exec(name, &[&[INIT], words].concat()), "")?;
     let said = if output.stdout.is_empty() { output.stderr } else { output.stdout };
     Ok((output.status.success(), String::from_utf8_lossy(&said).trim().to_owned()))
 }

@@ -22,6 +22,8 @@ pub struct Goal<'a> {
     pub hashes: &'a BTreeMap<String, String>,
     /// When the files were changed that a program reads once, at its start, and whether it was started again since.
     pub inputs: Option<(SystemTime, bool)>,
+    /// How services that no init of ours runs are told to read these files again.
+    pub reload: &'a BTreeMap<String, Vec<String>>,
 }
 
 /// What is there.
@@ -46,6 +48,8 @@ pub enum Step {
     Up(Reach),
     /// A program is started again by its init.
     Restart(String),
+    /// A program is told to read its files again.
+    Reload(String, Vec<String>),
 }
 
 impl Step {
@@ -56,7 +60,10 @@ impl Step {
             Self::Pull(services) => line::pull(services),
             Self::Remove(services) => line::remove(services),
             Self::Up(reach) => line::up(reach),
-            Self::Restart(service) => line::exec(service, [], &[INIT, "restart"]),
+            Self::Restart(service) => line::exec(service, &[INIT, "restart"]),
+            Self::Reload(service, command) => {
+                line::exec(service, &command.iter().map(String::as_str).collect::<Vec<_>>())
+            }
         }
     }
 }
@@ -84,11 +91,18 @@ pub fn steps(goal: &Goal, found: &Found) -> (Vec<(String, Action)>, Vec<Step>) {
     if differences.iter().any(|(_, action)| *action != Action::Keep) {
         steps.push(Step::Up(reach(goal)));
     }
-    let restart = differences.iter().filter(|(name, action)| {
-        let container = found.containers.iter().find(|container| container.service() == name);
-        *action == Action::Keep && container.is_some_and(|container| has_read_others(goal, container))
+    let kept = differences.iter().filter(|(_, action)| *action == Action::Keep).filter_map(|(name, _)| {
+        found
+            .containers
+            .iter()
+            .find(|container| container.service() == name)
+            .filter(|it| has_read_others(goal, it))
     });
-    steps.extend(restart.map(|(name, _)| Step::Restart(name.clone())));
+    steps.extend(kept.filter_map(|container| {
+        let name = container.service();
+        let reload = || Some(Step::Reload(name.to_owned(), goal.reload.get(name)?.clone()));
+        if container.is_run_by(INIT) { Some(Step::Restart(name.to_owned())) } else { reload() }
+    }));
     (differences, steps)
 }
 
@@ -150,7 +164,7 @@ fn changed(goal: &Goal, found: &Found, name: &str, container: &Container) -> Vec
 fn has_read_others(goal: &Goal, container: &Container) -> bool {
     let since = goal.inputs.filter(|(_, again)| !again).map(|(changed, _)| changed);
     let before = since.zip(container.started()).is_some_and(|(changed, started)| changed > started);
-    before && container.runs() && container.is_run_by(INIT)
+    before && container.runs()
 }
 
 /// The services whose images are not there: those that are built, and those that are fetched, one for each image.
@@ -196,6 +210,7 @@ mod tests {
         found: Found,
         alone: Option<Vec<String>>,
         inputs: Option<(SystemTime, bool)>,
+        reload: BTreeMap<String, Vec<String>>,
         services: Vec<&'static str>,
     }
 
@@ -214,6 +229,7 @@ mod tests {
                 },
                 alone: None,
                 inputs: None,
+                reload: BTreeMap::new(),
                 services: services.into(),
             }
         }
@@ -225,6 +241,7 @@ mod tests {
                 config: &self.config,
                 hashes: &self.hashes,
                 inputs: self.inputs,
+                reload: &self.reload,
             };
             steps(&goal, &self.found).1.iter().map(|step| step.line().to_string()).collect()
         }
@@ -302,6 +319,9 @@ mod tests {
         case.inputs = Some((time("2026-01-01T11:00:00Z").unwrap(), false));
         let restart = |name: &str| format!("docker compose exec --no-TTY {name} berth-init restart");
         assert_eq!(case.lines(), [restart("imap"), restart("front")], "the store has no init of ours");
+        case.found.containers[2].path = "nginx".to_owned();
+        case.reload = [("front".to_owned(), ["nginx", "-s", "reload"].map(str::to_owned).to_vec())].into();
+        assert_eq!(case.lines()[1], "docker compose exec --no-TTY front nginx -s reload");
         case.inputs = Some((time("2026-01-01T11:00:00Z").unwrap(), true));
         assert!(case.lines().is_empty(), "they were started again since");
         case.inputs = Some((time("2026-01-01T09:00:00Z").unwrap(), false));
