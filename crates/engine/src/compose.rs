@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use crate::desired::Desired;
 use crate::folder::Folder;
 use crate::process::{self, Process};
-use crate::{Containers, Engine, EngineError, Instance, Means, Seen, State, Until, Wanted, Watcher};
+use crate::{Containers, Engine, EngineError, Instance, Kind, Means, Seen, State, Until, Wanted, Watcher};
 
 pub mod config;
 pub mod line;
@@ -70,6 +70,11 @@ impl Compose {
     #[must_use]
     pub fn alone(self, names: Vec<String>) -> Self {
         Self { alone: Some(names), ..self }
+    }
+
+    /// What was wanted last, whether it was taken down since or not.
+    pub fn known(&self) -> Result<Option<Wanted>, EngineError> {
+        Ok(self.desired()?.map(|desired| desired.wanted))
     }
 
     /// Where the project's files are.
@@ -145,7 +150,7 @@ impl Compose {
 fn containers(wanted: &Wanted) -> Result<&Containers, EngineError> {
     match &wanted.means {
         Means::Containers(containers) => Ok(containers),
-        Means::Processes(_) => Err(EngineError::OtherEngine("local")),
+        Means::Processes(_) => Err(EngineError::OtherEngine(Kind::Local)),
     }
 }
 
@@ -200,6 +205,13 @@ impl Engine for Compose {
         let wanted = self.wanted()?.ok_or_else(absent)?;
         let instance = wanted.instances.iter().find(|instance| instance.name == name).ok_or_else(absent)?;
         restart::restart(&self.docker()?, instance, watcher)
+    }
+
+    fn written(&self) -> Result<Vec<String>, EngineError> {
+        let Some(desired) = self.desired()? else { return Ok(Vec::new()) };
+        let there = Self::containers(&self.docker()?, &containers(&desired.wanted)?.project)?;
+        let names = desired.wanted.instances.into_iter().map(|instance| instance.name);
+        Ok(names.filter(|name| there.iter().any(|container| container.service() == name)).collect())
     }
 
     fn logs(

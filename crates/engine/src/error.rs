@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Holder, State, compose, folder};
+use crate::{Holder, Kind, State, compose, folder};
 
 /// Why an engine did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -70,8 +70,8 @@ pub enum EngineError {
         last: Vec<String>,
     },
     /// What is wanted is not for this engine, but for that of this name.
-    #[error("this installation is run by the engine {0}")]
-    OtherEngine(&'static str),
+    #[error("this installation is run by the engine {}", .0.word())]
+    OtherEngine(Kind),
     /// A docker command failed.
     #[error("{line} failed")]
     Docker {

@@ -64,6 +64,12 @@ impl Folder {
         Ok(folder)
     }
 
+    /// A state folder as it would be: it need not be there, and nothing makes it.
+    #[must_use]
+    pub fn would_be(path: &Path) -> Self {
+        Self(path.canonicalize().unwrap_or_else(|_| path.to_owned()))
+    }
+
     /// Opens a state folder that is there.
     pub fn open(path: &Path) -> Result<Self, FolderError> {
         if !path.join("version").exists() {
@@ -136,6 +142,13 @@ impl Folder {
         file.persist(&path).map_err(|error| error.error)?;
         fs_err::File::open(beside)?.sync_all()?;
         Ok(true)
+    }
+
+    /// Makes a folder in it, with those above it, that has this mode from now on.
+    pub fn make(&self, inside: &Path, mode: u32) -> Result<(), FolderError> {
+        let path = self.0.join(inside);
+        fs_err::create_dir_all(&path)?;
+        Ok(fs_err::set_permissions(&path, Permissions::from_mode(mode))?)
     }
 
     /// Lets nobody else change what runs until the lock is dropped. `purpose` is told to those who try.

@@ -21,11 +21,11 @@ use std::time::Duration;
 
 pub mod compose;
 pub mod folder;
+pub mod holder;
 pub mod plan;
 
 mod desired;
 mod error;
-mod holder;
 mod local;
 mod log;
 mod process;
@@ -34,6 +34,7 @@ mod spawn;
 mod wanted;
 
 pub use compose::Compose;
+pub use desired::Kind;
 pub use error::EngineError;
 pub use folder::Folder;
 pub use holder::Holder;
@@ -101,6 +102,9 @@ pub trait Engine {
 
     /// Has the main process of an instance stopped and started again, and waits until that is ready.
     fn restart(&self, name: &str, watcher: &mut dyn Watcher) -> Result<(), EngineError>;
+
+    /// The instances that have written a log, in the order in which they are shown.
+    fn written(&self) -> Result<Vec<String>, EngineError>;
 
     /// The last lines of each instance's log, and with `follow` those to come, until it is over or `take` fails.
     fn logs(

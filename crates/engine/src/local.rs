@@ -12,7 +12,7 @@ use crate::folder::Folder;
 use crate::plan::{Environment, INHERITED};
 use crate::process::{self, Family, Process};
 use crate::{
-    Engine, EngineError, Instance, Means, Processes, Seen, State, Until, Wanted, Watcher, log, spawn,
+    Engine, EngineError, Instance, Kind, Means, Processes, Seen, State, Until, Wanted, Watcher, log, spawn,
 };
 
 mod keep;
@@ -175,6 +175,21 @@ impl Engine for Local {
         self.start_again(name, watcher)
     }
 
+    fn written(&self) -> Result<Vec<String>, EngineError> {
+        let instances = self.desired()?.map_or(Vec::new(), |desired| desired.wanted.instances);
+        let mut names: Vec<String> = instances.into_iter().map(|instance| instance.name).collect();
+        // One that is not wanted any more has left its log.
+        let entries = fs_err::read_dir(self.folder.path("logs"))?.flatten();
+        let mut others: Vec<String> = entries
+            .filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".log")?.to_owned()))
+            .filter(|name| !names.contains(name))
+            .collect();
+        others.sort();
+        names.extend(others);
+        names.retain(|name| self.folder.log(name).exists());
+        Ok(names)
+    }
+
     fn logs(
         &self,
         names: &[String],
@@ -220,7 +235,7 @@ fn earlier(init: u32) -> u32 {
 fn processes(wanted: &Wanted) -> Result<&Processes, EngineError> {
     match &wanted.means {
         Means::Processes(processes) => Ok(processes),
-        Means::Containers(_) => Err(EngineError::OtherEngine("compose")),
+        Means::Containers(_) => Err(EngineError::OtherEngine(Kind::Compose)),
     }
 }
 

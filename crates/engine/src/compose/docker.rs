@@ -13,7 +13,8 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde::de::DeserializeOwned;
 
-use super::line::Line;
+use super::container::Image;
+use super::line::{self, Line};
 use crate::{EngineError, spawn};
 
 const PROGRAM: &str = "docker";
@@ -103,6 +104,17 @@ impl Docker {
         };
         let bytes = |thread: JoinHandle<Vec<u8>>| thread.join().unwrap_or_default();
         Ok(Output { status, stdout: bytes(stdout), stderr: bytes(stderr) })
+    }
+
+    /// The images that are there, of these.
+    pub fn images<'a>(
+        &self,
+        references: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Vec<Image>, EngineError> {
+        let line = line::images(references);
+        // Docker fails when one of them is not there, and tells of the others.
+        let output = self.answer(&line, "")?;
+        parsed(&line, &String::from_utf8_lossy(&output.stdout))
     }
 
     /// Runs a command that shows by itself how far it is.

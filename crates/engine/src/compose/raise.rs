@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::container::{Container, Image};
-use super::docker::{Docker, Running, parsed};
+use super::container::Container;
+use super::docker::{Docker, Running};
 use super::draft::Draft;
 use super::end::Ends;
 use super::step::{self, Found, Goal, Step};
@@ -42,7 +42,7 @@ impl Compose {
         let services: Vec<&str> = wanted.instances.iter().map(|instance| instance.name.as_str()).collect();
         let references = draft.config.images(|name| services.contains(&name));
         let (images, containers) = std::thread::scope(|scope| {
-            let images = scope.spawn(|| images(&draft.docker, references.iter().copied()));
+            let images = scope.spawn(|| draft.docker.images(references.iter().copied()));
             let containers = Self::containers(&draft.docker, &means.project);
             (images.join().expect("asking does not panic"), containers)
         });
@@ -333,17 +333,6 @@ impl Look {
             started: BTreeSet::new(),
         })
     }
-}
-
-/// The images that are there, of these.
-pub(super) fn images<'a>(
-    docker: &Docker,
-    references: impl Iterator<Item = &'a str>,
-) -> Result<Vec<Image>, EngineError> {
-    let line = line::images(references);
-    // Docker fails when one of them is not there, and tells of the others.
-    let output = docker.answer(&line, "")?;
-    parsed(&line, &String::from_utf8_lossy(&output.stdout))
 }
 
 /// When the newest of these files was changed.
