@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use berth_canary::Mailbox;
-use berth_engine::{Engine, Folder, Wanted};
+use berth_engine::{Engine, Folder, Means, Wanted};
 use berth_report::{Code, Problem};
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +32,16 @@ impl Account {
 
 /// Whether accounts can be made at all.
 pub fn possible(wanted: &Wanted) -> bool {
-    wanted.app.join(SCRIPT).exists()
+    match &wanted.means {
+        Means::Processes(processes) => processes.app.join(SCRIPT).exists(),
+        Means::Containers(containers) => containers.scripts.is_some(),
+    }
+}
+
+/// Has the account made again by the next `up`: its mailbox is gone.
+pub fn forget(folder: &Folder) -> anyhow::Result<()> {
+    let kept = folder.read(FILE)?.map(|text| serde_json::from_str::<Account>(&text)).transpose()?;
+    kept.map_or(Ok(()), |account| keep(folder, &Account { made: false, ..account }))
 }
 
 /// The account to try the service with by hand, made at the first start.

@@ -6,7 +6,7 @@ use std::process::exit;
 
 use berth_report::Code;
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Runs a mail service and proves that a mail goes through.
 #[derive(Debug, Parser)]
@@ -24,12 +24,12 @@ pub struct Arguments {
 pub enum Verb {
     /// Bring the service up, prove a mail, and keep it up until Ctrl-C
     #[command(
-        after_help = "Examples:\n  berth up --app ./postbox\n  berth up --app ./postbox --port-offset 4000 --detach"
+        after_help = "Examples:\n  berth up --app ./postbox --port-offset 4000 --detach\n  berth up --engine compose --image berth/postbox:dev"
     )]
     Up(Up),
     /// Stop everything, what is needed last
-    #[command(after_help = "Examples:\n  berth down\n  berth down --state ./.berth")]
-    Down,
+    #[command(after_help = "Examples:\n  berth down\n  berth down --volumes --yes --state ./.berth")]
+    Down(Down),
     /// Show how each role is; exit 0 when all are ready, 1 when not
     #[command(after_help = "Examples:\n  berth status --watch\n  berth status --json")]
     Status(Status),
@@ -49,8 +49,20 @@ pub enum Verb {
     Prove(Prove),
 }
 
+/// What runs the roles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EngineName {
+    /// Processes of this host
+    Local,
+    /// Containers of Docker Compose
+    Compose,
+}
+
 #[derive(Debug, Clone, Args)]
 pub struct Up {
+    /// What runs the roles: local processes or containers [default: as before, at first local]
+    #[arg(long, value_name = "NAME", hide_possible_values = true)]
+    pub engine: Option<EngineName>,
     /// The application's folder
     #[arg(long, env = "BERTH_APP_DIR", value_name = "DIR", hide_env_values = true)]
     pub app: Option<PathBuf>,
@@ -66,7 +78,7 @@ pub struct Up {
     /// Added to every port, so that a second installation has its own [default: as before, at first 0]
     #[arg(long, value_name = "N")]
     pub port_offset: Option<u16>,
-    /// Run these roles only, with those that they need
+    /// Run these roles only, with those that they need; with --image, touch these alone
     #[arg(long, value_name = "ROLE,…", value_delimiter = ',')]
     pub only: Vec<String>,
     /// The addresses to listen on [default: as before, at first 127.0.0.1,::1]
@@ -75,6 +87,18 @@ pub struct Up {
     /// How many roles may be starting at a time [default: as many as there are processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub at_once: Option<u16>,
+    /// The image of the roles (compose) [default: as before]
+    #[arg(long, value_name = "REF")]
+    pub image: Option<String>,
+    /// Which Compose files to add, or none (compose) [default: as before]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub overlay: Vec<String>,
+    /// The Compose project's name, fixed at the first start (compose) [default: berth]
+    #[arg(long, value_name = "NAME")]
+    pub project: Option<String>,
+    /// Print the docker commands, and change nothing (compose)
+    #[arg(long)]
+    pub dry_run: bool,
     /// Return when it is up, and leave it running
     #[arg(long, conflicts_with = "once")]
     pub detach: bool,
@@ -84,6 +108,16 @@ pub struct Up {
     /// Do not send a mail through it
     #[arg(long)]
     pub no_prove: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Down {
+    /// Remove the volumes too, and with them all mail (compose)
+    #[arg(long)]
+    pub volumes: bool,
+    /// Do not ask before mail is removed
+    #[arg(long)]
+    pub yes: bool,
 }
 
 #[derive(Debug, Args)]

@@ -2,11 +2,14 @@
 
 use anyhow::Context;
 use berth_canary::{DEADLINE, DkimRecord, Doors, Endpoint, Roots, Service, Tls};
+use berth_catalogue::ROLES;
 use berth_control::PortTls;
-use berth_engine::{Folder, Port, Wanted};
+use berth_engine::{Folder, Means, Port, Wanted};
+use berth_role::Role;
 
 use crate::certificate::AUTHORITY;
-use crate::dkim;
+use crate::service::host_of;
+use crate::{dkim, secrets};
 
 /// What each door is called, whichever role it belongs to: names of IANA's registry where there is one.
 pub const SUBMISSION: &str = "submissions";
@@ -20,7 +23,7 @@ const CARDDAV: &str = "carddavs";
 
 /// The service, with the doors of what is wanted.
 pub fn service(folder: &Folder, wanted: &Wanted) -> anyhow::Result<Service> {
-    let domain = wanted.environment.get("WEB_HOST").cloned().context("the settings have no WEB_HOST")?;
+    let domain = secrets::kept(folder)?.remove("DOMAIN").context("the state folder has no mail domain")?;
     let host = host(wanted);
     let endpoint = |name| {
         let port = door(wanted, name)?;
@@ -30,7 +33,7 @@ pub fn service(folder: &Folder, wanted: &Wanted) -> anyhow::Result<Service> {
             // No password goes through such a door, and so nothing is proved there.
             PortTls::None => return None,
         };
-        let (host, server_name) = (host.clone(), domain.clone());
+        let (host, server_name) = (host.clone(), server_name(name, &domain));
         Some(Endpoint { host, port: port.listening.number, tls, server_name })
     };
     let doors = Doors {
@@ -43,8 +46,7 @@ pub fn service(folder: &Folder, wanted: &Wanted) -> anyhow::Result<Service> {
         caldav: endpoint(CALDAV),
         carddav: endpoint(CARDDAV),
     };
-    let authority =
-        folder.read(AUTHORITY)?.context("there is no certification authority in the state folder")?;
+    let authority = authority(folder, wanted)?;
     let record = folder.read(dkim::RECORD)?;
     Ok(Service {
         doors,
@@ -54,6 +56,21 @@ pub fn service(folder: &Folder, wanted: &Wanted) -> anyhow::Result<Service> {
         deadline: DEADLINE,
         domain,
     })
+}
+
+/// Whom to trust: the installation's own authority, or what its owner has put in the place of that.
+fn authority(folder: &Folder, wanted: &Wanted) -> anyhow::Result<String> {
+    let ours = folder.read(AUTHORITY)?.context("there is no certification authority in the state folder")?;
+    let Means::Containers(containers) = &wanted.means else { return Ok(ours) };
+    let chain = containers.inputs.iter().find(|path| path.ends_with("chain.pem"));
+    let shown = chain.and_then(|path| fs_err::read_to_string(path).ok());
+    Ok(shown.map_or(ours.clone(), |shown| ours + &shown))
+}
+
+/// The name by which a door is asked for: behind a front that is how roles are told apart.
+fn server_name(door: &str, domain: &str) -> String {
+    let behind = |role: &&&Role| role.ports.iter().any(|port| port.name == door);
+    ROLES.iter().find(behind).map_or(domain.to_owned(), |role| host_of(role, domain))
 }
 
 /// The port of this name.

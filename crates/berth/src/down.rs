@@ -1,18 +1,84 @@
-//! `berth down`: stops all that runs of an installation.
+//! `berth down`: stops all that runs of an installation, and with `--volumes` removes its data.
 
+use std::io::{IsTerminal, stdin};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use berth_engine::Engine;
+use anyhow::{Context, anyhow};
+use berth_engine::{Compose, EngineError, Folder, Kind, Means};
+use berth_report::{Code, Problem};
 
+use crate::arguments::Down;
+use crate::interrupts::INTERRUPTED;
 use crate::view::View;
-use crate::{open, problem};
+use crate::{account, again, open, problem};
 
-pub fn run(state: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+pub fn run(state: Option<PathBuf>, arguments: &Down) -> anyhow::Result<ExitCode> {
     let folder = open::folder(state)?;
+    if arguments.volumes {
+        return with_volumes(&folder, arguments.yes);
+    }
     let mut view = View::on_stderr()?;
     let _lock = folder.lock("down").map_err(problem::of_folder)?;
-    open::engine(&folder).down(&mut view).map_err(problem::of)?;
+    done(open::engine(&folder)?.down(&mut view), &mut view)
+}
+
+fn done(ended: Result<(), EngineError>, view: &mut View) -> anyhow::Result<ExitCode> {
+    match ended {
+        Err(EngineError::Interrupted) => {
+            view.say("not waited for any longer: what was asked to stop goes on stopping");
+            return Ok(ExitCode::from(INTERRUPTED));
+        }
+        ended => ended.map_err(problem::of)?,
+    }
     view.say("nothing of it runs any more");
     Ok(ExitCode::SUCCESS)
+}
+
+/// The volumes hold what cannot be made again.
+fn with_volumes(folder: &Folder, yes: bool) -> anyhow::Result<ExitCode> {
+    let mut compose = Compose::new(folder.clone());
+    if Kind::of(folder).map_err(problem::of)? != Some(Kind::Compose) {
+        let problem = Problem::new(Code::Usage, "there are no volumes: the roles are processes of this host");
+        let data = folder.path("data");
+        return Err(problem.hint(format!("their data are in {}", data.display())).into());
+    }
+    let project = project(&compose)?;
+    let volumes = compose.volumes(&project).map_err(problem::of)?;
+    let told = format!("all mail and all accounts are lost with the volumes {}", volumes.join(", "));
+    if !volumes.is_empty() && !yes && !confirmed(&told, &project)? {
+        let hint = format!("say so: {}", again::berth("down --volumes --yes"));
+        return Err(Problem::new(Code::Usage, "nothing was removed")
+            .because(anyhow!(told))
+            .hint(hint)
+            .into());
+    }
+    let mut view = View::on_stderr()?;
+    let _lock = folder.lock("down").map_err(problem::of_folder)?;
+    if yes && !volumes.is_empty() {
+        view.say(&told);
+    }
+    let code = done(compose.down_with_volumes(&mut view), &mut view)?;
+    account::forget(folder)?;
+    Ok(code)
+}
+
+/// The name that its volumes go by, whether it is up or not.
+fn project(compose: &Compose) -> anyhow::Result<String> {
+    let wanted = compose.known().map_err(problem::of)?;
+    match wanted.map(|wanted| wanted.means) {
+        Some(Means::Containers(containers)) => Ok(containers.project),
+        _ => Err(Problem::new(Code::Unavailable, "nothing was ever up here").into()),
+    }
+}
+
+/// Asks the person at the keyboard, if there is one, to type the name of what is lost.
+fn confirmed(told: &str, project: &str) -> anyhow::Result<bool> {
+    if !stdin().is_terminal() {
+        return Ok(false);
+    }
+    eprintln!("{told}\nType the project's name, {project}, to go on:");
+    let mut typed = String::new();
+    stdin().read_line(&mut typed).context("cannot read the answer")?;
+    Ok(typed.trim() == project)
 }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 
 use anyhow::Context;
-use berth_engine::{Folder, Wanted};
+use berth_engine::{Folder, Instance};
 use serde::{Deserialize, Serialize};
 
 const FILE: &str = "listening.json";
@@ -40,8 +40,8 @@ impl Listening {
     }
 
     /// Another offset at which all ports are free now.
-    pub fn free_offset(&self, wanted: &Wanted) -> Option<u16> {
-        let ports = wanted.instances.iter().flat_map(|instance| &instance.ports);
+    pub fn free_offset(&self, instances: &[Instance]) -> Option<u16> {
+        let ports = instances.iter().flat_map(|instance| &instance.ports);
         let ports: Vec<u16> = ports.map(|port| port.listening.number - self.port_offset).collect();
         let offsets = (0..EPHEMERAL).step_by(STEP.into()).filter(|offset| *offset != self.port_offset);
         offsets.into_iter().find(|offset| {
@@ -62,7 +62,7 @@ fn is_free(port: u16, addresses: &[IpAddr]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use berth_engine::{Instance, Port};
+    use berth_engine::Port;
 
     #[test]
     fn what_was_asked_for_once_stays_until_something_else_is() {
@@ -87,7 +87,7 @@ mod tests {
         // A port of this test's own, and all that are a step apart from it but one.
         let held = TcpListener::bind((loopback, 0)).unwrap();
         let base = 1024 + held.local_addr().unwrap().port() % 2000;
-        let wanted = Wanted { instances: vec![at(base)], ..Wanted::default() };
+        let wanted = [at(base)];
         let listening = Listening { port_offset: 0, listen: vec![loopback] };
         let first = listening.free_offset(&wanted).unwrap();
         assert!(first >= STEP && first.is_multiple_of(STEP));

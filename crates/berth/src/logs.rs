@@ -5,28 +5,34 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use berth_catalogue::called;
-use berth_engine::{Engine, EngineError};
+use berth_catalogue::{called, names};
+use berth_engine::EngineError;
 use berth_report::{Code, Problem};
 
+use crate::interrupts::Interrupts;
 use crate::{again, arguments, open, problem};
 
 pub fn run(state: Option<PathBuf>, arguments: &arguments::Logs) -> anyhow::Result<ExitCode> {
     let folder = open::folder(state)?;
-    let engine = open::engine(&folder);
-    let names = if let Some(name) = &arguments.role {
-        let name = called(name)?.name;
-        if !folder.log(name).exists() {
+    let engine = open::engine(&folder)?;
+    let mut written = engine.written().map_err(problem::of)?;
+    let chosen = match &arguments.role {
+        Some(name) if written.contains(name) => vec![name.clone()],
+        Some(name) => {
+            let name = called(name)?.name;
             let problem =
                 Problem::new(Code::Unavailable, format!("{name} has written no log here: it never ran"));
             return Err(problem.hint(format!("what runs: {}", again::berth("status"))).into());
         }
-        vec![name.to_owned()]
-    } else {
-        let logs = |role: &&&berth_role::Role| folder.log(role.name).exists();
-        berth_catalogue::ROLES.iter().filter(logs).map(|role| role.name.to_owned()).collect()
+        None => {
+            // As the roles are shown everywhere; what stands beside them comes after them.
+            let place = |name: &String| names().position(|role| role == name).unwrap_or(usize::MAX);
+            written.sort_by_key(place);
+            written
+        }
     };
-    let width = names.iter().map(String::len).max().filter(|_| names.len() > 1);
+    let interrupts = Interrupts::count()?;
+    let width = chosen.iter().map(String::len).max().filter(|_| chosen.len() > 1);
     let mut take = |name: &str, line: &str| {
         let mut stdout = io::stdout();
         match width {
@@ -34,7 +40,8 @@ pub fn run(state: Option<PathBuf>, arguments: &arguments::Logs) -> anyhow::Resul
             None => writeln!(stdout, "{line}"),
         }
     };
-    match engine.logs(&names, arguments.lines, arguments.follow, &mut take) {
+    let is_over = || interrupts.so_far() > 0;
+    match engine.logs(&chosen, arguments.lines, arguments.follow, &is_over, &mut take) {
         // Whoever reads has seen enough.
         Err(EngineError::File(error)) if error.kind() == io::ErrorKind::BrokenPipe => {}
         done => done.map_err(problem::of).context("cannot show the logs")?,

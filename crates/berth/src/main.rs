@@ -7,6 +7,7 @@ mod again;
 mod arguments;
 mod canary;
 mod certificate;
+mod compose;
 mod dkim;
 mod doors;
 mod down;
@@ -17,6 +18,7 @@ mod logs;
 mod node;
 mod open;
 mod places;
+mod preflight;
 mod problem;
 mod prove;
 mod restart;
@@ -41,7 +43,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     again::remember(state.as_deref());
     match arguments.verb {
         Verb::Up(up) => up::run(state, &up),
-        Verb::Down => down::run(state),
+        Verb::Down(down) => down::run(state, &down),
         Verb::Status(status) => status::run(state, &status),
         Verb::Logs(logs) => logs::run(state, &logs),
         Verb::Restart { role } => restart::run(state, &role),

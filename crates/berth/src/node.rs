@@ -1,13 +1,15 @@
 //! Whether the Node that runs the application is one that it asks for.
 
-use berth_engine::{Engine, Wanted};
+use berth_engine::{Engine, Means, Wanted};
 use nodejs_semver::{Range, Version};
 use serde_json::Value;
 
 /// A sentence about a Node that is outside of what the application's package.json has under `engines`; nothing when it is
 /// inside, or when nobody can tell.
 pub fn warning(engine: &dyn Engine, wanted: &Wanted) -> Option<String> {
-    let package = fs_err::read_to_string(wanted.app.join("package.json")).ok()?;
+    // An image brings the Node that it was built with.
+    let Means::Processes(processes) = &wanted.means else { return None };
+    let package = fs_err::read_to_string(processes.app.join("package.json")).ok()?;
     let asked = serde_json::from_str::<Value>(&package).ok()?["engines"]["node"].as_str()?.to_owned();
     let output = engine.exec(wanted, &["--version"], "").ok()?;
     let version = String::from_utf8(output.stdout).ok()?;
@@ -15,7 +17,7 @@ pub fn warning(engine: &dyn Engine, wanted: &Wanted) -> Option<String> {
     outside(version, &asked).then(|| {
         format!(
             "{} is version {version}, and the application asks for {asked}: name another with --node",
-            wanted.node.display()
+            processes.node.display()
         )
     })
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::thread::available_parallelism;
 
-use berth_engine::{Folder, Local};
+use berth_engine::{Compose, Engine, Folder, Kind, Local};
 
 use crate::{places, problem};
 
@@ -11,8 +11,12 @@ pub fn folder(state: Option<PathBuf>) -> anyhow::Result<Folder> {
     Folder::open(&places::state(state)?).map_err(problem::of_folder)
 }
 
-pub fn engine(folder: &Folder) -> Local {
-    Local::new(folder.clone(), processors())
+/// The engine that the installation was brought up with.
+pub fn engine(folder: &Folder) -> anyhow::Result<Box<dyn Engine>> {
+    Ok(match Kind::of(folder).map_err(problem::of)? {
+        Some(Kind::Compose) => Box::new(Compose::new(folder.clone())),
+        Some(Kind::Local) | None => Box::new(Local::new(folder.clone(), processors())),
+    })
 }
 
 /// How many roles may be starting at a time when nobody says so: each loads for seconds of processor time.

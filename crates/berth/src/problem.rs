@@ -16,16 +16,44 @@ pub fn of(error: EngineError) -> anyhow::Error {
             (Code::NotFound, None)
         }
         EngineError::Run { .. } => (Code::CannotRun, None),
-        EngineError::Died { name, .. } | EngineError::Late { name, .. } => (
+        EngineError::Died { name, .. }
+        | EngineError::Late { name, .. }
+        | EngineError::Unhealthy { name, .. } => (
             Code::Unavailable,
             Some(format!("its whole log: {}", again::berth(&format!("logs {name} -n 100")))),
         ),
+        EngineError::OtherEngine(_) => {
+            (Code::Usage, Some("a second installation has a state folder of its own: --state DIR".to_owned()))
+        }
+        EngineError::Docker { said, .. } => (Code::Failure, of_docker(&said.to_string())),
         EngineError::NotRunning(_) => {
             (Code::Unavailable, Some(format!("what runs: {}", again::berth("status"))))
         }
         _ => (Code::Failure, None),
     };
     Told { code, hint }.because_of(error)
+}
+
+/// What may help against what docker says.
+fn of_docker(said: &str) -> Option<String> {
+    let said = said.to_lowercase();
+    let hints = [
+        ("cannot connect to the docker daemon", "is it running? systemctl start docker"),
+        (
+            "permission denied while trying to connect",
+            "run berth as root, or as a member of the group docker",
+        ),
+        (
+            "no such host",
+            "an image could not be fetched: is this host on the Internet? An image that is built here is named with --image",
+        ),
+        ("pull access denied", "is the image's name right? docker login, if its registry wants that"),
+        ("manifest unknown", "is the image's tag right?"),
+        ("port is already allocated", "stop what holds the port, or use other ports: --port-offset 4000"),
+        ("address already in use", "stop what holds the port, or use other ports: --port-offset 4000"),
+        ("no space left on device", "docker system df says what takes the room"),
+    ];
+    hints.into_iter().find(|(words, _)| said.contains(words)).map(|(_, hint)| hint.to_owned())
 }
 
 /// Ports that others hold, each on a line, and an offset at which none is held.

@@ -24,11 +24,11 @@ const LOOK: Duration = Duration::from_millis(50);
 pub fn run(state: Option<PathBuf>, arguments: Prove) -> anyhow::Result<ExitCode> {
     let folder = open::folder(state)?;
     let interrupts = Interrupts::count()?;
-    let engine = open::engine(&folder);
+    let engine = open::engine(&folder)?;
     let wanted = engine.wanted().map_err(problem::of)?.ok_or_else(nothing_is_up)?;
     engine.tend().map_err(problem::of)?;
     let through = Through {
-        engine: &engine,
+        engine: &*engine,
         wanted: &wanted,
         folder: &folder,
         service: doors::service(&folder, &wanted)?,

@@ -4,21 +4,23 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use berth_engine::Folder;
+use berth_render::compose::{Made, SECRETS, Secret};
 
-const FILE: &str = "settings.env";
+/// Where they are kept, in the state folder.
+pub const FILE: &str = "settings.env";
 
 const LETTERS_AND_DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 const HEXADECIMAL: &[u8] = b"0123456789abcdef";
 
-/// What the application needs, with its length, letters, and what it wants after it: API_SECRETS is a list, which
-/// its loader only takes for one when there is a comma in it.
-const SECRETS: &[(&str, usize, &[u8], &str)] = &[
-    ("HELPER_ENCRYPTION_KEY", 32, LETTERS_AND_DIGITS, ""),
-    ("API_SECRETS", 64, HEXADECIMAL, ","),
-    ("SRS_SECRET", 32, LETTERS_AND_DIGITS, ""),
-    ("TXT_ENCRYPTION_KEY", 32, HEXADECIMAL, ""),
-    ("WEBHOOK_SIGNATURE_KEY", 32, HEXADECIMAL, ""),
-    ("SMTP_TRANSPORT_PASS", 32, LETTERS_AND_DIGITS, ""),
+/// What roles need wherever they run. The other secrets are of stores and a front that processes of this host do
+/// without.
+const OF_ROLES: [&str; 6] = [
+    "HELPER_ENCRYPTION_KEY",
+    "API_SECRETS",
+    "SRS_SECRET",
+    "TXT_ENCRYPTION_KEY",
+    "WEBHOOK_SIGNATURE_KEY",
+    "SMTP_TRANSPORT_PASS",
 ];
 
 /// What an installation keeps: its mail domain and its secrets.
@@ -31,13 +33,23 @@ pub fn kept(folder: &Folder) -> anyhow::Result<Kept> {
     Ok(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
 }
 
-/// Completes what is kept, and writes it down before anything is encrypted with it.
-pub fn complete(folder: &Folder, mut kept: Kept, domain: &str) -> anyhow::Result<Kept> {
+/// Whether roles need this secret wherever they run.
+pub fn is_of_roles(secret: &Secret) -> bool {
+    OF_ROLES.contains(&secret.name)
+}
+
+/// Completes what is kept by these secrets, and writes it down before anything is encrypted with it.
+pub fn complete(
+    folder: &Folder,
+    mut kept: Kept,
+    domain: &str,
+    needed: impl Fn(&Secret) -> bool,
+) -> anyhow::Result<Kept> {
     let before = kept.clone();
     kept.insert("DOMAIN".to_owned(), domain.to_owned());
-    for (key, length, letters, after) in SECRETS {
-        if !kept.contains_key(*key) {
-            kept.insert((*key).to_owned(), random(*length, letters)? + after);
+    for secret in SECRETS.iter().filter(|secret| needed(secret) && !before.contains_key(secret.name)) {
+        if let Some(made) = make(secret.made)? {
+            kept.insert(secret.name.to_owned(), made);
         }
     }
     if kept != before {
@@ -45,6 +57,30 @@ pub fn complete(folder: &Folder, mut kept: Kept, domain: &str) -> anyhow::Result
         folder.write(FILE, lines.concat().as_bytes()).context("cannot keep the secrets")?;
     }
     Ok(kept)
+}
+
+/// A new secret; nothing for one that follows from others.
+fn make(made: Made) -> anyhow::Result<Option<String>> {
+    Ok(Some(match made {
+        Made::Letters(length) => random(length, LETTERS_AND_DIGITS)?,
+        Made::Hexadecimal(length) => random(length, HEXADECIMAL)?,
+        // Its loader takes a text only for a list when there is a comma in it.
+        Made::List(length) => random(length, HEXADECIMAL)? + ",",
+        Made::Documents(_) | Made::PostgreSql => return Ok(None),
+    }))
+}
+
+/// What a secret is in this installation: as it is kept, or as it follows from what is kept.
+pub fn value(kept: &Kept, secret: &Secret) -> Option<String> {
+    let password = || kept.get("MONGO_PASSWORD");
+    let follows = || match secret.made {
+        Made::Documents(database) => {
+            Some(format!("mongodb://berth:{}@mongodb:27017/{database}?authSource=admin", password()?))
+        }
+        Made::PostgreSql => Some(format!("postgres://berth:{}@postgresql:5432/postgres", password()?)),
+        Made::Letters(_) | Made::Hexadecimal(_) | Made::List(_) => None,
+    };
+    kept.get(secret.name).cloned().or_else(follows)
 }
 
 /// A password for a person to copy.
@@ -93,13 +129,30 @@ mod tests {
     fn a_second_run_keeps_every_secret_and_adds_only_what_is_new() {
         let parent = tempfile::tempdir().unwrap();
         let folder = Folder::create(parent.path()).unwrap();
-        let mut first = complete(&folder, kept(&folder).unwrap(), "example.test").unwrap();
+        let mut first = complete(&folder, kept(&folder).unwrap(), "example.test", is_of_roles).unwrap();
         assert!(first["API_SECRETS"].ends_with(',') && first["API_SECRETS"].len() == 65);
         assert_eq!(first["HELPER_ENCRYPTION_KEY"].len(), 32);
         assert_eq!(kept(&folder).unwrap(), first);
+        assert_eq!(
+            first.len(),
+            OF_ROLES.len() + 1,
+            "no process is given a password of a store: {:?}",
+            first.keys()
+        );
         first.remove("SRS_SECRET");
-        let second = complete(&folder, first.clone(), "example.test").unwrap();
+        let second = complete(&folder, first.clone(), "example.test", is_of_roles).unwrap();
         assert_eq!(second["HELPER_ENCRYPTION_KEY"], first["HELPER_ENCRYPTION_KEY"]);
         assert_eq!(second["SRS_SECRET"].len(), 32);
+    }
+
+    #[test]
+    fn what_follows_from_others_is_made_of_them_unless_it_is_given() {
+        let uri = SECRETS.iter().find(|secret| secret.name == "EMAILS_MONGO_URI").unwrap();
+        let mut kept = Kept::from([("MONGO_PASSWORD".to_owned(), "p".to_owned())]);
+        let expected = "mongodb://berth:p@mongodb:27017/mail_emails?authSource=admin";
+        assert_eq!(value(&kept, uri).unwrap(), expected);
+        kept.insert("EMAILS_MONGO_URI".to_owned(), "mongodb://elsewhere/emails".to_owned());
+        assert_eq!(value(&kept, uri).unwrap(), "mongodb://elsewhere/emails");
+        assert_eq!(value(&Kept::new(), uri), None);
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use berth_catalogue::{ROLES, called, find, start_order};
-use berth_engine::{Folder, Instance, Port, Wanted};
+use berth_engine::{Folder, Instance, Means, Port, Processes, Wanted};
 use berth_report::{Code, Problem};
 use berth_role::{Exposure, Readiness, Role, Strength, Tls, Upstream};
 use berth_settings::Settings;
@@ -65,6 +65,14 @@ pub fn choose(
     Ok((start_order(&chosen), absent.into_iter().map(|role| role.name).collect()))
 }
 
+/// The setting that names the mail domain itself: pages have no name of their own.
+const DOMAIN_ITSELF: &str = "WEB_HOST";
+
+/// The name by which clients know a role.
+pub fn host_of(role: &Role, domain: &str) -> String {
+    if role.host == Some(DOMAIN_ITSELF) { domain.to_owned() } else { format!("{}.{domain}", role.name) }
+}
+
 /// The names that a certificate must be for.
 pub fn names(domain: &str) -> Vec<String> {
     let listening = ROLES.iter().filter(|role| !role.ports.is_empty());
@@ -83,12 +91,14 @@ impl Service {
         let own = [".env.defaults", ".env"].map(|file| self.app.join(file));
         Ok(Wanted {
             instances: instances.collect::<anyhow::Result<_>>()?,
-            program: self.init.clone(),
-            app: self.app.clone(),
-            node: self.node.clone(),
-            environment,
-            inputs: files.into_iter().chain(own).collect(),
             listen: self.listen.clone(),
+            means: Means::Processes(Processes {
+                program: self.init.clone(),
+                app: self.app.clone(),
+                node: self.node.clone(),
+                environment,
+                inputs: files.into_iter().chain(own).collect(),
+            }),
         })
     }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use berth_engine::{Engine, Local, Seen, State};
+use berth_engine::{Engine, Seen};
 use serde::Serialize;
 
 use crate::interrupts::Interrupts;
@@ -29,23 +29,23 @@ struct Report {
 }
 
 pub fn run(state: Option<PathBuf>, arguments: &arguments::Status) -> anyhow::Result<ExitCode> {
-    let engine = open::engine(&open::folder(state)?);
+    let engine = open::engine(&open::folder(state)?)?;
     engine.tend().map_err(problem::of)?;
     if !arguments.watch {
-        let report = look(&engine)?;
+        let report = look(&*engine)?;
         print(&if arguments.json { serde_json::to_string_pretty(&report)? + "\n" } else { told(&report) });
         return Ok(if report.ready { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     let interrupts = Interrupts::count()?;
     match Screen::take() {
-        Some(screen) if !arguments.json => draw(&engine, screen, &interrupts)?,
-        _ => say(&engine, arguments.json, &interrupts)?,
+        Some(screen) if !arguments.json => draw(&*engine, screen, &interrupts)?,
+        _ => say(&*engine, arguments.json, &interrupts)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// On a terminal: the table, in place, and below it what has changed.
-fn draw(engine: &Local, mut screen: Screen, interrupts: &Interrupts) -> anyhow::Result<()> {
+fn draw(engine: &dyn Engine, mut screen: Screen, interrupts: &Interrupts) -> anyhow::Result<()> {
     let mut watch = Watch::default();
     while interrupts.so_far() == 0 {
         let report = look(engine)?;
@@ -66,7 +66,7 @@ fn draw(engine: &Local, mut screen: Screen, interrupts: &Interrupts) -> anyhow::
 }
 
 /// Elsewhere: the table once, and then a line for each change; as JSON everything every second.
-fn say(engine: &Local, json: bool, interrupts: &Interrupts) -> anyhow::Result<()> {
+fn say(engine: &dyn Engine, json: bool, interrupts: &Interrupts) -> anyhow::Result<()> {
     let mut watch = Watch::default();
     let mut first = true;
     while interrupts.so_far() == 0 {
@@ -96,14 +96,14 @@ fn say(engine: &Local, json: bool, interrupts: &Interrupts) -> anyhow::Result<()
 
 fn told(report: &Report) -> String {
     if report.up {
-        table::roles(&report.roles)
+        table::roles(&report.roles) + &table::reasons(&report.roles)
     } else {
         format!("  nothing is up here: {}\n", again::berth("up"))
     }
 }
 
-fn look(engine: &Local) -> anyhow::Result<Report> {
+fn look(engine: &dyn Engine) -> anyhow::Result<Report> {
     let up = engine.wanted().map_err(problem::of)?.is_some();
     let roles = engine.status().map_err(problem::of)?;
-    Ok(Report { up, ready: up && roles.iter().all(|seen| seen.state == State::READY), roles })
+    Ok(Report { up, ready: up && roles.iter().all(|seen| seen.state.is_good()), roles })
 }

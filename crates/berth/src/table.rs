@@ -62,15 +62,34 @@ pub const fn tls(tls: PortTls) -> &'static str {
     }
 }
 
-/// Init and main in MB (10^6 bytes).
+/// What the last health checks of those said that are not well, a line each.
+pub fn reasons(seen: &[Seen]) -> String {
+    let unwell = seen.iter().filter(|seen| !seen.state.is_good());
+    let lines =
+        unwell.filter_map(|seen| Some(format!("  {}: {}\n", seen.name, first_line(seen.health.as_ref()?))));
+    let lines: String = lines.collect();
+    if lines.is_empty() { lines } else { format!("\n{lines}") }
+}
+
+/// The first line of what a program says, which in a table has to do.
+pub fn first_line(said: &str) -> &str {
+    said.lines().next().unwrap_or_default()
+}
+
+/// Init and main in MB (10^6 bytes), and what both may have.
 fn memory(seen: &Seen) -> String {
     let megabytes = |bytes: Option<u64>| {
         let tenths = bytes.map(|bytes| bytes / 100_000);
         tenths.map_or("-".to_owned(), |tenths| format!("{}.{}", tenths / 10, tenths % 10))
     };
+    let limit = seen.memory_limit.map(|limit| format!(" of {}", limit / 1_000_000)).unwrap_or_default();
     match (seen.init_memory, seen.main_memory) {
         (None, None) => "-".to_owned(),
-        (init, main) => format!("{} + {} MB", megabytes(init), megabytes(main)),
+        // No init of ours is in front of it.
+        (Some(_), None) if seen.main.is_none() && seen.image.is_some() => {
+            format!("{}{limit} MB", megabytes(seen.init_memory))
+        }
+        (init, main) => format!("{} + {}{limit} MB", megabytes(init), megabytes(main)),
     }
 }
 

@@ -1,106 +1,51 @@
-//! `berth up`: from nothing to a proven mail, then keeping it so until Ctrl-C.
+//! `berth up`: from nothing to a proven mail. What is particular to an engine is below.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use berth_engine::{Engine, EngineError, Folder, Kept, Local, Until, Wanted, Watcher};
+use berth_engine::folder::FolderError;
+use berth_engine::{Engine, EngineError, Folder, Kind, Until, Wanted, Watcher};
 use berth_report::{Code, Problem};
-use berth_role::Role;
 
 use crate::account::{self, Account};
-use crate::arguments::Up;
-use crate::interrupts::INTERRUPTED;
-use crate::listening::Listening;
+use crate::arguments::{EngineName, Up};
 use crate::prove::Through;
-use crate::service::{self, DEFAULT_DOMAIN, Service};
+use crate::service::DEFAULT_DOMAIN;
 use crate::stdout::print;
 use crate::view::View;
-use crate::{again, certificate, dkim, doors, node, open, places, problem, prove, secrets, table};
+use crate::{certificate, doors, places, problem, prove, secrets, table};
+
+mod compose;
+mod local;
 
 pub fn run(state: Option<PathBuf>, arguments: &Up) -> anyhow::Result<ExitCode> {
-    // A mistake must not leave a state folder behind.
-    let found = Found::look(arguments)?;
-    let folder = Folder::create(&places::state(state)?).map_err(problem::of_folder)?;
-    let mut view = View::on_stderr()?;
-    let lock = folder.lock("up").map_err(problem::of_folder)?;
-    let listening = Listening::of(&folder, arguments.port_offset, &arguments.listen)?;
-    let wanted = prepare(&folder, arguments, &listening, found, &mut view)?;
-    let at_once = arguments.at_once.map_or_else(open::processors, usize::from);
-    let mut engine = Local::new(folder.clone(), at_once);
-
-    if let Some(warning) = node::warning(&engine, &wanted) {
-        view.say(&warning);
+    let path = places::state(state)?;
+    match engine(&path, arguments.engine)? {
+        Kind::Local => local::run(&path, arguments),
+        Kind::Compose => compose::run(&path, arguments),
     }
+}
 
-    let proven = match bring_up(&mut engine, &folder, &wanted, &listening, arguments, &mut view) {
-        Err(_) if view.interrupts() > 0 => {
-            view.say("interrupted: stopping");
-            engine.down(&mut view).map_err(problem::of)?;
-            return Ok(ExitCode::from(INTERRUPTED));
-        }
-        proven => proven?,
+/// The engine that is asked for, else that of the last time. Data do not move from one to another.
+fn engine(path: &Path, asked: Option<EngineName>) -> anyhow::Result<Kind> {
+    let asked = asked.map(|name| match name {
+        EngineName::Local => Kind::Local,
+        EngineName::Compose => Kind::Compose,
+    });
+    let had = match Folder::open(path) {
+        Err(FolderError::Absent(_)) => None,
+        folder => Kind::of(&folder.map_err(problem::of_folder)?).map_err(problem::of)?,
     };
-    drop(lock);
-    let code = if proven { ExitCode::SUCCESS } else { ExitCode::FAILURE };
-    if arguments.detach {
-        let verbs = ["status", "logs", "down"].map(again::berth);
-        view.say(&format!("it goes on running; {}", verbs.join(", ")));
-        return Ok(code);
-    }
-    if !arguments.once {
-        view.say("Ctrl-C stops it");
-        if engine.keep(&mut view).map_err(problem::of)? == Kept::TakenDown {
-            view.say("taken down by another berth");
-            return Ok(code);
+    match (asked, had) {
+        (Some(asked), Some(had)) if asked != had => {
+            let message =
+                format!("this installation is run by the engine {}, not by {}", had.word(), asked.word());
+            Err(Problem::new(Code::Usage, message)
+                .hint("a second installation has a state folder of its own: --state DIR")
+                .into())
         }
+        (asked, had) => Ok(asked.or(had).unwrap_or(Kind::Local)),
     }
-    let _lock = folder.lock("up").map_err(problem::of_folder)?;
-    view.say("stopping");
-    engine.down(&mut view).map_err(problem::of)?;
-    Ok(code)
-}
-
-/// The programs, and the roles that are to run and those that the application does not have.
-struct Found {
-    app: PathBuf,
-    node: PathBuf,
-    init: PathBuf,
-    roles: Vec<&'static Role>,
-    absent: Vec<&'static str>,
-}
-
-impl Found {
-    fn look(arguments: &Up) -> anyhow::Result<Self> {
-        let app = places::app(arguments.app.as_deref())?;
-        let (roles, absent) = service::choose(&arguments.only, |role| app.join(role.entrypoint).exists())?;
-        let node = places::node(arguments.node.as_deref())?;
-        let init = places::init(arguments.init.as_deref())?;
-        Ok(Self { app, node, init, roles, absent })
-    }
-}
-
-/// Makes what the state folder has to hold.
-fn prepare(
-    folder: &Folder,
-    arguments: &Up,
-    listening: &Listening,
-    found: Found,
-    view: &mut View,
-) -> anyhow::Result<Wanted> {
-    let kept = secrets::kept(folder)?;
-    let domain = domain(arguments.domain.as_deref(), kept.get("DOMAIN").map(String::as_str))?;
-    let Found { app, node, init, roles, absent } = found;
-    let (offset, listen) = (listening.port_offset, listening.listen.clone());
-    let service = Service { domain, offset, listen, app, node, init, roles };
-    let secrets = secrets::complete(folder, kept, &service.domain)?;
-    dkim::ensure(folder)?;
-    certificate::ensure(folder, &service::names(&service.domain))?;
-    let names: Vec<&str> = service.roles.iter().map(|role| role.name).collect();
-    view.say(&format!("{} in {}: {}", service.domain, folder.path("").display(), names.join(", ")));
-    if !absent.is_empty() {
-        view.say(&format!("the application does not have {}", absent.join(", ")));
-    }
-    service.wanted(folder, &secrets)
 }
 
 /// Mailboxes belong to addresses, so the domain stays what it was at the first start.
@@ -115,39 +60,67 @@ fn domain(asked: Option<&str>, kept: Option<&str>) -> anyhow::Result<String> {
     }
 }
 
-/// Starts, proves, waits for the rest, and says how to use it. Answers whether nothing failed in the proof.
-fn bring_up(
-    engine: &mut Local,
-    folder: &Folder,
-    wanted: &Wanted,
-    listening: &Listening,
-    arguments: &Up,
-    view: &mut View,
-) -> anyhow::Result<bool> {
-    raise(engine, wanted, listening, Until::Said, view)?;
-    listening.keep(folder)?;
-    view.settle();
-    let can = account::possible(wanted);
-    let domain = wanted.environment.get("WEB_HOST").map_or("", String::as_str);
-    let account = can.then(|| account::first(engine, wanted, folder, domain)).transpose()?;
-    let mut well = true;
-    if !arguments.no_prove {
-        well = proven(engine, folder, wanted, view)?;
-        view.say(&format!("{} from the start to the end of the proof", table::time(view.elapsed())));
+/// What is brought up, and how far.
+struct Raising<'a> {
+    folder: &'a Folder,
+    wanted: &'a Wanted,
+    arguments: &'a Up,
+    /// What the reader is told of an engine's error.
+    told: &'a dyn Fn(EngineError) -> anyhow::Error,
+    /// Done once all run that say so.
+    raised: &'a dyn Fn() -> anyhow::Result<()>,
+    /// The file of the password that is asked for before any page.
+    gate: Option<&'a Path>,
+}
+
+impl Raising<'_> {
+    /// Starts, proves, waits for the rest, and says how to use it. Answers whether nothing failed in the proof.
+    fn bring_up(&self, engine: &mut dyn Engine, view: &mut View) -> anyhow::Result<bool> {
+        let Self { folder, wanted, arguments, .. } = self;
+        self.raise(engine, Until::Said, view)?;
+        (self.raised)()?;
+        view.settle();
+        let domain = secrets::kept(folder)?.remove("DOMAIN").unwrap_or_default();
+        let can = account::possible(wanted);
+        let account = can.then(|| account::first(engine, wanted, folder, &domain)).transpose()?;
+        let mut well = true;
+        if !arguments.no_prove {
+            well = proven(engine, folder, wanted, view)?;
+            view.say(&format!("{} from the start to the end of the proof", table::time(view.elapsed())));
+        }
+        self.raise(engine, Until::Ready, view)?;
+        view.settle();
+        view.live = false;
+        print(&format!("\n{}", table::roles(&engine.status().map_err(problem::of)?)));
+        // Nobody can try what is about to stop.
+        if !arguments.once {
+            print(&by_hand(wanted, account.as_ref(), self.gate, &folder.path(certificate::AUTHORITY)));
+        }
+        Ok(well)
     }
-    raise(engine, wanted, listening, Until::Ready, view)?;
-    view.settle();
-    view.live = false;
-    print(&format!("\n{}", table::roles(&engine.status().map_err(problem::of)?)));
-    // Nobody can try what is about to stop.
-    if let Some(account) = account.filter(|_| !arguments.once) {
-        print(&by_hand(wanted, &account, &folder.path(certificate::AUTHORITY)));
+
+    /// Has the engine bring it up; of one that failed, its last lines are said first.
+    fn raise(&self, engine: &mut dyn Engine, until: Until, view: &mut View) -> anyhow::Result<()> {
+        engine.up(self.wanted, until, view).map_err(|error| {
+            if let EngineError::Died { name, last, health, .. }
+            | EngineError::Late { name, last, health, .. }
+            | EngineError::Unhealthy { name, last, health } = &error
+            {
+                view.settle();
+                view.say(&format!("the last lines of {name}:"));
+                last.iter().for_each(|line| view.say(&format!("  | {line}")));
+                if let Some(health) = health {
+                    view.say("what its last health check said:");
+                    health.lines().for_each(|line| view.say(&format!("  | {line}")));
+                }
+            }
+            (self.told)(error)
+        })
     }
-    Ok(well)
 }
 
 /// Proves it, as far as can be without being given a mailbox. Answers whether nothing failed.
-fn proven(engine: &Local, folder: &Folder, wanted: &Wanted, view: &View) -> anyhow::Result<bool> {
+fn proven(engine: &dyn Engine, folder: &Folder, wanted: &Wanted, view: &View) -> anyhow::Result<bool> {
     let service = doors::service(folder, wanted)?;
     let through = Through { engine, wanted, folder, service, interrupts: &view.interrupts };
     let proof = through.proof(None, &mut |step| print(&prove::line(step)))?;
@@ -158,45 +131,22 @@ fn proven(engine: &Local, folder: &Folder, wanted: &Wanted, view: &View) -> anyh
     Ok(proof.passed())
 }
 
-/// Has the engine bring it up; of one that failed, its last lines are said first.
-fn raise(
-    engine: &mut Local,
-    wanted: &Wanted,
-    listening: &Listening,
-    until: Until,
-    view: &mut View,
-) -> anyhow::Result<()> {
-    engine.up(wanted, until, view).map_err(|error| {
-        if let EngineError::Busy(busy) = &error {
-            return problem::of_busy(busy, listening.free_offset(wanted));
-        }
-        if let EngineError::Died { name, last, .. } | EngineError::Late { name, last, .. } = &error {
-            view.settle();
-            view.say(&format!("the last lines of {name}:"));
-            for line in last {
-                view.say(&format!("  | {line}"));
-            }
-        }
-        problem::of(error)
-    })
-}
-
 /// What a person types into a mail client.
-fn by_hand(wanted: &Wanted, account: &Account, authority: &Path) -> String {
+fn by_hand(wanted: &Wanted, account: Option<&Account>, gate: Option<&Path>, authority: &Path) -> String {
     let host = doors::host(wanted);
     let door = |published| {
         let port = doors::door(wanted, published)?;
         Some(format!("{host} port {}, TLS {}", port.listening.number, table::tls(port.listening.tls)))
     };
+    let page =
+        doors::door(wanted, doors::WEB).map(|port| format!("https://{host}:{}/", port.listening.number));
     let rows = [
-        ("address", Some(account.address.clone())),
-        ("password", Some(account.password.clone())),
+        ("address", account.map(|account| account.address.clone())),
+        ("password", account.map(|account| account.password.clone())),
         ("IMAP", door(doors::IMAP)),
         ("SMTP", door(doors::SUBMISSION)),
-        (
-            "web page",
-            doors::door(wanted, doors::WEB).map(|port| format!("https://{host}:{}/", port.listening.number)),
-        ),
+        ("web page", page),
+        ("asks for", gate.map(|file| format!("admin, and the password in {}", file.display()))),
         ("authority", Some(authority.display().to_string())),
     ];
     let rows = rows.into_iter().filter_map(|(key, value)| Some(vec![key.to_owned(), value?]));
@@ -214,5 +164,23 @@ mod tests {
         assert_eq!(domain(Some("b.test"), None).unwrap(), "b.test");
         let error = domain(Some("b.test"), Some("a.test")).unwrap_err();
         assert_eq!(berth_report::code(&error), Code::Usage);
+    }
+
+    #[test]
+    fn the_engine_is_that_of_the_last_time_and_another_is_refused() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("state");
+        assert_eq!(engine(&path, None).unwrap(), Kind::Local);
+        assert_eq!(engine(&path, Some(EngineName::Compose)).unwrap(), Kind::Compose);
+        assert!(!path.exists(), "asking makes nothing");
+        let folder = Folder::create(&path).unwrap();
+        folder.write("desired.json", br#"{"up": false, "wanted": {"instances": [], "listen": [], "project": "mail", "inputs": []}}"#).unwrap();
+        assert_eq!(engine(&path, None).unwrap(), Kind::Compose);
+        let error = engine(&path, Some(EngineName::Local)).unwrap_err();
+        assert_eq!(
+            berth_report::tell(&error),
+            "error: this installation is run by the engine compose, not by local\n\n\
+             hint: a second installation has a state folder of its own: --state DIR\n"
+        );
     }
 }

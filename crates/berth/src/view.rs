@@ -82,10 +82,16 @@ impl View {
             let line = match seen.state {
                 _ if before == Some(seen.state) => continue,
                 // It was adopted, and that was said.
-                State::READY if before.is_none() => continue,
-                State::READY => {
+                state if state.is_good() && before.is_none() => continue,
+                state if state.is_good() => {
                     let after = seen.ready_after_ms.map(|ms| table::time(Duration::from_millis(ms)));
-                    format!("{} is ready after {}", seen.name, after.unwrap_or_default())
+                    let after = after.map(|after| format!(" after {after}"));
+                    format!("{} is {}{}", seen.name, state.word(), after.unwrap_or_default())
+                }
+                State::Unhealthy => {
+                    let because =
+                        seen.health.as_ref().map(|health| format!(": {}", table::first_line(health)));
+                    format!("{} is unhealthy{}", seen.name, because.unwrap_or_default())
                 }
                 State::Is(berth_control::State::Waiting | berth_control::State::Pausing) => {
                     format!("{} is {}", seen.name, seen.state.word())
@@ -95,7 +101,7 @@ impl View {
             self.say(&line);
             self.last = Some(Instant::now());
         }
-        if seen.iter().any(|seen| seen.state != State::READY) {
+        if seen.iter().any(|seen| !seen.state.is_good()) {
             let last = *self.last.get_or_insert_with(Instant::now);
             if last.elapsed() >= SAY_AGAIN {
                 self.say(&awaited(seen, self.elapsed()));
@@ -130,12 +136,12 @@ fn write(text: &str) {
 
 /// What is waited for, and since when.
 fn awaited(seen: &[Seen], elapsed: Duration) -> String {
-    let waits = seen.iter().filter(|seen| seen.state != State::READY).map(|seen| {
+    let waits = seen.iter().filter(|seen| !seen.state.is_good()).map(|seen| {
         let since = seen.for_ms.map(|ms| format!(" for {}", table::time(Duration::from_millis(ms))));
-        let needs = if seen.waiting_for.is_empty() {
-            String::new()
-        } else {
-            format!(": {}", seen.waiting_for.join("; "))
+        let needs = match (&seen.waiting_for[..], &seen.health) {
+            ([], Some(health)) => format!(": {}", table::first_line(health)),
+            ([], None) => String::new(),
+            (needs, _) => format!(": {}", needs.join("; ")),
         };
         format!("{} ({}{}{needs})", seen.name, seen.state.word(), since.unwrap_or_default())
     });
@@ -151,6 +157,10 @@ fn told(event: &Event) -> String {
     match event {
         Event::Adopted(name) => format!("{name} runs already"),
         Event::Started(name) => format!("{name} is started"),
+        Event::Restarted(name, after) => {
+            format!("{name} reads changed files: started again, ready after {}", table::time(*after))
+        }
+        Event::Fetching(images) => format!("fetching {}", images.join(", ")),
         Event::Stopping(name, Why::Unwanted) => format!("{name} is not wanted any more: stopping it"),
         Event::Stopping(name, Why::Changed(keys)) => {
             let keys = keys.iter().map(|key| if key == "BERTH_STAMP" { "a file that it reads" } else { key });

@@ -60,12 +60,18 @@ fn change(seen: &Seen, before: Option<(State, u32)>) -> Option<String> {
     };
     if seen.restarts > restarts {
         let again = format!("{name} was started again, now {} times", seen.restarts);
-        let is = (seen.state != State::READY).then(|| format!(", and is {}", seen.state.word()));
+        let is = (!seen.state.is_good()).then(|| format!(", and is {}", seen.state.word()));
         return Some(again + &is.unwrap_or_default());
     }
-    (seen.state != state).then(|| match seen.ready_after_ms.filter(|_| seen.state == State::READY) {
-        Some(ms) => format!("{name} is ready after {}", table::time(Duration::from_millis(ms))),
-        None => format!("{name} is {}", seen.state.word()),
+    let because = |health: &String| format!(": {}", table::first_line(health));
+    (seen.state != state).then(|| match (seen.state, seen.ready_after_ms) {
+        (state, Some(ms)) if state.is_good() => {
+            format!("{name} is {} after {}", state.word(), table::time(Duration::from_millis(ms)))
+        }
+        (State::Unhealthy, _) => {
+            format!("{name} is unhealthy{}", seen.health.as_ref().map(because).unwrap_or_default())
+        }
+        (state, _) => format!("{name} is {}", state.word()),
     })
 }
 
@@ -79,22 +85,11 @@ pub fn clock() -> String {
 mod tests {
     use super::*;
     use berth_control::State as Doing;
+    use berth_engine::Instance;
 
     fn seen(name: &str, state: State, restarts: u32) -> Seen {
-        Seen {
-            name: name.into(),
-            state,
-            for_ms: None,
-            ready_after_ms: None,
-            restarts,
-            main_for_ms: None,
-            init: None,
-            main: None,
-            init_memory: None,
-            main_memory: None,
-            waiting_for: Vec::new(),
-            ports: Vec::new(),
-        }
+        let instance = Instance { name: name.into(), ..Instance::default() };
+        Seen { restarts, ..Seen::new(&instance, state) }
     }
 
     #[test]

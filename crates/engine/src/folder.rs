@@ -3,10 +3,10 @@
 //! Everything in it is for its owner only. A file that must survive a crash is written beside its place and
 //! renamed into it (rename(2)), with both the file and the folder on disk before anybody relies on it.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// The format of the folder that this version reads and writes.
@@ -64,6 +64,12 @@ impl Folder {
         Ok(folder)
     }
 
+    /// A state folder as it would be: it need not be there, and nothing makes it.
+    #[must_use]
+    pub fn would_be(path: &Path) -> Self {
+        Self(path.canonicalize().unwrap_or_else(|_| path.to_owned()))
+    }
+
     /// Opens a state folder that is there.
     pub fn open(path: &Path) -> Result<Self, FolderError> {
         if !path.join("version").exists() {
@@ -116,6 +122,33 @@ impl Folder {
         file.persist(&path).map_err(|error| error.error)?;
         fs_err::File::open(beside)?.sync_all()?;
         Ok(())
+    }
+
+    /// Writes a file that others than its owner read, whole or not at all, with the folders above it; whether there was
+    /// anything to write. What holds these bytes already is left as it is, its time too.
+    pub fn keep(&self, inside: &Path, bytes: &[u8], mode: u32) -> Result<bool, FolderError> {
+        let path = self.0.join(inside);
+        if fs_err::read(&path).is_ok_and(|there| there == bytes)
+            && path.metadata()?.permissions().mode() & 0o777 == mode
+        {
+            return Ok(false);
+        }
+        let beside = path.parent().unwrap_or(&self.0);
+        fs_err::create_dir_all(beside)?;
+        let mut file = tempfile::NamedTempFile::new_in(beside)?;
+        file.write_all(bytes)?;
+        file.as_file().set_permissions(Permissions::from_mode(mode))?;
+        file.as_file().sync_all()?;
+        file.persist(&path).map_err(|error| error.error)?;
+        fs_err::File::open(beside)?.sync_all()?;
+        Ok(true)
+    }
+
+    /// Makes a folder in it, with those above it, that has this mode from now on.
+    pub fn make(&self, inside: &Path, mode: u32) -> Result<(), FolderError> {
+        let path = self.0.join(inside);
+        fs_err::create_dir_all(&path)?;
+        Ok(fs_err::set_permissions(&path, Permissions::from_mode(mode))?)
     }
 
     /// Lets nobody else change what runs until the lock is dropped. `purpose` is told to those who try.

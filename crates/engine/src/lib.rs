@@ -15,84 +15,32 @@
 //! assert_eq!(plan::stop_waves(&[store, reader]), [["reader"], ["store"]]);
 //! ```
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::io;
-use std::net::IpAddr;
-use std::path::PathBuf;
 use std::process::Output;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
+pub mod compose;
 pub mod folder;
+pub mod holder;
 pub mod plan;
 
-mod holder;
+mod desired;
+mod error;
 mod local;
 mod log;
 mod process;
+mod seen;
 mod spawn;
+mod wanted;
 
+pub use compose::Compose;
+pub use desired::Kind;
+pub use error::EngineError;
 pub use folder::Folder;
 pub use holder::Holder;
-pub use local::Local;
-
-/// What is to run, and how.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wanted {
-    /// What is to run, in the order in which to start it.
-    pub instances: Vec<Instance>,
-    /// The program that each instance is: it is given the instance's name.
-    pub program: PathBuf,
-    /// The application's folder.
-    pub app: PathBuf,
-    /// The Node that runs the application.
-    pub node: PathBuf,
-    /// The settings, the same for all.
-    pub environment: BTreeMap<String, String>,
-    /// Files that an instance reads once, when it starts: one that changed means a restart.
-    pub inputs: Vec<PathBuf>,
-    /// The addresses that instances listen on.
-    pub listen: Vec<IpAddr>,
-}
-
-impl fmt::Debug for Wanted {
-    /// Leaves the settings' values out: there are secrets among them.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wanted").field("instances", &self.instances).finish_non_exhaustive()
-    }
-}
-
-/// One thing that is to run.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Instance {
-    /// Its name, unique.
-    pub name: String,
-    /// Where it listens.
-    pub ports: Vec<Port>,
-    /// The instances that must be ready before it is started.
-    pub needs: Vec<String>,
-    /// The instances that it can do without for a while; they are stopped after it.
-    pub uses: Vec<String>,
-    /// Whether it says when it is ready. One that does not counts as ready when it has lived for a while, and
-    /// takes none of the places of those that are starting.
-    pub says_ready: bool,
-    /// How long it may take to get ready.
-    pub ready_within: Duration,
-    /// How long it may take to stop, all in all; after that it is killed.
-    pub stop_within: Duration,
-}
-
-/// A port that an instance listens on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Port {
-    /// The number that clients outside know it by.
-    pub published: u16,
-    /// What it is, and the number that is listened on.
-    #[serde(flatten)]
-    pub listening: berth_control::Port,
-}
+pub use local::{Kept, Local};
+pub use seen::{Seen, State};
+pub use wanted::{Containers, Instance, Means, Port, Processes, Wanted};
 
 /// When `up` is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,73 +51,6 @@ pub enum Until {
     Ready,
 }
 
-/// How an instance is, as a person or a program wants to know it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Seen {
-    /// Its name.
-    #[serde(rename = "role")]
-    pub name: String,
-    /// What it is doing.
-    pub state: State,
-    /// For how long it has been doing that, in milliseconds.
-    pub for_ms: Option<u64>,
-    /// From its start until it was ready, in milliseconds, once it was.
-    pub ready_after_ms: Option<u64>,
-    /// How often its main process was started again, with its init or by it.
-    pub restarts: u32,
-    /// For how long its main process has been running, in milliseconds.
-    pub main_for_ms: Option<u64>,
-    /// The process id of its init.
-    pub init: Option<u32>,
-    /// The process id of its main process.
-    pub main: Option<u32>,
-    /// The resident memory of its init, in bytes.
-    pub init_memory: Option<u64>,
-    /// The resident memory of its main process, in bytes.
-    pub main_memory: Option<u64>,
-    /// What it waits for, each with what that said last.
-    pub waiting_for: Vec<String>,
-    /// Where it listens.
-    pub ports: Vec<Port>,
-}
-
-/// What an instance is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
-pub enum State {
-    /// It does not run.
-    #[serde(serialize_with = "down")]
-    Down,
-    /// Its init runs and does not answer.
-    #[serde(serialize_with = "silent")]
-    Silent,
-    /// What its init says.
-    Is(berth_control::State),
-}
-
-impl State {
-    /// It is ready.
-    pub const READY: Self = Self::Is(berth_control::State::Ready);
-
-    /// The word for it in what is printed.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Down => "down",
-            Self::Silent => "silent",
-            Self::Is(state) => state.word(),
-        }
-    }
-}
-
-fn down<S: serde::Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(State::Down.word())
-}
-
-fn silent<S: serde::Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(State::Silent.word())
-}
-
 /// Something that an engine did, or found, while it worked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -177,6 +58,10 @@ pub enum Event {
     Adopted(String),
     /// It was started.
     Started(String),
+    /// These images are not there yet, and are built or fetched now.
+    Fetching(Vec<String>),
+    /// Its main process was started again, as it is wanted.
+    Restarted(String, Duration),
     /// It runs and has to be stopped first.
     Stopping(String, plan::Why),
     /// It ended, as asked.
@@ -201,23 +86,10 @@ pub trait Watcher {
     fn interrupts(&self) -> usize;
 }
 
-/// Why [`Engine::keep`] returned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kept {
-    /// The watcher wanted an end.
-    Interrupted,
-    /// Somebody else took down what was kept.
-    TakenDown,
-}
-
 /// Something that runs instances.
 pub trait Engine {
-    /// Makes what runs equal to what is wanted. Done already: nothing happens. When it fails, what it had
-    /// started is stopped again.
+    /// Makes what runs equal to what is wanted. Done already: nothing happens.
     fn up(&mut self, wanted: &Wanted, until: Until, watcher: &mut dyn Watcher) -> Result<(), EngineError>;
-
-    /// Starts again what ends, until somebody wants an end.
-    fn keep(&mut self, watcher: &mut dyn Watcher) -> Result<Kept, EngineError>;
 
     /// Stops all, those that are needed after those that need them.
     fn down(&mut self, watcher: &mut dyn Watcher) -> Result<(), EngineError>;
@@ -228,15 +100,19 @@ pub trait Engine {
     /// How all that is wanted is.
     fn status(&self) -> Result<Vec<Seen>, EngineError>;
 
-    /// Has the main process of an instance stopped and started again.
-    fn restart(&self, name: &str) -> Result<(), EngineError>;
+    /// Has the main process of an instance stopped and started again, and waits until that is ready.
+    fn restart(&self, name: &str, watcher: &mut dyn Watcher) -> Result<(), EngineError>;
 
-    /// The last lines of each instance's log, and with `follow` those to come, until `take` fails.
+    /// The instances that have written a log, in the order in which they are shown.
+    fn written(&self) -> Result<Vec<String>, EngineError>;
+
+    /// The last lines of each instance's log, and with `follow` those to come, until it is over or `take` fails.
     fn logs(
         &self,
         names: &[String],
         lines: usize,
         follow: bool,
+        is_over: &dyn Fn() -> bool,
         take: &mut dyn FnMut(&str, &str) -> io::Result<()>,
     ) -> Result<(), EngineError>;
 
@@ -246,80 +122,4 @@ pub trait Engine {
 
     /// Runs a script of the application beside the instances, with their settings.
     fn exec(&self, wanted: &Wanted, script: &[&str], input: &str) -> Result<Output, EngineError>;
-}
-
-/// Why an engine did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum EngineError {
-    /// The state folder cannot be used.
-    #[error(transparent)]
-    Folder(#[from] folder::FolderError),
-    /// Ports are taken by others: number and, where it can be known, who holds it.
-    #[error("ports are taken")]
-    Busy(Vec<(String, u16, Option<Holder>)>),
-    /// A port may not be listened on.
-    #[error("cannot listen on port {port} for {name}")]
-    Port {
-        /// The instance.
-        name: String,
-        /// The port.
-        port: u16,
-        /// Why not.
-        source: io::Error,
-    },
-    /// A program could not be run.
-    #[error("cannot run {program}")]
-    Run {
-        /// The program.
-        program: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// An instance ended before it was ready.
-    #[error("{name} {how}")]
-    Died {
-        /// The instance.
-        name: String,
-        /// How it ended.
-        how: String,
-        /// The last lines of its log.
-        last: Vec<String>,
-    },
-    /// An instance was not ready in time.
-    #[error("{name} was not ready within {} s: it is {}", .after.as_secs(), .state.word())]
-    Late {
-        /// The instance.
-        name: String,
-        /// What it is doing.
-        state: State,
-        /// How long it was given.
-        after: Duration,
-        /// The last lines of its log.
-        last: Vec<String>,
-    },
-    /// The watcher wanted an end.
-    #[error("interrupted")]
-    Interrupted,
-    /// There is no such instance, or it does not run.
-    #[error("{0} does not run")]
-    NotRunning(String),
-    /// An init was asked and did not do it.
-    #[error("{name} does not do it: {reason}")]
-    Refused {
-        /// The instance.
-        name: String,
-        /// What it said.
-        reason: String,
-    },
-    /// An init gave no answer.
-    #[error("{name} gave no answer")]
-    Ask {
-        /// The instance.
-        name: String,
-        /// Why.
-        source: berth_control::AskError,
-    },
-    /// A file could not be read or written; the error names it.
-    #[error("cannot use a file")]
-    File(#[from] io::Error),
 }

@@ -6,15 +6,21 @@ use std::thread::sleep;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use berth_control::{Address, Answer, AskError, Request, ask};
-use serde::{Deserialize, Serialize};
 
-use crate::folder::{Folder, FolderError};
-use crate::plan::{Budget, Environment, INHERITED};
+use crate::desired::Desired;
+use crate::folder::Folder;
+use crate::plan::{Environment, INHERITED};
 use crate::process::{self, Family, Process};
-use crate::{Engine, EngineError, Event, Instance, Kept, Seen, State, Until, Wanted, Watcher, log, spawn};
+use crate::{
+    Engine, EngineError, Instance, Kind, Means, Processes, Seen, State, Until, Wanted, Watcher, log, spawn,
+};
 
+mod keep;
 mod raise;
+mod restart;
 mod stop;
+
+pub use keep::Kept;
 
 /// The setting that tells an init where its control socket is. What carries it in its environment belongs to
 /// the instance.
@@ -57,13 +63,6 @@ struct Started {
     log: u64,
 }
 
-/// What the last `up` wanted, and whether a `down` came after it.
-#[derive(Debug, Serialize, Deserialize)]
-struct Desired {
-    up: bool,
-    wanted: Wanted,
-}
-
 impl Local {
     /// An engine that keeps what it must remember in `folder`, and has at most `at_once` instances starting at
     /// a time.
@@ -79,26 +78,24 @@ impl Local {
     }
 
     fn desired(&self) -> Result<Option<Desired>, EngineError> {
-        let text = self.folder.read("desired.json")?;
-        Ok(text.map(|text| serde_json::from_str(&text)).transpose().map_err(io::Error::from)?)
+        Desired::read(&self.folder)
     }
 
     fn remember(&self, up: bool, wanted: &Wanted) -> Result<(), EngineError> {
-        let desired = Desired { up, wanted: wanted.clone() };
-        let text = serde_json::to_vec_pretty(&desired).map_err(io::Error::from)?;
-        Ok(self.folder.write("desired.json", &text)?)
+        Desired { up, wanted: wanted.clone() }.write(&self.folder)
     }
 
     fn environment(&self, wanted: &Wanted, instance: &Instance) -> Result<Environment, EngineError> {
+        let processes = processes(wanted)?;
         let own = [
             (CONTROL, text(&self.folder.socket(&instance.name)?)),
-            ("BERTH_APP_DIR", text(&wanted.app)),
-            ("BERTH_NODE", text(&wanted.node)),
+            ("BERTH_APP_DIR", text(&processes.app)),
+            ("BERTH_NODE", text(&processes.node)),
             ("BERTH_RESTART", "on-failure".to_owned()),
             ("BERTH_LOG_FORMAT", "json".to_owned()),
-            ("BERTH_STAMP", stamp(wanted)),
+            ("BERTH_STAMP", stamp(processes)),
         ];
-        let mut environment = beside(wanted);
+        let mut environment = beside(processes);
         environment.extend(own.map(|(key, value)| (key.to_owned(), value)));
         Ok(environment)
     }
@@ -116,20 +113,7 @@ impl Local {
 
     fn see(&self, instance: &Instance, patience: Duration) -> Result<Seen, EngineError> {
         let address = Address::File(self.folder.socket(&instance.name)?);
-        let mut seen = Seen {
-            name: instance.name.clone(),
-            state: State::Silent,
-            for_ms: None,
-            ready_after_ms: None,
-            restarts: 0,
-            init: None,
-            main: None,
-            main_for_ms: None,
-            init_memory: None,
-            main_memory: None,
-            waiting_for: Vec::new(),
-            ports: instance.ports.clone(),
-        };
+        let mut seen = Seen::new(instance, State::Silent);
         let started = self.started.get(&instance.name).filter(|started| started.process.runs());
         seen.init = started.map(|started| started.process.pid);
         match ask(&address, Request::Status, patience) {
@@ -155,27 +139,6 @@ impl Local {
     fn see_all(&self, instances: &[Instance], patience: Duration) -> Result<Vec<Seen>, EngineError> {
         instances.iter().map(|instance| self.see(instance, patience)).collect()
     }
-
-    /// Starts an instance that has ended, unless somebody else changes things now or has done so.
-    fn revive(
-        &mut self,
-        wanted: &Wanted,
-        instance: &Instance,
-        watcher: &mut dyn Watcher,
-    ) -> Result<bool, EngineError> {
-        let _lock = match self.folder.lock("up") {
-            Err(FolderError::Locked { .. }) => return Ok(false),
-            lock => lock?,
-        };
-        if self.desired()?.is_some_and(|desired| desired.up)
-            && self.see(instance, PATIENCE)?.state == State::Down
-        {
-            self.kill(&instance.name, watcher);
-            self.start(wanted, instance, self.restarts.get(&instance.name).map_or(1, |before| before + 1))?;
-            watcher.heard(Event::Started(instance.name.clone()));
-        }
-        Ok(true)
-    }
 }
 
 impl Engine for Local {
@@ -189,54 +152,13 @@ impl Engine for Local {
         raised
     }
 
-    fn keep(&mut self, watcher: &mut dyn Watcher) -> Result<Kept, EngineError> {
-        let mut budgets: BTreeMap<String, Budget> = BTreeMap::new();
-        // When to start what has ended; never, for what ended too often.
-        let mut due: BTreeMap<String, Option<Instant>> = BTreeMap::new();
-        loop {
-            if watcher.interrupts() > 0 {
-                return Ok(Kept::Interrupted);
-            }
-            // Another `up` may have wanted something else meanwhile.
-            let Some(wanted) = self.wanted()? else { return Ok(Kept::TakenDown) };
-            let all = self.see_all(&wanted.instances, GLANCE)?;
-            watcher.saw(&all);
-            self.tend()?;
-            for (instance, seen) in wanted.instances.iter().zip(&all) {
-                let name = &instance.name;
-                if matches!(seen.state, State::Is(_)) {
-                    self.restarts.insert(name.clone(), seen.restarts);
-                }
-                match due.get(name).copied() {
-                    _ if seen.state != State::Down => drop(due.remove(name)),
-                    None => {
-                        self.started
-                            .remove(name)
-                            .into_iter()
-                            .for_each(|started| drop(started.process.reap()));
-                        let pause = budgets.entry(name.clone()).or_default().spend(Instant::now());
-                        due.insert(name.clone(), pause.map(|pause| Instant::now() + pause));
-                        let event = |pause| Event::Ended(name.clone(), pause);
-                        watcher.heard(pause.map_or(Event::GivenUp(name.clone()), event));
-                    }
-                    Some(Some(at)) if at <= Instant::now() => {
-                        if self.revive(&wanted, instance, watcher)? {
-                            due.remove(name);
-                        }
-                    }
-                    Some(_) => {}
-                }
-            }
-            sleep(REST);
-        }
-    }
-
     fn down(&mut self, watcher: &mut dyn Watcher) -> Result<(), EngineError> {
-        let desired = self.desired()?;
-        let known = desired.map(|desired| desired.wanted).unwrap_or_default();
-        self.remember(false, &known)?;
+        let known = self.desired()?.map(|desired| desired.wanted);
+        if let Some(known) = &known {
+            self.remember(false, known)?;
+        }
         let running = self.families().into_keys().collect();
-        self.stop(&named(&running, &known.instances), watcher);
+        self.stop(&named(&running, &known.map_or(Vec::new(), |known| known.instances)), watcher);
         Ok(())
     }
 
@@ -249,18 +171,23 @@ impl Engine for Local {
         self.see_all(&desired.map(|desired| desired.wanted.instances).unwrap_or_default(), PATIENCE)
     }
 
-    fn restart(&self, name: &str) -> Result<(), EngineError> {
-        let socket = self.folder.socket(name)?;
-        match ask(&Address::File(socket), Request::Restart, PATIENCE) {
-            Ok(Answer::Accepted) => Ok(()),
-            Ok(Answer::Refused { reason }) => Err(EngineError::Refused { name: name.to_owned(), reason }),
-            Ok(Answer::Status(_) | Answer::Credentials { .. }) => Err(EngineError::Refused {
-                name: name.to_owned(),
-                reason: "it answered something else".into(),
-            }),
-            Err(AskError::Nobody(..)) => Err(EngineError::NotRunning(name.to_owned())),
-            Err(source) => Err(EngineError::Ask { name: name.to_owned(), source }),
-        }
+    fn restart(&self, name: &str, watcher: &mut dyn Watcher) -> Result<(), EngineError> {
+        self.start_again(name, watcher)
+    }
+
+    fn written(&self) -> Result<Vec<String>, EngineError> {
+        let instances = self.desired()?.map_or(Vec::new(), |desired| desired.wanted.instances);
+        let mut names: Vec<String> = instances.into_iter().map(|instance| instance.name).collect();
+        // One that is not wanted any more has left its log.
+        let entries = fs_err::read_dir(self.folder.path("logs"))?.flatten();
+        let mut others: Vec<String> = entries
+            .filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".log")?.to_owned()))
+            .filter(|name| !names.contains(name))
+            .collect();
+        others.sort();
+        names.extend(others);
+        names.retain(|name| self.folder.log(name).exists());
+        Ok(names)
     }
 
     fn logs(
@@ -268,6 +195,7 @@ impl Engine for Local {
         names: &[String],
         lines: usize,
         follow: bool,
+        is_over: &dyn Fn() -> bool,
         take: &mut dyn FnMut(&str, &str) -> io::Result<()>,
     ) -> Result<(), EngineError> {
         let mut followers = Vec::new();
@@ -276,26 +204,25 @@ impl Engine for Local {
             last.iter().try_for_each(|line| take(name, line))?;
             followers.push((name, follower));
         }
-        if !follow {
-            return Ok(());
-        }
-        loop {
+        while follow && !is_over() {
             for (name, follower) in &mut followers {
                 follower.read(&mut |line| take(name, line))?;
             }
             sleep(REST / 2);
         }
+        Ok(())
     }
 
     fn tend(&self) -> Result<(), EngineError> {
-        let wanted = self.wanted()?.unwrap_or_default();
-        let mut logs = wanted.instances.iter().map(|instance| self.folder.log(&instance.name));
+        let instances = self.wanted()?.map_or(Vec::new(), |wanted| wanted.instances);
+        let mut logs = instances.iter().map(|instance| self.folder.log(&instance.name));
         Ok(logs.try_for_each(|log| log::put_aside_while_written(&log))?)
     }
 
     fn exec(&self, wanted: &Wanted, script: &[&str], input: &str) -> Result<Output, EngineError> {
-        spawn::run(&wanted.node, script, &wanted.app, &beside(wanted), input)
-            .map_err(|source| EngineError::Run { program: wanted.node.clone(), source })
+        let processes = processes(wanted)?;
+        spawn::run(&processes.node, script, &processes.app, &beside(processes), input)
+            .map_err(|source| EngineError::Run { program: processes.node.clone(), source })
     }
 }
 
@@ -305,15 +232,22 @@ fn earlier(init: u32) -> u32 {
     environment.and_then(|environment| environment.get(EARLIER)?.parse().ok()).unwrap_or(0)
 }
 
+fn processes(wanted: &Wanted) -> Result<&Processes, EngineError> {
+    match &wanted.means {
+        Means::Processes(processes) => Ok(processes),
+        Means::Containers(_) => Err(EngineError::OtherEngine(Kind::Compose)),
+    }
+}
+
 /// The settings, and what is taken over from us.
-fn beside(wanted: &Wanted) -> Environment {
+fn beside(processes: &Processes) -> Environment {
     let inherited = INHERITED.iter().filter_map(|key| Some(((*key).to_owned(), std::env::var(key).ok()?)));
-    inherited.chain(wanted.environment.clone()).collect()
+    inherited.chain(processes.environment.clone()).collect()
 }
 
 /// Changes when a file changes that an instance reads when it starts.
-fn stamp(wanted: &Wanted) -> String {
-    let files = [&wanted.program, &wanted.node].into_iter().chain(&wanted.inputs);
+fn stamp(processes: &Processes) -> String {
+    let files = [&processes.program, &processes.node].into_iter().chain(&processes.inputs);
     let stamps = files.map(|path| {
         let Ok(metadata) = path.metadata() else { return "none".to_owned() };
         let changed = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());

@@ -149,6 +149,18 @@ pub fn resident(pid: u32) -> Option<u64> {
     line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
+/// Whether a process is in the container with this id: its control groups have that in their names (cgroups(7)).
+pub fn is_of_container(pid: u32, id: &str) -> bool {
+    !id.is_empty()
+        && fs_err::read_to_string(format!("/proc/{pid}/cgroup")).is_ok_and(|groups| groups.contains(id))
+}
+
+/// The oldest child of a process (proc_pid_task_tid_children(5)).
+pub fn first_child(pid: u32) -> Option<u32> {
+    let children = fs_err::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+    children.split_whitespace().next()?.parse().ok()
+}
+
 /// The command line of a process, as one would type it, at most so long that it fits into a sentence.
 pub fn command(pid: u32) -> Option<String> {
     let bytes = fs_err::read(format!("/proc/{pid}/cmdline")).ok()?;

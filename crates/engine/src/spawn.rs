@@ -3,8 +3,9 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use process_wrap::std::{CommandWrap, ProcessSession};
 
@@ -41,4 +42,29 @@ pub fn run(
         let _ = stdin.write_all(input.as_bytes());
     }
     child.wait_with_output()
+}
+
+/// Starts a program of PATH with our own environment, some names of it taken out. It is in a process
+/// group of its own, so that the terminal's Ctrl-C reaches us alone. Its stdin is closed unless `feed`; its output is
+/// piped unless `show`, which lets it write to our stderr.
+pub fn client(
+    program: &str,
+    arguments: &[String],
+    folder: &Path,
+    without: &[String],
+    feed: bool,
+    show: bool,
+) -> io::Result<Child> {
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(folder).process_group(0);
+    for name in without {
+        command.env_remove(name);
+    }
+    command.stdin(if feed { Stdio::piped() } else { Stdio::null() });
+    if show {
+        command.stdout(io::stderr()).stderr(Stdio::inherit());
+    } else {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    }
+    command.spawn()
 }

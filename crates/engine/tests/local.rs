@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use berth_control::{Address, Answer, Listener, Main, Request, State as InitState, Status};
 use berth_engine::folder::Folder;
 use berth_engine::plan::Why;
-use berth_engine::{Engine, EngineError, Event, Instance, Local, Seen, State, Until, Wanted, Watcher};
+use berth_engine::{
+    Engine, EngineError, Event, Instance, Local, Means, Processes, Seen, State, Until, Wanted, Watcher,
+};
 
 /// Far more than anything here takes.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -115,12 +117,14 @@ impl Installation {
                 instance("reader", &["store"], &[]),
                 instance("worker", &[], &["reader"]),
             ],
-            program,
-            app: parent.path().to_owned(),
-            node: "/bin/sh".into(),
-            environment: environment.map(|(key, value)| (key.to_owned(), value)).into(),
-            inputs: vec![parent.path().join("certificate")],
             listen: Vec::new(),
+            means: Means::Processes(Processes {
+                program,
+                app: parent.path().to_owned(),
+                node: "/bin/sh".into(),
+                environment: environment.map(|(key, value)| (key.to_owned(), value)).into(),
+                inputs: vec![parent.path().join("certificate")],
+            }),
         };
         Self { parent, wanted, seen: Recorder::default() }
     }
@@ -230,7 +234,7 @@ fn down_stops_what_is_needed_last_and_leaves_nothing() {
 fn one_that_dies_shows_its_last_lines_and_the_others_are_stopped() {
     let mut installation = Installation::new("reader dies");
     let error = installation.up().unwrap_err();
-    let EngineError::Died { name, how, last } = error else { panic!("{error}") };
+    let EngineError::Died { name, how, last, .. } = error else { panic!("{error}") };
     assert_eq!((name.as_str(), how.as_str()), ("reader", "ended with code 101 before it was ready"));
     assert!(last.iter().any(|line| line.contains("told to die")), "{last:?}");
     assert!(installation.pids().is_empty());
@@ -296,7 +300,7 @@ fn logs_are_told_by_name_from_their_end() {
         lines.push(format!("{name}: {line}"));
         Ok(())
     };
-    Local::new(installation.folder(), 2).logs(&names, 1, false, &mut take).unwrap();
+    Local::new(installation.folder(), 2).logs(&names, 1, false, &|| false, &mut take).unwrap();
     assert_eq!(lines, ["store: store began", "reader: reader began"]);
 }
 

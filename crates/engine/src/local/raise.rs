@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::{EARLIER, GLANCE, Local, PATIENCE, Started, TICK, named};
+use super::{EARLIER, GLANCE, Local, PATIENCE, Started, TICK, named, processes};
 use crate::plan::{self, Action, Phase};
 use crate::process::{self, Process};
 use crate::{EngineError, Event, Instance, Seen, State, Until, Wanted, Watcher, holder, log, spawn};
@@ -29,8 +29,9 @@ impl Local {
         }
         let log = log::open(&self.folder.log(&instance.name))?;
         let from = log.metadata()?.len();
-        let pid = spawn::detached(&wanted.program, &instance.name, &wanted.app, &environment, log)
-            .map_err(|source| EngineError::Run { program: wanted.program.clone(), source })?;
+        let processes = processes(wanted)?;
+        let pid = spawn::detached(&processes.program, &instance.name, &processes.app, &environment, log)
+            .map_err(|source| EngineError::Run { program: processes.program.clone(), source })?;
         if let Some(process) = Process::child(pid) {
             let started = Started { process, at: Instant::now(), log: from };
             self.started.insert(instance.name.clone(), started);
@@ -104,7 +105,7 @@ impl Local {
             None => None,
         };
         if let Some(how) = how {
-            return Err(EngineError::Died { name: seen.name.clone(), how, last: last(from)? });
+            return Err(EngineError::Died { name: seen.name.clone(), how, last: last(from)?, health: None });
         }
         let since = started.map_or(begin, |started| started.at.max(begin));
         let after = instance.ready_within + READY_MARGIN;
@@ -114,6 +115,7 @@ impl Local {
                 state: seen.state,
                 after,
                 last: last(from)?,
+                health: None,
             });
         }
         Ok(())

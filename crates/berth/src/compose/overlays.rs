@@ -1,0 +1,154 @@
+//! Which Compose files an installation is made of.
+
+use std::path::Path;
+
+use berth_render::compose::files;
+use berth_report::{Code, Problem, nearest};
+
+/// The first of all.
+const BASE: &str = "compose.yaml";
+
+/// The overlays that there may be, in the order in which they have to be given.
+const ORDER: [&str; 7] =
+    ["build", INJECTED, SAMPLE_OVERLAY, FERRETDB, STORES_ELSEWHERE, "no-front", "forward-only"];
+
+/// What the sample application is told besides.
+const SAMPLE_OVERLAY: &str = "sample";
+pub const INJECTED: &str = "injected";
+pub const STORES_ELSEWHERE: &str = "stores-elsewhere";
+pub const FERRETDB: &str = "ferretdb";
+
+/// Where there is a choice, one can be had.
+const EITHER: [(&str, &str); 2] = [("build", INJECTED), (FERRETDB, STORES_ELSEWHERE)];
+
+/// No overlay at all, in the place of their names.
+const NONE: &str = "none";
+
+/// The files of an installation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overlays {
+    chosen: Vec<&'static str>,
+    /// Files that its owner has put beside ours.
+    others: Vec<String>,
+}
+
+impl Overlays {
+    /// Those that are asked for, else those that it had. `had` is a list as COMPOSE_FILE has it.
+    pub fn choose(asked: &[String], had: Option<&str>) -> anyhow::Result<Self> {
+        let had: Vec<&str> = had.unwrap_or(BASE).split(':').filter(|file| *file != BASE).collect();
+        let (ours, others): (Vec<&str>, Vec<&str>) = had.into_iter().partition(|file| known(file).is_some());
+        let names: Vec<&str> = match asked {
+            [] => ours.into_iter().filter_map(known).collect(),
+            [none] if none == NONE => Vec::new(),
+            asked => asked.iter().map(String::as_str).collect(),
+        };
+        for name in &names {
+            if !there(name) {
+                let all: Vec<&str> = ORDER.into_iter().filter(|name| there(name)).collect();
+                let hint = match nearest(name, all.iter().copied()) {
+                    Some(near) => format!("did you mean {near}?"),
+                    None => format!("there are {}, and {NONE}", all.join(", ")),
+                };
+                return Err(Problem::new(Code::Usage, format!("there is no overlay {name:?}"))
+                    .hint(hint)
+                    .into());
+            }
+        }
+        if let Some((one, other)) =
+            EITHER.iter().find(|(one, other)| names.contains(one) && names.contains(other))
+        {
+            return Err(Problem::new(Code::Usage, format!("{one} and {other} exclude each other")).into());
+        }
+        let chosen = ORDER.into_iter().filter(|name| names.contains(name)).collect();
+        Ok(Self { chosen, others: others.into_iter().map(ToOwned::to_owned).collect() })
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.chosen.contains(&name)
+    }
+
+    /// Whether the sample application is told what it needs besides.
+    pub fn sample(&self) -> bool {
+        self.has(SAMPLE_OVERLAY)
+    }
+
+    /// The same, for the sample application or another.
+    pub fn for_sample(mut self, sample: bool) -> Self {
+        self.chosen = ORDER
+            .into_iter()
+            .filter(|name| if *name == SAMPLE_OVERLAY { sample } else { self.has(name) })
+            .collect();
+        self
+    }
+
+    /// As COMPOSE_FILE wants them.
+    pub fn files(&self) -> String {
+        let ours = self.chosen.iter().map(|name| format!("{name}.yaml"));
+        [BASE.to_owned()]
+            .into_iter()
+            .chain(ours)
+            .chain(self.others.iter().cloned())
+            .collect::<Vec<_>>()
+            .join(":")
+    }
+}
+
+fn there(name: &str) -> bool {
+    files().iter().any(|file| known(file.path.rsplit('/').next().unwrap_or_default()) == Some(name))
+}
+
+fn known(file: &str) -> Option<&'static str> {
+    let name = Path::new(file).file_stem()?.to_str()?;
+    ORDER.into_iter().find(|other| *other == name && file == format!("{name}.yaml"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn every_rendered_overlay_has_its_place() {
+        for file in files() {
+            let name = file.path.strip_prefix("compose/").unwrap();
+            assert!(
+                name == BASE || name.contains('/') || known(name).is_some(),
+                "{name} has no place in the order"
+            );
+        }
+    }
+
+    #[test]
+    fn overlays_stand_in_their_order_whatever_that_of_asking() {
+        let chosen = Overlays::choose(&names(&["forward-only", "ferretdb"]), None).unwrap();
+        assert_eq!(chosen.files(), "compose.yaml:ferretdb.yaml:forward-only.yaml");
+        assert_eq!(
+            chosen.for_sample(true).files(),
+            "compose.yaml:sample.yaml:ferretdb.yaml:forward-only.yaml"
+        );
+    }
+
+    #[test]
+    fn what_it_had_stays_with_its_owners_files_until_something_else_is_asked_for() {
+        let had = Some("compose.yaml:sample.yaml:no-front.yaml:mine.yaml");
+        assert_eq!(Overlays::choose(&[], had).unwrap().files(), had.unwrap());
+        assert_eq!(Overlays::choose(&names(&["none"]), had).unwrap().files(), "compose.yaml:mine.yaml");
+        assert_eq!(Overlays::choose(&[], None).unwrap().files(), "compose.yaml");
+    }
+
+    #[test]
+    fn a_slip_is_corrected_and_what_excludes_each_other_refused() {
+        let told = |asked: &[&str]| berth_report::tell(&Overlays::choose(&names(asked), None).unwrap_err());
+        assert_eq!(
+            told(&["feretdb"]),
+            "error: there is no overlay \"feretdb\"\n\nhint: did you mean ferretdb?\n"
+        );
+        assert!(
+            told(&["ferretdb", "stores-elsewhere"])
+                .starts_with("error: ferretdb and stores-elsewhere exclude")
+        );
+    }
+}

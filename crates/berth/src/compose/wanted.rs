@@ -1,0 +1,187 @@
+//! The service as the Compose engine wants it: an instance for each service, with the ports by which clients reach it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+
+use berth_catalogue::{ROLES, find, start_order};
+use berth_control::PortTls;
+use berth_engine::compose::config::{Config, Service};
+use berth_engine::{Containers, Means, Port, Wanted};
+use berth_role::{Exposure, Kind, Readiness, Role, Tls};
+
+use super::env::{Env, PROJECT};
+
+/// The port of the front, by its variable and what that is when nobody sets it.
+const HTTPS: (&str, u16) = ("BERTH_PORT_HTTPS", 443);
+
+/// The front reads its certificate again when it is told to: an engine takes a signal of its own for the wish for an end.
+const RELOAD: [&str; 3] = ["nginx", "-s", "reload"];
+
+/// What an engine is handed, from what Compose makes of the files.
+pub fn wanted(
+    config: &Config,
+    env: &Env,
+    files: BTreeMap<PathBuf, String>,
+    inputs: Vec<PathBuf>,
+    only: &[String],
+    sample: bool,
+) -> Wanted {
+    let chosen = chosen(config, env, only);
+    let mut instances = config.instances();
+    instances.retain(|instance| chosen.contains(&instance.name));
+    for instance in &mut instances {
+        if let Some(role) = find(&instance.name) {
+            instance.says_ready = role.readiness == Readiness::Message;
+            instance.ports = ports(role, config, env);
+        }
+    }
+    let needed: BTreeSet<String> = instances.iter().flat_map(|instance| instance.needs.clone()).collect();
+    instances.sort_by_key(|instance| place(&instance.name, needed.contains(&instance.name)));
+    let keeper =
+        ROLES.iter().find(|role| role.kind == Kind::Store && config.services.contains_key(role.name));
+    let front = front(config, env).map(|(name, _)| name.to_owned());
+    let reload = front.map(|name| (name, RELOAD.map(ToOwned::to_owned).to_vec()));
+    Wanted {
+        instances,
+        listen: env.get("BERTH_BIND").and_then(address).into_iter().collect(),
+        means: Means::Containers(Containers {
+            project: env.get(PROJECT).unwrap_or_default().to_owned(),
+            files,
+            inputs,
+            reload: reload.into_iter().collect(),
+            loaded: None,
+            scripts: keeper.filter(|_| sample).map(|role| role.name.to_owned()),
+        }),
+    }
+}
+
+/// An address as Compose takes it, an IPv6 one in brackets. Every address of the host is reached by loopback.
+fn address(text: &str) -> Option<IpAddr> {
+    let address: IpAddr = text.trim_matches(['[', ']']).parse().ok()?;
+    Some(if address.is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { address })
+}
+
+/// The services that are to run: all, or these with what they need, and what stands before them.
+fn chosen(config: &Config, env: &Env, only: &[String]) -> Vec<String> {
+    if only.is_empty() {
+        return config.services.keys().cloned().collect();
+    }
+    let mut chosen = config.with_needs(only);
+    let fronted = |role: &Role| role.ports.iter().any(|port| port.exposure == Exposure::Fronted);
+    if only.iter().filter_map(|name| find(name)).any(fronted) {
+        chosen.extend(front(config, env).map(|(name, _)| name.to_owned()));
+    }
+    chosen.into_iter().collect()
+}
+
+/// What roles need first, then roles in the order in which they are started, then what stands before them.
+fn place(name: &str, needed: bool) -> (u8, usize) {
+    match start_order(ROLES).iter().position(|role| role.name == name) {
+        Some(at) => (1, at),
+        None if needed => (0, 0),
+        None => (2, 0),
+    }
+}
+
+/// The service that speaks HTTPS for others, and the number of its port.
+fn front<'a>(config: &'a Config, env: &Env) -> Option<(&'a str, u16)> {
+    let number = env.get(HTTPS.0).and_then(|text| text.parse().ok()).unwrap_or(HTTPS.1);
+    let publishes = |service: &Service| service.ports.iter().any(|port| port.number() == Some(number));
+    let (name, _) =
+        config.services.iter().find(|(name, service)| find(name).is_none() && publishes(service))?;
+    Some((name, number))
+}
+
+/// Where clients reach a role: at its own published port, or at the front.
+fn ports(role: &Role, config: &Config, env: &Env) -> Vec<Port> {
+    let own = config.services.get(role.name).map_or(&[][..], |service| &service.ports);
+    let reached = role.ports.iter().filter_map(|port| {
+        let inside = port.unprivileged();
+        let published =
+            own.iter().find(|published| published.target == inside).and_then(|published| published.number());
+        let setting = |key: &str| setting(port, key);
+        let (number, tls) = match published {
+            Some(number) => (number, port.resolve(&setting).ok()?.tls.into()),
+            None if port.exposure == Exposure::Fronted => (front(config, env)?.1, PortTls::Implicit),
+            None => return None,
+        };
+        let listening = berth_control::Port { name: port.name.to_owned(), number, tls };
+        Some(Port { published: port.published, listening })
+    });
+    reached.collect()
+}
+
+/// What the files tell every role of its port.
+fn setting(port: &berth_role::Port, key: &str) -> Option<String> {
+    match port.tls {
+        _ if key == port.setting => Some(port.unprivileged().to_string()),
+        Tls::WhenHttps(protocol) if key == protocol => Some("https".to_owned()),
+        _ if key == "NODE_ENV" => Some("production".to_owned()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> Config {
+        let text = r#"{"services": {
+            "bree": {"image": "mail", "depends_on": {"mongodb": {"condition": "service_healthy"}}},
+            "front": {"image": "nginx", "ports": [{"target": 8443, "published": "8443", "protocol": "tcp"}]},
+            "imap": {"image": "mail", "depends_on": {"sqlite": {"condition": "service_healthy"}},
+                     "ports": [{"target": 2993, "published": "1993", "protocol": "tcp"}]},
+            "mongodb": {"image": "mongo"},
+            "sqlite": {"image": "mail", "depends_on": {"mongodb": {"condition": "service_healthy"}}},
+            "web": {"image": "mail", "depends_on": {"mongodb": {"condition": "service_healthy"}}}}}"#;
+        serde_json::from_str(text).unwrap()
+    }
+
+    fn of(only: &[&str], env: &str, sample: bool) -> Wanted {
+        let only: Vec<String> = only.iter().map(ToString::to_string).collect();
+        wanted(&config(), &Env::read(env), BTreeMap::new(), Vec::new(), &only, sample)
+    }
+
+    const ENV: &str = "COMPOSE_PROJECT_NAME=mail\nBERTH_PORT_HTTPS=8443\nBERTH_BIND=[::1]\n";
+
+    fn names(wanted: &Wanted) -> Vec<&str> {
+        wanted.instances.iter().map(|instance| instance.name.as_str()).collect()
+    }
+
+    #[test]
+    fn stores_stand_before_roles_and_the_front_after_them() {
+        let wanted = of(&[], ENV, true);
+        assert_eq!(names(&wanted), ["mongodb", "sqlite", "imap", "web", "bree", "front"]);
+        let Means::Containers(containers) = &wanted.means else { panic!("{wanted:?}") };
+        assert_eq!((containers.project.as_str(), containers.scripts.as_deref()), ("mail", Some("sqlite")));
+        assert_eq!(containers.reload["front"], RELOAD);
+        assert_eq!(wanted.listen, ["::1".parse::<IpAddr>().unwrap()]);
+    }
+
+    #[test]
+    fn roles_are_reached_at_their_own_port_or_at_the_front() {
+        let wanted = of(&[], ENV, false);
+        let port = |name: &str| {
+            let instance = wanted.instances.iter().find(|instance| instance.name == name).unwrap();
+            instance.ports.iter().map(|port| (port.listening.number, port.listening.tls)).collect::<Vec<_>>()
+        };
+        assert_eq!(port("imap"), [(1993, PortTls::Implicit)]);
+        assert_eq!(port("web"), [(8443, PortTls::Implicit)]);
+        assert_eq!(port("sqlite"), [], "nobody outside reaches it");
+        let Means::Containers(containers) = &wanted.means else { panic!("{wanted:?}") };
+        assert_eq!(containers.scripts, None, "of another application nothing is known");
+    }
+
+    #[test]
+    fn only_some_come_with_what_they_need_and_pages_with_the_front() {
+        assert_eq!(names(&of(&["imap"], ENV, true)), ["mongodb", "sqlite", "imap"]);
+        assert_eq!(names(&of(&["web"], ENV, true)), ["mongodb", "web", "front"]);
+    }
+
+    #[test]
+    fn all_addresses_are_reached_by_loopback() {
+        assert_eq!(of(&[], "BERTH_BIND=0.0.0.0\n", true).listen, [IpAddr::from(Ipv4Addr::LOCALHOST)]);
+        assert!(of(&[], "", true).listen.is_empty());
+    }
+}

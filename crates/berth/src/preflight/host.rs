@@ -1,0 +1,408 @@
+//! Whether there is room for the service: ports, memory, disk, files, a processor and a clock. What could not be seen is
+//! not judged.
+
+use std::time::Duration;
+
+use super::{Finding, apart, bytes};
+
+/// What was measured of the engine's host, and what the service asks of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Host {
+    /// The ports that are to be published, and by whom they are held if they are.
+    pub ports: Vec<(String, u16, Option<String>)>,
+    pub memory: Memory,
+    /// Where the engine keeps images and volumes, and how much is free there.
+    pub disk: Option<(String, u64)>,
+    pub cgroup: String,
+    /// How many open files a container asks for, and how many it can be given.
+    pub files: (u64, Option<u64>),
+    /// Whether the processor can run MongoDB: nothing when that is not wanted, or not known.
+    pub mongodb: Option<Mongodb>,
+    pub clock: Clock,
+    pub ipv6: bool,
+    /// The folder of another installation that has a project of this name.
+    pub other_folder: Option<String>,
+    /// Volumes of this name that this installation did not make.
+    pub old_volumes: Vec<String>,
+    pub project: String,
+}
+
+/// The memory of the host, and what the services take.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Memory {
+    pub total: u64,
+    pub swap: u64,
+    /// Whether the kernel keeps containers to their limits of swap.
+    pub limits_swap: bool,
+    pub services: Vec<Takes>,
+}
+
+/// What a service takes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Takes {
+    pub name: String,
+    /// The most that it was seen to have; its limit where nobody has looked.
+    pub peak: u64,
+    /// What it may have before it is killed.
+    pub limit: u64,
+}
+
+/// Whether a processor can run MongoDB, whose builds need AVX, or ARM's version 8.2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mongodb {
+    Runs,
+    NoAvx,
+    OldArm,
+}
+
+/// What was seen of the time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Clock {
+    /// How far the engine's clock is from ours.
+    pub from_engine: Option<Duration>,
+    /// By how much files are newer than now.
+    pub behind_files: Option<Duration>,
+}
+
+/// Images, and the first weeks of mail.
+const DISK_LEAST: u64 = 2_000_000_000;
+const DISK_SMALL: u64 = 10_000_000_000;
+
+/// What a busy IMAP server holds open; the engine's own default is more than enough.
+const FILES_FEW: u64 = 4096;
+
+/// What one notices of two clocks, and what makes logs useless and certificates invalid.
+const APART_A_LITTLE: Duration = Duration::from_secs(2);
+const APART: Duration = Duration::from_mins(1);
+
+/// All that there is to say.
+pub fn judge(host: &Host) -> Vec<Finding> {
+    let mut findings = ports(&host.ports);
+    findings.extend(memory(&host.memory));
+    findings.extend(host.disk.as_ref().map(|(place, free)| disk(place, *free)));
+    findings.push(cgroup(&host.cgroup));
+    findings.push(files(host.files.0, host.files.1));
+    findings.extend(host.mongodb.map(mongodb));
+    findings.push(clock(&host.clock));
+    if !host.ipv6 {
+        findings.push(Finding::warning(
+            "IPv6",
+            "the network of the services is without: clients that come over IPv6 are seen under the engine's own address",
+            "give the host an IPv6 address and use Docker Engine 27 or newer, then take BERTH_IPV6 out of .env",
+        ));
+    }
+    findings.extend(project(host));
+    findings
+}
+
+fn ports(ports: &[(String, u16, Option<String>)]) -> Vec<Finding> {
+    let held: Vec<Finding> = ports
+        .iter()
+        .filter_map(|(service, port, holder)| {
+            let says = format!("{port}, of {service}, is held by {}", holder.as_ref()?);
+            Some(Finding::refused(
+                "ports",
+                says,
+                "stop what holds it, or use other ports: --port-offset 4000",
+            ))
+        })
+        .collect();
+    if !held.is_empty() {
+        return held;
+    }
+    let all: Vec<String> = ports.iter().map(|(_, port, _)| port.to_string()).collect();
+    vec![Finding::ok("ports", format!("{} are free, or ours", all.join(", ")))]
+}
+
+fn memory(memory: &Memory) -> Vec<Finding> {
+    let there = memory.total + memory.swap;
+    let what = format!("{} and {} of swap", bytes(memory.total), bytes(memory.swap));
+    let sum = |of: fn(&Takes) -> u64| memory.services.iter().map(of).sum::<u64>();
+    let (peaks, limits) = (sum(|takes| takes.peak), sum(|takes| takes.limit));
+    let finding = if memory.services.is_empty() {
+        Finding::ok("memory", what)
+    } else if peaks > there {
+        let says = format!("the services were seen to take {}, and the host has {what}", bytes(peaks));
+        Finding::refused("memory", says, leave_out(&memory.services, peaks - there))
+    } else if limits > there {
+        let says = format!("the services may take {} at most, and the host has {what}", bytes(limits));
+        Finding::warning("memory", says, "lower their limits in .env (BERTH_MEMORY_…), or add memory or swap")
+    } else {
+        Finding::ok("memory", format!("{what}; the services take {} at most", bytes(limits)))
+    };
+    let mut findings = vec![finding];
+    if !memory.limits_swap {
+        findings.push(Finding::warning(
+            "swap",
+            "the kernel does not count swap: a service may take as much of it as there is",
+            "boot with swapaccount=1, or use cgroup version 2",
+        ));
+    }
+    findings
+}
+
+/// The fewest services without which the others have room, the largest first.
+fn leave_out(services: &[Takes], excess: u64) -> String {
+    let mut largest: Vec<&Takes> = services.iter().collect();
+    largest.sort_by_key(|takes| std::cmp::Reverse(takes.peak));
+    let mut left = Vec::new();
+    let mut freed = 0;
+    for takes in largest {
+        if freed >= excess {
+            break;
+        }
+        freed += takes.peak;
+        left.push(format!("{} ({})", takes.name, bytes(takes.peak)));
+    }
+    format!(
+        "leave out {}: name the others with --only; or add {} of memory or swap",
+        left.join(", "),
+        bytes(excess)
+    )
+}
+
+fn disk(place: &str, free: u64) -> Finding {
+    let says = format!("{} free in {place}", bytes(free));
+    match free {
+        0..DISK_LEAST => Finding::refused(
+            "disk",
+            says + ": images and mail have no room",
+            "docker system df says what takes it",
+        ),
+        DISK_LEAST..DISK_SMALL => {
+            Finding::warning("disk", says, "mail grows; docker system df says what takes the rest")
+        }
+        _ => Finding::ok("disk", says),
+    }
+}
+
+fn cgroup(version: &str) -> Finding {
+    let says = format!("cgroup version {version}");
+    if version == "1" {
+        return Finding::warning(
+            "cgroup",
+            says + ": when a role is out of memory, one of its processes may be killed and the rest left",
+            "a system with cgroup version 2 ends it as a whole",
+        );
+    }
+    Finding::ok("cgroup", says)
+}
+
+fn files(wanted: u64, allowed: Option<u64>) -> Finding {
+    match allowed {
+        Some(allowed) if allowed < wanted => Finding::refused(
+            "files",
+            format!("{wanted} open files are wanted, and the engine may give {allowed}"),
+            format!("set NOFILE={allowed} in .env, or raise the limit of dockerd (LimitNOFILE=)"),
+        ),
+        _ if wanted < FILES_FEW => Finding::warning(
+            "files",
+            format!("{wanted} open files a process: as many clients as that and no more"),
+            "raise the limit of dockerd (LimitNOFILE=), and take NOFILE out of .env",
+        ),
+        _ => Finding::ok("files", format!("{wanted} open files a process")),
+    }
+}
+
+fn mongodb(mongodb: Mongodb) -> Finding {
+    let hint = "use FerretDB in its place, which is experimental: --overlay ferretdb";
+    match mongodb {
+        Mongodb::Runs => Finding::ok("processor", "it can run MongoDB"),
+        Mongodb::NoAvx => Finding::refused("processor", "it has no AVX, which MongoDB needs", hint),
+        Mongodb::OldArm => {
+            Finding::refused("processor", "it is older than ARMv8.2, which MongoDB needs", hint)
+        }
+    }
+}
+
+fn clock(clock: &Clock) -> Finding {
+    let hint = "set the clock: timedatectl set-ntp true";
+    if let Some(behind) = clock.behind_files.filter(|behind| *behind > APART) {
+        let says = format!(
+            "it is {} behind files that are here already: certificates would not be valid yet",
+            apart(behind)
+        );
+        return Finding::refused("clock", says, hint);
+    }
+    match clock.from_engine {
+        Some(by) if by > APART => {
+            let says =
+                format!("it is {} apart from the engine's: certificates and logs would not agree", apart(by));
+            Finding::refused("clock", says, hint)
+        }
+        Some(by) if by > APART_A_LITTLE => {
+            Finding::warning("clock", format!("it is {} apart from the engine's", apart(by)), hint)
+        }
+        _ => Finding::ok("clock", "as the engine's"),
+    }
+}
+
+fn project(host: &Host) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some(folder) = &host.other_folder {
+        findings.push(Finding::refused(
+            "project",
+            format!("a project {} is there already, made in {folder}", host.project),
+            "a second installation has a name of its own: --project NAME",
+        ));
+    } else if !host.old_volumes.is_empty() {
+        let volumes = host.old_volumes.join(", ");
+        findings.push(Finding::refused(
+            "project",
+            format!("there are volumes of an earlier installation, whose secrets are not in this state folder: {volumes}"),
+            "use its state folder (--state DIR), another name (--project NAME), or remove them: docker volume rm",
+        ));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::preflight::Verdict;
+
+    const GB: u64 = 1_000_000_000;
+
+    fn well() -> Host {
+        let takes = |name: &str, peak, limit| Takes { name: name.to_owned(), peak, limit };
+        Host {
+            ports: vec![("smtp".into(), 465, None), ("front".into(), 443, None)],
+            memory: Memory {
+                total: 32 * GB,
+                swap: 0,
+                limits_swap: true,
+                services: vec![
+                    takes("bree", 15 * GB, 17 * GB),
+                    takes("imap", GB, 2 * GB),
+                    takes("sqlite", 2 * GB, 3 * GB),
+                ],
+            },
+            disk: Some(("/var/lib/docker".into(), 63 * GB)),
+            cgroup: "2".into(),
+            files: (65536, Some(1_048_576)),
+            mongodb: Some(Mongodb::Runs),
+            clock: Clock { from_engine: Some(Duration::from_millis(3)), behind_files: None },
+            ipv6: true,
+            ..Host::default()
+        }
+    }
+
+    /// What is not well.
+    fn found(host: &Host) -> Vec<Finding> {
+        judge(host).into_iter().filter(|finding| finding.verdict != Verdict::Ok).collect()
+    }
+
+    fn only(host: &Host) -> Finding {
+        let mut found = found(host);
+        assert_eq!(found.len(), 1, "{found:?}");
+        found.remove(0)
+    }
+
+    #[test]
+    fn a_host_with_room_for_all_is_well() {
+        assert_eq!(found(&well()), []);
+        let says: Vec<_> = judge(&well()).into_iter().map(|finding| finding.says).collect();
+        assert_eq!(says[0], "465, 443 are free, or ours");
+        assert_eq!(says[1], "32.0 GB and 0 MB of swap; the services take 22.0 GB at most");
+    }
+
+    #[test]
+    fn each_port_that_is_held_is_told_with_who_holds_it() {
+        let mut host = well();
+        host.ports = vec![
+            ("mx".into(), 25, Some("process 812 (exim4)".into())),
+            ("smtp".into(), 465, None),
+            ("front".into(), 443, Some("container caddy".into())),
+        ];
+        let says: Vec<_> = found(&host).into_iter().map(|finding| finding.says).collect();
+        assert_eq!(
+            says,
+            ["25, of mx, is held by process 812 (exim4)", "443, of front, is held by container caddy"]
+        );
+    }
+
+    #[test]
+    fn what_cannot_fit_is_refused_with_what_to_leave_out() {
+        let mut host = well();
+        host.memory.total = 16 * GB;
+        let refused = only(&host);
+        assert_eq!(refused.verdict, Verdict::Refused);
+        assert_eq!(
+            refused.says,
+            "the services were seen to take 18.0 GB, and the host has 16.0 GB and 0 MB of swap"
+        );
+        let hint = "leave out bree (15.0 GB): name the others with --only; or add 2.0 GB of memory or swap";
+        assert_eq!(refused.hint.as_deref(), Some(hint));
+        host.memory.swap = 3 * GB;
+        assert_eq!(only(&host).verdict, Verdict::Warning, "it fits, if nobody takes all that it may");
+        host.memory.swap = 16 * GB;
+        assert_eq!(found(&host), []);
+        host.memory.total = GB / 2;
+        host.memory.swap = 0;
+        assert!(
+            only(&host).hint.unwrap().starts_with("leave out bree (15.0 GB), sqlite (2.0 GB), imap (1.0 GB)")
+        );
+    }
+
+    #[test]
+    fn disk_files_and_control_groups_are_judged() {
+        let mut host = well();
+        host.disk = Some(("/var/lib/docker".into(), GB));
+        assert_eq!(only(&host).verdict, Verdict::Refused);
+        host.disk = Some(("/var/lib/docker".into(), 5 * GB));
+        assert_eq!(only(&host).verdict, Verdict::Warning);
+        host.disk = None;
+        assert_eq!(found(&host), [], "what was not seen is not judged");
+        host.files = (65536, Some(20000));
+        assert_eq!(only(&host).says, "65536 open files are wanted, and the engine may give 20000");
+        host.files = (20000, Some(20000));
+        assert_eq!(found(&host), []);
+        host.files = (1024, None);
+        assert_eq!(only(&host).verdict, Verdict::Warning);
+        host.files = (65536, None);
+        host.cgroup = "1".into();
+        assert_eq!((only(&host).about, only(&host).verdict), ("cgroup", Verdict::Warning));
+        host.memory.limits_swap = false;
+        assert_eq!(found(&host).len(), 2);
+    }
+
+    #[test]
+    fn a_processor_that_cannot_run_mongodb_is_offered_ferretdb() {
+        let mut host = well();
+        for mongodb in [Mongodb::NoAvx, Mongodb::OldArm] {
+            host.mongodb = Some(mongodb);
+            assert!(only(&host).hint.unwrap().contains("--overlay ferretdb"));
+        }
+        host.mongodb = None;
+        assert_eq!(found(&host), []);
+    }
+
+    #[test]
+    fn a_clock_is_compared_with_the_engine_and_with_files() {
+        let mut host = well();
+        host.clock.from_engine = Some(Duration::from_secs(5));
+        assert_eq!(only(&host).verdict, Verdict::Warning);
+        host.clock.from_engine = Some(Duration::from_hours(1));
+        assert_eq!(
+            only(&host).says,
+            "it is 60 min apart from the engine's: certificates and logs would not agree"
+        );
+        host.clock = Clock { from_engine: None, behind_files: Some(Duration::from_hours(3)) };
+        assert_eq!(only(&host).verdict, Verdict::Refused);
+        host.clock.behind_files = Some(Duration::from_secs(1));
+        assert_eq!(found(&host), [], "file systems round");
+    }
+
+    #[test]
+    fn another_installation_of_the_name_is_not_taken_over() {
+        let mut host = well();
+        host.project = "berth".into();
+        host.old_volumes = vec!["berth_mailboxes".into(), "berth_mongodb".into()];
+        let refused = only(&host);
+        assert!(refused.says.ends_with("berth_mailboxes, berth_mongodb"), "{}", refused.says);
+        host.other_folder = Some("/srv/mail/compose".into());
+        assert_eq!(only(&host).says, "a project berth is there already, made in /srv/mail/compose");
+        host = Host { ipv6: false, ..well() };
+        assert_eq!((only(&host).about, only(&host).verdict), ("IPv6", Verdict::Warning));
+    }
+}
