@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use fs_err as fs;
 
-use crate::run::{ask, program};
+use crate::run::{ask, program, run};
 
 /// Whether packages are ours to install: as root, with apt.
 pub fn is_ours() -> bool {
@@ -19,6 +19,17 @@ pub fn codename() -> Option<String> {
         line.map(|value| value.trim_matches('"').to_owned())
     };
     (value("ID")? == "debian").then(|| value("VERSION_CODENAME"))?
+}
+
+/// Installs packages.
+pub fn install(what: &str, packages: &[&str]) -> Result<()> {
+    // A mirror may lag behind the date in its own index; nothing here is newer than a release.
+    let lag = "Acquire::Check-Valid-Until=false";
+    let mut update = program("apt-get");
+    run("update Debian's package lists", update.args(["-q", "-o", lag, "update"]))?;
+    let mut install = program("apt-get");
+    install.env("DEBIAN_FRONTEND", "noninteractive").args(["-q", "-o", lag, "install", "-y"]);
+    run(what, install.arg("--no-install-recommends").args(packages)).map(drop)
 }
 
 /// The mirror that this machine's packages come from.

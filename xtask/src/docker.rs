@@ -19,7 +19,7 @@ mod machine;
 mod rules;
 mod stand_ins;
 
-pub use bases::ensure as bases;
+pub use bases::{Bases, ensure as bases};
 use machine::Own;
 
 /// An engine that answers. One that we started stops with the last who has this.

@@ -13,6 +13,7 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 mod bench;
+mod build_image;
 mod check;
 mod debian;
 mod docker;
@@ -72,6 +73,8 @@ enum Command {
         #[arg(long, default_value_t = 5)]
         runs: usize,
     },
+    /// Build the shared image: from source, or from a published image
+    BuildImage(Box<build_image::BuildImage>),
     /// Get the images that ours are built from and run beside; where no registry can be reached, stand-ins are made
     Bases {
         /// First read each digest from its registry and write it into docker/bases.json
@@ -107,6 +110,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Check => Ok(check::run()),
         Command::Generate { check } => generate::run(check).map(|()| ExitCode::SUCCESS),
         Command::Bench { runs } => bench::run(runs).map(|()| ExitCode::SUCCESS),
+        Command::BuildImage(asked) => build_image::run(&asked),
         Command::Bases { refresh } => docker::run_bases(refresh),
         Command::Docker { stop, words } => docker::run(&words, stop),
         Command::Tools => tools::run().map(|()| ExitCode::SUCCESS),

@@ -2,13 +2,14 @@
 
 use std::env::consts::ARCH;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use fs_err as fs;
 
 use crate::run::{ask, cargo, program, run, say};
-use crate::tools;
+use crate::{debian, tools};
 
 /// The folder of the sample application.
 pub const APP: &str = "docker/app";
@@ -36,45 +37,87 @@ pub fn build(packages: Packages) -> Result<Programs> {
     thread::scope(|scope| {
         let node = scope.spawn(move || application(packages));
         let init = scope.spawn(init);
-        run("build berth", cargo().args(["build", "--package", "berth", "--locked"]))?;
+        let berth = berth()?;
         let init = init.join().map_err(|_| anyhow!("building berth-init panicked"))??;
         let node = node.join().map_err(|_| anyhow!("installing the application's packages panicked"))??;
-        Ok(Programs { berth: target()?.join("debug/berth"), init, node, app: std::path::absolute(APP)? })
+        Ok(Programs { berth, init, node, app: std::path::absolute(APP)? })
     })
+}
+
+/// Builds `berth` as for development.
+pub fn berth() -> Result<PathBuf> {
+    run("build berth", cargo().args(["build", "--package", "berth", "--locked"]))?;
+    Ok(target()?.join("debug/berth"))
 }
 
 /// Builds `berth-init` as it is shipped: one static file.
 pub fn init() -> Result<PathBuf> {
-    let mut build = cargo();
+    let triple = format!("{ARCH}-unknown-linux-musl");
+    match has_target(&triple) {
+        Ok(()) => init_of(Some(&triple)),
+        Err(error) => {
+            say(&format!(
+                "{error:#}: berth-init is built for this machine's libc: good for trying, not for images"
+            ));
+            init_of(None)
+        }
+    }
+}
+
+/// Builds `berth-init` for an architecture that Docker calls so, on this machine, whatever that is.
+pub fn init_for(architecture: &str) -> Result<PathBuf> {
+    let machine = match architecture {
+        "amd64" => "x86_64",
+        "arm64" => "aarch64",
+        other => bail!("berth-init is not made for {other}"),
+    };
+    let triple = format!("{machine}-unknown-linux-musl");
+    has_target(&triple)?;
+    if machine != ARCH {
+        let compiler = cross_compiler(machine)?;
+        let mut build = cargo();
+        build.env(format!("CC_{}", triple.replace('-', "_")), compiler);
+        return build_init(build, Some(&triple));
+    }
+    init_of(Some(&triple))
+}
+
+/// A C compiler for another machine: ring has C and assembly in it.
+fn cross_compiler(machine: &str) -> Result<String> {
+    let compiler = format!("{machine}-linux-gnu-gcc");
+    if ask(program(&compiler).arg("--version")).is_none() {
+        let package = format!("gcc-{}-linux-gnu", machine.replace('_', "-"));
+        if !debian::is_ours() {
+            bail!(
+                "there is no {compiler} to build berth-init for {machine} with; Debian's package is {package}"
+            );
+        }
+        debian::install(&format!("get a compiler for {machine}"), &[&package])?;
+    }
+    Ok(compiler)
+}
+
+fn init_of(triple: Option<&str>) -> Result<PathBuf> {
+    build_init(cargo(), triple)
+}
+
+fn build_init(mut build: Command, triple: Option<&str>) -> Result<PathBuf> {
     build.args(["build", "--package", "berth-init", "--profile", "init", "--locked"]);
-    let triple = static_target();
-    if let Some(triple) = &triple {
+    if let Some(triple) = triple {
         build.args(["--target", triple]);
     }
     run("build berth-init", &mut build)?;
     Ok(target()?.join(triple.unwrap_or_default()).join("init/berth-init"))
 }
 
-/// The target whose programs need no library of the machine, or none where rustup cannot provide it.
-fn static_target() -> Option<String> {
-    let triple = format!("{ARCH}-unknown-linux-musl");
-    let Some(installed) = ask(program("rustup").args(["target", "list", "--installed"])) else {
-        say(
-            "there is no rustup, so berth-init is built for this machine's libc: good for trying, not for images",
-        );
-        return None;
-    };
+/// Makes sure that programs can be built which need no library of the machine.
+fn has_target(triple: &str) -> Result<()> {
+    let installed = ask(program("rustup").args(["target", "list", "--installed"]));
+    let installed = installed.context("there is no rustup")?;
     if !installed.lines().any(|line| line == triple) {
-        let added =
-            run("add the target of static programs", program("rustup").args(["target", "add", &triple]));
-        if let Err(error) = added {
-            say(&format!(
-                "{error:#}: berth-init is built for this machine's libc: good for trying, not for images"
-            ));
-            return None;
-        }
+        run("add the target of static programs", program("rustup").args(["target", "add", triple]))?;
     }
-    Some(triple)
+    Ok(())
 }
 
 /// Installs the application's packages, and gives the Node that they are for.

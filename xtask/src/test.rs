@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use crate::docker::{self, Docker, Ensured};
 use crate::outcome::{Outcome, Outcomes};
 use crate::programs::{self, Packages, Programs};
-use crate::run::{ask, cargo, program, relay, run as run_program};
+use crate::run::{ask, cargo, program, relay};
 use crate::{check, debian, servers, tools};
 
 /// What can be asked for by name.
@@ -209,13 +209,7 @@ fn install_clients() -> Result<Outcome> {
             missing.join(" ")
         )));
     }
-    // A mirror may lag behind the date in its own index; nothing here is newer than a release.
-    let lag = "Acquire::Check-Valid-Until=false";
-    let mut update = program("apt-get");
-    run_program("update Debian's package lists", update.args(["-q", "-o", lag, "update"]))?;
-    let mut install = program("apt-get");
-    install.env("DEBIAN_FRONTEND", "noninteractive").args(["-q", "-o", lag, "install", "-y"]);
-    run_program("install clients", install.arg("--no-install-recommends").args(&missing))?;
+    debian::install("install clients", &missing)?;
     Ok(Outcome::Ok(format!("installed {}", missing.join(" "))))
 }
 

@@ -11,6 +11,7 @@ mod compose;
 mod dkim;
 mod doors;
 mod down;
+mod image;
 mod interrupts;
 mod latency;
 mod listening;
@@ -48,5 +49,6 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Verb::Logs(logs) => logs::run(state, &logs),
         Verb::Restart { role } => restart::run(state, &role),
         Verb::Prove(prove) => prove::run(state, prove),
+        Verb::Image(image) => image::run(&image),
     }
 }

@@ -14,6 +14,8 @@
 use berth_catalogue::ROLES;
 
 pub mod compose;
+pub mod dockerfile;
+
 mod roles;
 mod settings;
 
@@ -39,7 +41,11 @@ pub fn generated() -> Vec<Generated> {
         Generated { path: "docs/reference/roles.md", text: roles_page(ROLES) },
         Generated { path: "docs/reference/settings.md", text: settings_page(ROLES, SAMPLE_DEFAULTS) },
     ];
+<<<<<<< HEAD
     files.extend(compose::files());
     files.push(compose::page());
+=======
+    files.extend(dockerfile::dockerfiles());
+>>>>>>> wt-image
     files
 }

@@ -1,0 +1,73 @@
+//! `berth image`: makes the shared image from one that was published, and looks into a finished one.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+mod archive;
+mod check;
+mod contents;
+mod derive;
+mod docker;
+mod elf;
+mod layer;
+mod rules;
+
+#[derive(Debug, Args)]
+pub struct Image {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make the shared image from a published one: the same, and berth-init
+    #[command(
+        after_help = "Examples:\n  berth image derive --from ghcr.io/OWNER/REPO-selfhosted:v1.2.3\n  berth image derive --from published:dev --tag berth/mail:dev --dry-run"
+    )]
+    Derive(Derive),
+    /// Look into a finished image: sizes, and what should not be in it; exit 1 when there is something
+    #[command(
+        after_help = "Examples:\n  berth image check berth/postbox:dev\n  berth image check image.tar --json"
+    )]
+    Check {
+        /// An image of the engine, or a file that `docker save` or a build wrote
+        image: String,
+        /// Which of several platforms [default: the engine's]
+        #[arg(long, value_name = "OS/ARCHITECTURE")]
+        platform: Option<String>,
+        /// As JSON (docs/reference/berth.md)
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Derive {
+    /// The published image; with a digest it is that very one
+    #[arg(long, value_name = "IMAGE[@DIGEST]")]
+    from: String,
+    /// The name of the new image [default: berth/, and the last part of the published one's name]
+    #[arg(long, value_name = "NAME:TAG")]
+    tag: Option<String>,
+    /// The static berth-init to put into it [default: beside berth]
+    #[arg(long, env = "BERTH_INIT", value_name = "PATH", hide_env_values = true)]
+    init: Option<PathBuf>,
+    /// Which of several platforms [default: that of berth-init]
+    #[arg(long, value_name = "OS/ARCHITECTURE")]
+    platform: Option<String>,
+    /// Only say what would be done
+    #[arg(long)]
+    dry_run: bool,
+    /// Passed on to `docker build` instead of --load
+    #[arg(last = true, value_name = "ARGUMENTS OF docker build")]
+    rest: Vec<String>,
+}
+
+pub fn run(image: &Image) -> anyhow::Result<ExitCode> {
+    match &image.command {
+        Command::Derive(derive) => derive::run(derive),
+        Command::Check { image, platform, json } => check::run(image, platform.as_deref(), *json),
+    }
+}

@@ -1,0 +1,289 @@
+//! `berth image derive`: a published application image, with `berth-init` as its entrypoint and health check. Needs no
+//! toolchain, only docker. The image's own user, folders and files stay as they are.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use berth_catalogue::ROLES;
+use berth_render::dockerfile::DERIVED;
+use berth_report::{Code, Problem};
+use fs_err as fs;
+use serde::Deserialize;
+
+use super::Derive;
+use super::contents::{Contents, DATA, User};
+use super::docker::Line;
+use super::elf;
+use crate::{places, stdout};
+
+/// A published image, as far as `docker image inspect` is asked.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Published {
+    os: String,
+    architecture: String,
+    #[serde(default)]
+    created: String,
+    repo_digests: Option<Vec<String>>,
+    config: Runs,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[derive(Default)]
+struct Runs {
+    user: String,
+    working_dir: String,
+    env: Option<Vec<String>>,
+}
+
+pub fn run(asked: &Derive) -> anyhow::Result<ExitCode> {
+    let init = places::init(asked.init.as_deref())?;
+    let architecture = elf::architecture(&init)?;
+    let platform = asked.platform.clone().unwrap_or_else(|| format!("linux/{architecture}"));
+    if platform.split('/').nth(1) != Some(architecture) {
+        let message =
+            format!("{} is for {architecture}, and the image is to be for {platform}", init.display());
+        return Err(Problem::new(Code::Usage, message).hint("name another with --init PATH").into());
+    }
+    let published = inspected(&asked.from, &platform)?;
+    let digest = digest(&asked.from, published.repo_digests.as_deref().unwrap_or_default());
+    for line in review(&asked.from, &published, &platform)? {
+        eprintln!("{line}");
+    }
+    let folder = tempfile::tempdir().context("cannot make a folder for the build")?;
+    let tag = asked.tag.clone().unwrap_or_else(|| default_tag(&asked.from));
+    let line = build(&asked.from, digest.as_deref(), &tag, &platform, &asked.rest, folder.path());
+    if asked.dry_run {
+        let told = line.told().replace(&folder.path().display().to_string(), "FOLDER");
+        stdout::print(&format!("{told}\n\n# FOLDER/Dockerfile\n{DERIVED}"));
+        return Ok(ExitCode::SUCCESS);
+    }
+    context(folder.path(), &init)?;
+    // The same image and the same berth-init make the same image again: its time is that of what it is made from.
+    let epoch = epoch(&published.created).map(|seconds| ("SOURCE_DATE_EPOCH", seconds.to_string()));
+    line.show(epoch.as_slice())?;
+    eprintln!("{tag} is made; look into it with `berth image check {tag}`");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the engine says of the image, which is fetched if it is not there.
+fn inspected(name: &str, platform: &str) -> anyhow::Result<Published> {
+    let inspect = Line::of(["image", "inspect", "--format", "{{json .}}", name]);
+    let text = match inspect.ask()? {
+        Ok(text) => text,
+        Err(_) => {
+            Line::of(["pull", "--platform", platform, name]).show(&[])?;
+            inspect.answer()?
+        }
+    };
+    serde_json::from_str(&text).with_context(|| format!("cannot read what `{}` says", inspect.told()))
+}
+
+/// What a person should know of the image; refuses one that cannot become ours.
+fn review(name: &str, published: &Published, platform: &str) -> anyhow::Result<Vec<String>> {
+    let found = format!("{}/{}", published.os, published.architecture);
+    if !platform.starts_with(&found) {
+        let message = format!("{name} is for {found}, and the berth-init for {platform}");
+        return Err(Problem::new(Code::CannotRun, message).hint("name another with --init PATH").into());
+    }
+    let contents = contents(name, platform)?;
+    let Runs { user: named, working_dir, env } = &published.config;
+    let user = contents.user(named).ok_or_else(|| {
+        let message = format!("{name} runs as {named}, and its /etc/passwd has no such user");
+        Problem::new(Code::CannotRun, message).hint("tell whoever published it")
+    })?;
+    let places: BTreeSet<&str> =
+        ["/app", working_dir].into_iter().filter(|place| !place.is_empty()).collect();
+    let place =
+        places.iter().max_by_key(|place| contents.roles(place, ROLES).len()).copied().unwrap_or("/app");
+    let roles = contents.roles(place, ROLES);
+    if roles.is_empty() {
+        let places = places.into_iter().collect::<Vec<_>>().join(" or ");
+        let message = format!("{name} has the entrypoint of no role in {places}");
+        return Err(Problem::new(Code::NotFound, message).hint("is it the application's image?").into());
+    }
+    let path = env.iter().flatten().find_map(|pair| pair.strip_prefix("PATH=")).unwrap_or_default();
+    let node = contents.on_path(path, "node").ok_or_else(|| {
+        Problem::new(Code::NotFound, format!("{name} has no node on its PATH, {path}"))
+            .hint("is it the application's image?")
+    })?;
+    let names: Vec<_> = roles.iter().map(|role| role.name).collect();
+    let mut told = vec![
+        format!("{name} has in {place}: {}", names.join(", ")),
+        format!("it runs {node} as {}", who(&user)),
+    ];
+    told.extend(folders(&contents, &user));
+    Ok(told)
+}
+
+/// Its files, by way of a container that is made and never started.
+fn contents(name: &str, platform: &str) -> anyhow::Result<Contents> {
+    // An image need not say what runs in it, but `create` wants to know.
+    let container = Line::of(["create", "--platform", platform, name, "true"]).answer()?;
+    let names: Vec<_> = ROLES.iter().map(|role| role.entrypoint).chain(["node"]).collect();
+    let contents = Line::of(["export", &container]).read(|archive| Contents::read(archive, &names));
+    let removed = Line::of(["rm", "--force", "--volumes", &container]).answer();
+    let contents = contents?;
+    removed.map(|_| contents)
+}
+
+fn who(user: &User) -> String {
+    let id = user.id.to_string();
+    if user.name == id { format!("user {id}") } else { format!("user {} ({id})", user.name) }
+}
+
+/// Whether the application will be able to keep anything.
+fn folders(contents: &Contents, user: &User) -> Vec<String> {
+    let mut told = Vec::new();
+    if user.id == 0 {
+        told.push("warning: everything in it runs as root".to_owned());
+    }
+    let folders = contents.data_folders(user);
+    if folders.is_empty() {
+        told.push(format!("note: it has no {DATA}, where the application keeps mailboxes"));
+    }
+    for (folder, is_writable) in folders {
+        told.push(if is_writable {
+            format!("{} may write into {folder}", who(user))
+        } else {
+            let id = user.id;
+            format!(
+                "note: {} may not write into {folder} ({}); what is mounted there has to be of {id}: chown {id} it",
+                who(user),
+                contents.owner(&folder)
+            )
+        });
+    }
+    told
+}
+
+/// The digest of a published image: the one in its reference, or the one that the engine has for its name.
+fn digest(name: &str, digests: &[String]) -> Option<String> {
+    let repository = without_tag(name);
+    let of_name = |reference: &String| {
+        let (its, digest) = reference.split_once('@')?;
+        (its == repository).then(|| digest.to_owned())
+    };
+    let given = name.split_once('@').map(|(_, digest)| digest.to_owned());
+    given.or_else(|| digests.iter().find_map(of_name))
+}
+
+/// A reference without digest and tag. A colon before the last slash is that of a port.
+fn without_tag(name: &str) -> &str {
+    let name = name.split('@').next().unwrap_or(name);
+    match name.rsplit_once(':') {
+        Some((before, after)) if !after.contains('/') => before,
+        _ => name,
+    }
+}
+
+/// `berth/NAME:TAG` for `…/NAME:TAG`.
+fn default_tag(name: &str) -> String {
+    let repository = without_tag(name);
+    let last = repository.rsplit('/').next().unwrap_or(repository);
+    let name = name.split('@').next().unwrap_or(name);
+    let tag = name.strip_prefix(repository).and_then(|rest| rest.strip_prefix(':'));
+    format!("berth/{last}:{}", tag.unwrap_or("dev"))
+}
+
+/// The build. It takes the image by the name that was given: an engine finds one that was made there by no digest.
+fn build(
+    from: &str,
+    digest: Option<&str>,
+    tag: &str,
+    platform: &str,
+    rest: &[String],
+    folder: &Path,
+) -> Line {
+    let mut words: Vec<String> =
+        ["build", "--provenance=false", "--platform", platform, "--tag", tag].map(str::to_owned).into();
+    words.extend(["--build-arg".to_owned(), format!("FROM={from}")]);
+    let mut label = |name: &str, value: &str| words.extend(["--label".to_owned(), format!("{name}={value}")]);
+    label("berth.version", env!("CARGO_PKG_VERSION"));
+    label("org.opencontainers.image.base.name", from.split('@').next().unwrap_or(from));
+    if let Some(digest) = digest {
+        label("org.opencontainers.image.base.digest", digest);
+    }
+    if rest.is_empty() {
+        words.push("--load".to_owned());
+    }
+    words.extend(rest.iter().cloned());
+    words.push(folder.display().to_string());
+    Line(words)
+}
+
+/// What the build takes: the Dockerfile, berth-init, and a link to it for each role.
+fn context(folder: &Path, init: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let programs = folder.join("berth");
+    fs::create_dir_all(&programs)?;
+    fs::write(folder.join("Dockerfile"), DERIVED)?;
+    let copy = programs.join("berth-init");
+    fs::copy(init, &copy)?;
+    fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o755))?;
+    for role in ROLES {
+        fs::os::unix::fs::symlink("berth-init", programs.join(role.name))?;
+    }
+    Ok(())
+}
+
+/// The seconds since 1970 of a time such as `2026-11-28T10:13:27.5Z` (RFC 3339). Docker always writes UTC.
+fn epoch(time: &str) -> Option<i64> {
+    let (date, clock) = time.strip_suffix('Z')?.split_once('T')?;
+    let numbers = |text: &str, by: char| -> Option<Vec<i64>> {
+        text.split(by).map(|part| part.split('.').next()?.parse().ok()).collect()
+    };
+    let [year, month, day] = numbers(date, '-')?.try_into().ok()?;
+    let [hours, minutes, seconds] = numbers(clock, ':')?.try_into().ok()?;
+    // Days from a civil date: years begin in March, so that the leap day is their last.
+    let years = if month <= 2 { year - 1 } else { year };
+    let days_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let days = 365 * years + years / 4 - years / 100 + years / 400 + days_of_year - 719_468;
+    Some(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_is_that_of_the_very_name() {
+        let known = ["other@sha256:1".to_owned(), "host:5000/mail@sha256:2".to_owned()];
+        let found = |name: &str| digest(name, &known);
+        assert_eq!(found("host:5000/mail:v1").as_deref(), Some("sha256:2"));
+        assert_eq!(found("host:5000/mail").as_deref(), Some("sha256:2"));
+        assert_eq!(found("mail@sha256:3").as_deref(), Some("sha256:3"));
+        assert_eq!(found("mail:v1"), None);
+    }
+
+    #[test]
+    fn the_new_image_is_called_like_the_published_one() {
+        assert_eq!(default_tag("ghcr.io/owner/mail-selfhosted:v1.2.3"), "berth/mail-selfhosted:v1.2.3");
+        assert_eq!(default_tag("host:5000/mail@sha256:3"), "berth/mail:dev");
+    }
+
+    #[test]
+    fn a_time_is_read_as_docker_writes_it() {
+        assert_eq!(epoch("1970-01-01T00:00:00Z"), Some(0));
+        assert_eq!(epoch("2024-02-29T12:00:01.123456789Z"), Some(1_709_208_001));
+        assert_eq!(epoch("2026-11-28T10:13:27Z"), Some(1_795_860_807));
+        assert_eq!(epoch(""), None);
+    }
+
+    #[test]
+    fn the_build_says_what_it_is_made_from() {
+        let line = build("mail:v1", Some("sha256:2"), "berth/mail:dev", "linux/amd64", &[], Path::new("/x"));
+        assert_eq!(
+            line.told(),
+            format!(
+                "docker build --provenance=false --platform linux/amd64 --tag berth/mail:dev --build-arg FROM=mail:v1 \
+                 --label berth.version={} --label org.opencontainers.image.base.name=mail:v1 \
+                 --label org.opencontainers.image.base.digest=sha256:2 --load /x",
+                env!("CARGO_PKG_VERSION")
+            )
+        );
+    }
+}

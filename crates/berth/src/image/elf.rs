@@ -1,0 +1,58 @@
+//! What a program's file says of the machine that it is for (elf(5)).
+
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::Context;
+use berth_report::{Code, Problem};
+
+/// The kind of segment that names the loader of a program which is not static (elf.h: PT_INTERP).
+const INTERPRETER: u32 = 3;
+
+/// For which architecture a static program is, in Docker's word.
+pub fn architecture(path: &Path) -> anyhow::Result<&'static str> {
+    let mut bytes = Vec::new();
+    fs_err::File::open(path)?.take(4096).read_to_end(&mut bytes)?;
+    let name = path.display();
+    let unfit = |why: &str| {
+        Problem::new(Code::CannotRun, format!("{name} cannot be put into an image: {why}"))
+            .hint("take the berth-init of a release, or build it with `cargo xtask build-image`")
+    };
+    let half = |at: usize| Some(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?));
+    // 64 bits, little-endian, as both architectures are.
+    if bytes.get(..6) != Some(&[0x7f, b'E', b'L', b'F', 2, 1]) {
+        return Err(unfit("it is no program for Linux on a processor with 64 bits").into());
+    }
+    let architecture = match half(18) {
+        Some(62) => "amd64",
+        Some(183) => "arm64",
+        _ => return Err(unfit("it is for another processor than images are made for").into()),
+    };
+    let segments = || {
+        let start = usize::try_from(u64::from_le_bytes(bytes.get(32..40)?.try_into().ok()?)).ok()?;
+        let (size, count) = (usize::from(half(54)?), usize::from(half(56)?));
+        let kind = |number: usize| {
+            let at = start + number * size;
+            Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+        };
+        (0..count).map(kind).collect::<Option<Vec<_>>>()
+    };
+    let segments = segments().with_context(|| format!("{name} is cut short"))?;
+    if segments.contains(&INTERPRETER) {
+        return Err(unfit("it is not static, and the image may have another C library").into());
+    }
+    Ok(architecture)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_wants_a_loader_is_refused_and_so_is_what_is_none() {
+        let refused = |path: &Path| architecture(path).unwrap_err().to_string();
+        let ourselves = std::env::current_exe().unwrap();
+        assert!(refused(&ourselves).contains("it is not static"), "{}", refused(&ourselves));
+        assert!(refused(Path::new("/etc/passwd")).contains("it is no program"));
+    }
+}

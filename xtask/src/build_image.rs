@@ -1,0 +1,252 @@
+//! `cargo xtask build-image`: the shared image, from the application's source, or from a published image, or that
+//! image's stand-in; then looks into what it made.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use fs_err as fs;
+use serde_json::Value;
+
+use crate::docker::{self, Docker, Ensured};
+use crate::programs;
+use crate::run::{program, run as run_program, say};
+
+mod application;
+mod inspection;
+mod machine;
+mod outputs;
+mod secrets;
+mod stand_in;
+
+use application::Application;
+use outputs::Output;
+
+/// Where it keeps what builds take, from the root of the clone.
+const FOLDER: &str = "target/image";
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask build-image                                            the sample, as berth/postbox:dev
+  cargo xtask build-image --app ../mail --tag ghcr.io/OWNER/REPO-selfhosted:v1.2.3 --push
+  cargo xtask build-image --platform linux/amd64,linux/arm64 --oci image.tar
+  cargo xtask build-image --from ghcr.io/OWNER/REPO-selfhosted:v1.2.3 --tag berth/mail:dev
+  cargo xtask build-image --standin --compare                        what the published recipe makes of the sample";
+
+/// What is to be built, and where it goes.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct BuildImage {
+    /// The application's folder
+    #[arg(long, value_name = "DIR", default_value = programs::APP, conflicts_with_all = ["from", "standin"])]
+    app: PathBuf,
+    /// Take this published image, and add berth-init
+    #[arg(long, value_name = "IMAGE[@DIGEST]", conflicts_with = "standin")]
+    from: Option<String>,
+    /// Build the stand-in for the published image: the sample, the way of the published recipe
+    #[arg(long)]
+    standin: bool,
+    /// For which platforms [default: the engine's]
+    #[arg(long, value_name = "OS/ARCHITECTURE,…", value_delimiter = ',')]
+    platform: Vec<String>,
+    /// What it is called [default: berth/NAME:dev, after the application]
+    #[arg(long, value_name = "NAME:TAG")]
+    tag: Vec<String>,
+    /// Into the engine; the default
+    #[arg(long, conflicts_with_all = ["push", "oci"])]
+    load: bool,
+    /// To the registry that the tag names
+    #[arg(long, conflicts_with = "oci")]
+    push: bool,
+    /// Into a file, as an OCI layout
+    #[arg(long, value_name = "FILE")]
+    oci: Option<PathBuf>,
+    /// A build argument of docker/Dockerfile, such as NODE_IMAGE, BASE_IMAGE, COMPILE
+    #[arg(long, value_name = "NAME=VALUE")]
+    build_arg: Vec<String>,
+    /// Only make what `docker buildx bake -f docker/docker-bake.hcl` takes: berth-init for each platform
+    #[arg(long, conflicts_with_all = ["from", "standin", "push", "oci"])]
+    programs: bool,
+    /// Show it beside the image that the published recipe makes of the sample
+    #[arg(long)]
+    compare: bool,
+    /// Do not look into what was made
+    #[arg(long)]
+    no_check: bool,
+    /// Passed on to `docker build`
+    #[arg(last = true, value_name = "ARGUMENTS OF docker build")]
+    rest: Vec<String>,
+}
+
+pub fn run(asked: &BuildImage) -> Result<ExitCode> {
+    let docker = match docker::ensure()? {
+        Ensured::Usable(docker) => docker,
+        Ensured::Missing(why) => bail!(why),
+    };
+    say(&format!("Docker {}", docker.told()));
+    let ended = build(&docker, asked);
+    docker.leave()?;
+    ended
+}
+
+fn build(docker: &Docker, asked: &BuildImage) -> Result<ExitCode> {
+    let platforms = platforms(docker, asked)?;
+    let architectures: Vec<_> =
+        platforms.iter().map(|platform| architecture(platform)).collect::<Result<_>>()?;
+    if asked.standin {
+        let tag = asked.tag.first().map_or(stand_in::TAG, String::as_str);
+        stand_in::build(docker, tag)?;
+        if asked.compare {
+            inspection::show(docker, tag, None)?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    for architecture in &architectures {
+        prepare(architecture)?;
+    }
+    if asked.programs {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let made = match &asked.from {
+        Some(published) => derive(docker, asked, published, &platforms)?,
+        None => from_source(docker, asked, &platforms)?,
+    };
+    say(&format!("made {}", made.told()));
+    if asked.no_check {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let Some(source) = made.source() else { return Ok(ExitCode::SUCCESS) };
+    let mut good = true;
+    for platform in &platforms {
+        good &= inspection::show(docker, source, Some(platform))?;
+    }
+    if asked.compare {
+        stand_in::build(docker, stand_in::TAG)?;
+        inspection::show(docker, stand_in::TAG, None)?;
+        inspection::compare(docker, source, stand_in::TAG, &platforms[0])?;
+    }
+    if !good && asked.from.is_some() {
+        say("it has that from the published image, in which nothing is changed");
+        good = true;
+    }
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The platforms that were asked for, or the engine's own.
+fn platforms(docker: &Docker, asked: &BuildImage) -> Result<Vec<String>> {
+    if !asked.platform.is_empty() {
+        return Ok(asked.platform.clone());
+    }
+    let engine = docker.ask(["version", "--format", "{{.Server.Os}}/{{.Server.Arch}}"]);
+    Ok(vec![engine.context("the engine does not say for which platform it is")?.trim().to_owned()])
+}
+
+fn architecture(platform: &str) -> Result<&str> {
+    match platform {
+        "linux/amd64" => Ok("amd64"),
+        "linux/arm64" | "linux/arm64/v8" => Ok("arm64"),
+        other => bail!("berth-init is made for linux/amd64 and linux/arm64, not for {other}"),
+    }
+}
+
+/// Puts berth-init for an architecture where builds find it, and gives the folder.
+fn prepare(architecture: &str) -> Result<PathBuf> {
+    let init = programs::init_for(architecture)?;
+    let folder = Path::new(FOLDER).join("berth").join(format!("linux-{architecture}"));
+    fs::create_dir_all(&folder)?;
+    fs::copy(init, folder.join("berth-init"))?;
+    Ok(folder)
+}
+
+fn from_source(docker: &Docker, asked: &BuildImage, platforms: &[String]) -> Result<Output> {
+    let application = Application::read(&asked.app)?;
+    let output = Output::of(docker, asked, || format!("berth/{}:dev", application.name))?;
+    let given = |name: &str| asked.build_arg.iter().any(|pair| pair.split('=').next() == Some(name));
+    let bases = docker::bases(docker)?;
+    let mut build = docker.command(["buildx", "build", "--file", "docker/Dockerfile"]);
+    build.args(["--build-context", "recipe=docker/recipe"]);
+    build.arg("--build-context").arg(format!("berth={FOLDER}/berth"));
+    build.args(["--platform", &platforms.join(",")]);
+    let debian = bases.reference("debian").context("there is no base image")?;
+    let compiles = if given("COMPILE") {
+        asked.build_arg.iter().any(|pair| pair == "COMPILE=yes")
+    } else {
+        application.compiles
+    };
+    for (name, value) in [
+        ("NODE_IMAGE", application.node.image(&bases, "node", "-slim")?),
+        ("BUILDER_IMAGE", application.node.image(&bases, "builder", "")?),
+        ("BASE_IMAGE", debian.clone()),
+        ("COMPILE", if compiles { "yes" } else { "no" }.to_owned()),
+    ] {
+        if !given(name) {
+            build.arg("--build-arg").arg(format!("{name}={value}"));
+        }
+    }
+    for pair in &asked.build_arg {
+        build.args(["--build-arg", pair]);
+    }
+    for (name, value) in application.labels(&debian) {
+        build.arg("--label").arg(format!("{name}={value}"));
+    }
+    if compiles {
+        warn_of_emulation(docker, platforms);
+    }
+    let _secrets = machine::lend(&mut build)?;
+    build.env("SOURCE_DATE_EPOCH", application.epoch.to_string());
+    // It says when and where something was built, which is never the same twice; whoever releases an image adds it.
+    build.arg("--provenance=false");
+    build.args(output.tags().iter().flat_map(|tag| ["--tag", tag]));
+    output.ask(&mut build);
+    build.args(&asked.rest).arg(&asked.app);
+    run_program(&format!("build {}", output.told()), &mut build)?;
+    output.deliver(docker)
+}
+
+/// Compilers that run under emulation take ten times as long.
+fn warn_of_emulation(docker: &Docker, platforms: &[String]) {
+    let engine = docker.ask(["version", "--format", "{{.Server.Os}}/{{.Server.Arch}}"]).unwrap_or_default();
+    let foreign = platforms.iter().filter(|platform| !platform.starts_with(engine.trim()));
+    for platform in foreign {
+        say(&format!(
+            "warning: packages are compiled for {platform} under emulation, which is slow; on a builder of that platform it is not"
+        ));
+    }
+}
+
+/// By `berth image derive`, which operators have.
+fn derive(docker: &Docker, asked: &BuildImage, published: &str, platforms: &[String]) -> Result<Output> {
+    let [platform] = platforms else { bail!("a published image is derived for one platform at a time") };
+    let name = published.split('@').next().unwrap_or(published).rsplit('/').next().unwrap_or(published);
+    let output =
+        Output::of(docker, asked, || format!("berth/{}:dev", name.split(':').next().unwrap_or(name)))?;
+    let init =
+        Path::new(FOLDER).join("berth").join(format!("linux-{}", architecture(platform)?)).join("berth-init");
+    let mut derive = berth(docker)?;
+    derive.args(["image", "derive", "--from", published, "--platform", platform]).arg("--init").arg(init);
+    derive.args(["--tag", &output.tags()[0]]).arg("--");
+    derive.args(output.tags()[1..].iter().flat_map(|tag| ["--tag", tag]));
+    output.ask(&mut derive);
+    derive.args(&asked.rest);
+    run_program(&format!("derive {} from {published}", output.told()), &mut derive)?;
+    output.deliver(docker)
+}
+
+/// `berth`, on this engine.
+fn berth(docker: &Docker) -> Result<Command> {
+    let mut berth = program(programs::berth()?);
+    berth.envs(docker.environment());
+    Ok(berth)
+}
+
+/// A field of a build's notes.
+fn field<'a>(notes: &'a Value, name: &str) -> Option<&'a str> {
+    notes[name].as_str()
+}
+
+/// That a program succeeded without a word is not enough where its answer is needed.
+fn ensure_json(text: &str, what: &str) -> Result<Value> {
+    ensure!(!text.trim().is_empty(), "{what} said nothing");
+    serde_json::from_str(text).with_context(|| format!("cannot read what {what} said"))
+}
