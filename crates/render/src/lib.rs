@@ -41,11 +41,8 @@ pub fn generated() -> Vec<Generated> {
         Generated { path: "docs/reference/roles.md", text: roles_page(ROLES) },
         Generated { path: "docs/reference/settings.md", text: settings_page(ROLES, SAMPLE_DEFAULTS) },
     ];
-<<<<<<< HEAD
     files.extend(compose::files());
     files.push(compose::page());
-=======
     files.extend(dockerfile::dockerfiles());
->>>>>>> wt-image
     files
 }
