@@ -25,7 +25,7 @@ pub fn of(error: EngineError) -> anyhow::Error {
         EngineError::OtherEngine(_) => {
             (Code::Usage, Some("a second installation has a state folder of its own: --state DIR".to_owned()))
         }
-        EngineError::Docker { said, .. } => (Code::Failure, of_docker(&said.to_string())),
+        EngineError::Docker { line, said } => (Code::Failure, of_docker(line, &said.to_string())),
         EngineError::NotRunning(_) => {
             (Code::Unavailable, Some(format!("what runs: {}", again::berth("status"))))
         }
@@ -35,7 +35,12 @@ pub fn of(error: EngineError) -> anyhow::Error {
 }
 
 /// What may help against what docker says.
-fn of_docker(said: &str) -> Option<String> {
+fn of_docker(line: &str, said: &str) -> Option<String> {
+    if line.starts_with("docker pull ") {
+        let hint =
+            "is the name right, and is this host on the Internet? A registry of one's own: docker login";
+        return Some(hint.to_owned());
+    }
     let said = said.to_lowercase();
     let hints = [
         ("cannot connect to the docker daemon", "is it running? systemctl start docker"),
@@ -43,12 +48,6 @@ fn of_docker(said: &str) -> Option<String> {
             "permission denied while trying to connect",
             "run berth as root, or as a member of the group docker",
         ),
-        (
-            "no such host",
-            "an image could not be fetched: is this host on the Internet? An image that is built here is named with --image",
-        ),
-        ("pull access denied", "is the image's name right? docker login, if its registry wants that"),
-        ("manifest unknown", "is the image's tag right?"),
         ("port is already allocated", "stop what holds the port, or use other ports: --port-offset 4000"),
         ("address already in use", "stop what holds the port, or use other ports: --port-offset 4000"),
         ("no space left on device", "docker system df says what takes the room"),

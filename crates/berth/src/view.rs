@@ -93,6 +93,8 @@ impl View {
                         seen.health.as_ref().map(|health| format!(": {}", table::first_line(health)));
                     format!("{} is unhealthy{}", seen.name, because.unwrap_or_default())
                 }
+                // A container that is made and waits for its turn is no trouble.
+                State::Is(berth_control::State::Waiting) if seen.init.is_none() => continue,
                 State::Is(berth_control::State::Waiting | berth_control::State::Pausing) => {
                     format!("{} is {}", seen.name, seen.state.word())
                 }
@@ -136,7 +138,12 @@ fn write(text: &str) {
 
 /// What is waited for, and since when.
 fn awaited(seen: &[Seen], elapsed: Duration) -> String {
-    let waits = seen.iter().filter(|seen| !seen.state.is_good()).map(|seen| {
+    // What is not started yet waits for what is told of.
+    let is_behind =
+        |seen: &&Seen| seen.state == State::Is(berth_control::State::Waiting) && seen.init.is_none();
+    let (behind, awaited): (Vec<&Seen>, Vec<&Seen>) =
+        seen.iter().filter(|seen| !seen.state.is_good()).partition(is_behind);
+    let waits = awaited.into_iter().map(|seen| {
         let since = seen.for_ms.map(|ms| format!(" for {}", table::time(Duration::from_millis(ms))));
         let needs = match (&seen.waiting_for[..], &seen.health) {
             ([], Some(health)) => format!(": {}", table::first_line(health)),
@@ -145,7 +152,8 @@ fn awaited(seen: &[Seen], elapsed: Duration) -> String {
         };
         format!("{} ({}{}{needs})", seen.name, seen.state.word(), since.unwrap_or_default())
     });
-    let waits: Vec<String> = waits.collect();
+    let behind = (!behind.is_empty()).then(|| format!("{} behind them", behind.len()));
+    let waits: Vec<String> = waits.chain(behind).collect();
     match (waits.is_empty(), table::time(elapsed)) {
         (true, elapsed) => format!("all ready; {elapsed}"),
         (false, elapsed) => format!("waiting for {}; {elapsed}", waits.join(", ")),
@@ -157,10 +165,14 @@ fn told(event: &Event) -> String {
     match event {
         Event::Adopted(name) => format!("{name} runs already"),
         Event::Started(name) => format!("{name} is started"),
+        Event::Replaced(name, keys) => {
+            format!("{name} is started anew, with another {}", keys.join(", another "))
+        }
         Event::Restarted(name, after) => {
             format!("{name} reads changed files: started again, ready after {}", table::time(*after))
         }
-        Event::Fetching(images) => format!("fetching {}", images.join(", ")),
+        Event::Fetching(image) => format!("fetching {image}"),
+        Event::Building(images) => format!("building {}", images.join(", ")),
         Event::Stopping(name, Why::Unwanted) => format!("{name} is not wanted any more: stopping it"),
         Event::Stopping(name, Why::Changed(keys)) => {
             let keys = keys.iter().map(|key| if key == "BERTH_STAMP" { "a file that it reads" } else { key });

@@ -53,8 +53,12 @@ const LAST_LINES: usize = 12;
 pub struct Compose {
     folder: Folder,
     alone: Option<Vec<String>>,
+    /// What Compose makes of the files that are wanted, if it was asked already.
+    draft: Option<Draft>,
     /// Whether this process has brought up what is wanted, and only waits for it.
     raised: bool,
+    /// Whether this process has changed anything yet.
+    acted: bool,
     /// How often each container had been started again before we came, by its id.
     before: BTreeMap<String, u32>,
 }
@@ -63,13 +67,25 @@ impl Compose {
     /// An engine that keeps its project's files in `folder`.
     #[must_use]
     pub fn new(folder: Folder) -> Self {
-        Self { folder, alone: None, raised: false, before: BTreeMap::new() }
+        Self { folder, alone: None, draft: None, raised: false, acted: false, before: BTreeMap::new() }
     }
 
     /// The same engine, which touches no other instances than these.
     #[must_use]
     pub fn alone(self, names: Vec<String>) -> Self {
         Self { alone: Some(names), ..self }
+    }
+
+    /// The same engine, which need not ask Compose for what it makes of the files that are wanted.
+    #[must_use]
+    pub fn drafted(self, draft: Draft) -> Self {
+        Self { draft: Some(draft), ..self }
+    }
+
+    /// Whether bringing up has gone so far that something may be another thing than before.
+    #[must_use]
+    pub fn has_acted(&self) -> bool {
+        self.acted
     }
 
     /// What was wanted last, whether it was taken down since or not.
@@ -222,7 +238,18 @@ impl Engine for Compose {
         is_over: &dyn Fn() -> bool,
         take: &mut dyn FnMut(&str, &str) -> io::Result<()>,
     ) -> Result<(), EngineError> {
-        let mut running = self.docker()?.begin(&line::logs(names, lines, follow))?;
+        let docker = self.docker()?;
+        if !follow {
+            // Compose mixes them as it gets them.
+            let said = docker.ask(&line::logs(names, lines, false))?;
+            let all: Vec<_> = said.lines().map(told_by).collect();
+            for name in names {
+                let own = all.iter().filter(|(writer, _)| writer == name);
+                own.into_iter().try_for_each(|(_, text)| take(name, text))?;
+            }
+            return Ok(());
+        }
+        let mut running = docker.begin(&line::logs(names, lines, true))?;
         let mut said = Vec::new();
         while !is_over() {
             let ended = running.ended(&mut said)?;

@@ -58,8 +58,12 @@ pub enum Event {
     Adopted(String),
     /// It was started.
     Started(String),
-    /// These images are not there yet, and are built or fetched now.
-    Fetching(Vec<String>),
+    /// This image is not there yet, and is fetched now.
+    Fetching(String),
+    /// These images are not there yet, and are built now.
+    Building(Vec<String>),
+    /// It was made anew, because these are others than before.
+    Replaced(String, Vec<String>),
     /// Its main process was started again, as it is wanted.
     Restarted(String, Duration),
     /// It runs and has to be stopped first.

@@ -66,6 +66,9 @@ pub struct Containers {
     /// Files that an instance reads once, when it starts, in a folder that it has mounted: one that changed means
     /// that the instance's main process is started again.
     pub inputs: Vec<PathBuf>,
+    /// From which configuration each container was made: a mark of ours, and Compose's of the container. The engine's own.
+    #[serde(default)]
+    pub made: BTreeMap<String, (String, String)>,
     /// How services that no init of ours runs are told to read the inputs again: a command for each.
     #[serde(default)]
     pub reload: BTreeMap<String, Vec<String>>,

@@ -50,8 +50,8 @@ pub fn wanted(
             files,
             inputs,
             reload: reload.into_iter().collect(),
-            loaded: None,
             scripts: keeper.filter(|_| sample).map(|role| role.name.to_owned()),
+            ..Containers::default()
         }),
     }
 }

@@ -65,19 +65,21 @@ pub fn run(path: &Path, arguments: &Up) -> anyhow::Result<ExitCode> {
     let lock = folder.lock("up").map_err(problem::of_folder)?;
     if installation.image.is_none() && !installation.builds() {
         let image = installation.env.get(IMAGE).unwrap_or_default().to_owned();
-        view.heard(Event::Fetching(vec![image.clone()]));
-        let fetched = docker.show(&line::pull_image(&image), &mut || view.interrupts() > 0);
+        view.heard(Event::Fetching(image.clone()));
+        let fetched = docker.show(&line::pull(&image), &mut || view.interrupts() > 0);
         match fetched {
             Err(EngineError::Interrupted) => return Ok(ExitCode::from(INTERRUPTED)),
             fetched => fetched.map_err(problem::of)?,
         }
     }
     // Which application is in it is known only now; the folder may have another name than the one that was given.
-    installation = Installation::plan(&folder, arguments, &asked, &docker)?;
+    if installation.image.is_none() || folder != would_be {
+        installation = Installation::plan(&folder, arguments, &asked, &docker)?;
+    }
     installation.prepare(&mut view)?;
     let alone =
         arguments.image.as_ref().filter(|_| !arguments.only.is_empty()).map(|_| arguments.only.clone());
-    let engine = Compose::new(folder.clone());
+    let engine = Compose::new(folder.clone()).drafted(installation.draft.clone());
     let mut engine = alone.into_iter().fold(engine, Compose::alone);
     let gate = folder.path("").join(files_of_secrets::place("AUTH_BASIC_PASSWORD"));
     let raising = Raising {
@@ -90,6 +92,12 @@ pub fn run(path: &Path, arguments: &Up) -> anyhow::Result<ExitCode> {
     };
     let proven = raising.bring_up(&mut engine, &mut view);
     drop(lock);
+    if proven.is_err() && engine.has_acted() {
+        for (role, image) in &installation.before {
+            let back = again::berth(&format!("up --only {role} --image {image}"));
+            view.say(&format!("{role} had another image before; back to it: {back}"));
+        }
+    }
     end(&folder, &mut engine, arguments, &mut view, proven)
 }
 
@@ -122,6 +130,10 @@ fn end(
             view.settle();
             view.say(&format!("not waited for any longer: what was started goes on in Docker; {verbs}"));
             Ok(ExitCode::from(INTERRUPTED))
+        }
+        Err(error) if !engine.has_acted() => {
+            view.say("nothing was changed");
+            Err(error)
         }
         Err(error) => {
             view.say(&format!("what was started goes on in Docker; {verbs}"));
@@ -176,6 +188,8 @@ struct Installation {
     sample: bool,
     /// The image of the roles, if it is there.
     image: Option<Image>,
+    /// The images of the roles that are updated alone, as they were.
+    before: Vec<(String, String)>,
     draft: Draft,
     wanted: Wanted,
 }
@@ -186,15 +200,13 @@ impl Installation {
         let domain = domain(arguments.domain.as_deref(), kept.get("DOMAIN").map(String::as_str))?;
         let mut env = Env::read(&folder.read(&format!("{PLACE}/.env"))?.unwrap_or_default());
         let had = Overlays::choose(&arguments.overlay, env.get(FILES))?;
+        let before = images_of(&env, arguments);
         set_image(&mut env, arguments)?;
         let image = env.get(IMAGE).unwrap_or_default();
         let image =
             docker.images([image]).map_err(problem::of)?.into_iter().find(|found| found.is_called(image));
-        let labelled = image.as_ref().map(|image| image.label(SAMPLE_LABEL).is_some());
-        // Another image is another application, unless somebody says that it is not.
-        let stays = had.sample()
-            && (arguments.image.is_none() || !arguments.overlay.is_empty() || labelled.is_none());
-        let sample = labelled == Some(true) || stays;
+        let labelled = image.as_ref().is_some_and(|image| image.label(SAMPLE_LABEL).is_some());
+        let sample = labelled || had.sample();
         let overlays = had.for_sample(sample);
         files_of_secrets::check(folder, &overlays, &kept)?;
         set_project(&mut env, arguments)?;
@@ -217,7 +229,7 @@ impl Installation {
         // One that is updated alone is one of all.
         let only = if arguments.image.is_some() { &[][..] } else { &arguments.only };
         let wanted = wanted(&draft.config, &env, texts, inputs, only, sample);
-        Ok(Self { folder: folder.clone(), domain, env, overlays, sample, image, draft, wanted })
+        Ok(Self { folder: folder.clone(), domain, env, overlays, sample, image, before, draft, wanted })
     }
 
     /// Whether the roles' image is built and not fetched.
@@ -255,10 +267,7 @@ impl Installation {
     fn dry_run(&self) -> anyhow::Result<String> {
         let place = self.folder.path(PLACE);
         let mut text = format!("cd {}\n", line::quoted(&place.to_string_lossy()));
-        if self.image.is_none() && !self.builds() {
-            text += &format!("{}\n", line::pull_image(self.env.get(IMAGE).unwrap_or_default()));
-        }
-        let engine = Compose::new(self.folder.clone());
+        let engine = Compose::new(self.folder.clone()).drafted(self.draft.clone());
         for line in engine.lines(&self.wanted).map_err(problem::of)? {
             text += &format!("{line}\n");
         }
@@ -288,6 +297,18 @@ impl Installation {
     }
 }
 
+/// The variable that names the image of a role alone.
+fn image_of(role: &str) -> String {
+    format!("{IMAGE_OF}{}", role.replace('-', "_").to_uppercase())
+}
+
+/// The images of the roles that are to be updated alone.
+fn images_of(env: &Env, arguments: &Up) -> Vec<(String, String)> {
+    let roles = arguments.only.iter().filter(|_| arguments.image.is_some());
+    let image = |role: &String| Some((role.clone(), env.get(&image_of(role)).or(env.get(IMAGE))?.to_owned()));
+    roles.filter_map(image).collect()
+}
+
 /// The image of all roles, or of some alone.
 fn set_image(env: &mut Env, arguments: &Up) -> anyhow::Result<()> {
     match &arguments.image {
@@ -300,8 +321,9 @@ fn set_image(env: &mut Env, arguments: &Up) -> anyhow::Result<()> {
                 .for_each(|variable| env.unset(&variable.name));
         }
         Some(image) if env.get(IMAGE).is_some() => {
-            for name in &arguments.only {
-                env.set(&format!("{IMAGE_OF}{}", name.replace('-', "_").to_uppercase()), image);
+            let same = env.get(IMAGE) == Some(image.as_str());
+            for name in arguments.only.iter().map(|role| image_of(role)) {
+                if same { env.unset(&name) } else { env.set(&name, image) }
             }
         }
         Some(_) => {

@@ -3,22 +3,24 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::config::Config;
-use super::docker::{Docker, parsed};
+use super::docker::Docker;
 use super::line;
 use crate::EngineError;
 
 /// What Compose makes of files before anything of them is written to its place.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Draft {
     /// The client, for the place.
     pub docker: Docker,
     /// The project.
     pub config: Config,
-    /// What Compose says of the configuration of each service: another one means another container.
-    pub hashes: BTreeMap<String, String>,
+    /// A mark of the configuration of each service: another one means another container.
+    pub marks: BTreeMap<String, String>,
 }
 
 impl Draft {
@@ -40,22 +42,26 @@ impl Draft {
             .collect();
         let chosen: Vec<&Path> = chosen.iter().map(PathBuf::as_path).collect();
         let docker = Docker::new(place, names(env));
-        let line = |words| line::config(place, folder.path(), &chosen, words);
-        // Each takes Compose a tenth of a second of its own.
-        let (config, hashes) = std::thread::scope(|scope| {
-            let hashes = scope.spawn(|| docker.ask(&line(["--hash", "*"])));
-            let config = docker.ask(&line(["--format", "json"]));
-            (config, hashes.join().expect("asking does not panic"))
-        });
-        let config = parsed(&line(["--format", "json"]), &config?)?;
-        Ok(Self { config, hashes: pairs(&hashes?), docker })
+        let line = line::config(place, folder.path(), &chosen);
+        let said: Value = docker.read(&line)?;
+        let marks = marks(&said);
+        let unknown = |source| EngineError::DockerAnswer { line: line.to_string(), source };
+        Ok(Self { config: Config::deserialize(said).map_err(unknown)?, marks, docker })
     }
 }
 
-/// `imap 2615a7…` on each line.
-fn pairs(text: &str) -> BTreeMap<String, String> {
-    let pairs = text.lines().filter_map(|line| line.split_once(' '));
-    pairs.map(|(name, hash)| (name.to_owned(), hash.trim().to_owned())).collect()
+/// A mark for each service, of all that its container is made from. What Compose itself marks a container with cannot be
+/// asked for: `config --hash` leaves out what `up` reads from an `env_file`.
+fn marks(said: &Value) -> BTreeMap<String, String> {
+    let shared = ["networks", "volumes", "secrets", "configs"].map(|part| said[part].to_string()).concat();
+    let services = said["services"].as_object().into_iter().flatten();
+    services.map(|(name, service)| (name.clone(), mark(&format!("{service}{shared}")))).collect()
+}
+
+/// FNV-1a, 64 bits: the same for the same text in every version.
+fn mark(text: &str) -> String {
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    format!("{:016x}", text.bytes().fold(0xcbf2_9ce4_8422_2325, step))
 }
 
 /// The variables that an `.env` gives.
@@ -79,11 +85,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variables_and_hashes_are_read_by_line() {
+    fn variables_are_read_by_line() {
         let read = variables("# A=1\nCOMPOSE_FILE=compose.yaml:sample.yaml\n\nBERTH_BIND=\n");
         assert_eq!(read["COMPOSE_FILE"], "compose.yaml:sample.yaml");
         assert_eq!((read.len(), read["BERTH_BIND"].as_str()), (2, ""));
         assert_eq!(names("# A=1\n# what that = says\nB=2\n"), ["A", "B"]);
-        assert_eq!(pairs("imap ae66\nstore 9873\n")["store"], "9873");
+    }
+
+    #[test]
+    fn a_mark_changes_with_a_service_or_what_it_shares_and_with_nothing_else() {
+        let said = |image: &str, ipv6: bool| {
+            let services = serde_json::json!({"a": {"image": image}, "b": {"image": "b"}});
+            marks(&serde_json::json!({"services": services, "networks": {"outside": {"enable_ipv6": ipv6}}}))
+        };
+        let (first, other) = (said("1", true), said("2", true));
+        assert_eq!(first, said("1", true));
+        assert_ne!(first["a"], other["a"]);
+        assert_eq!(first["b"], other["b"]);
+        assert_ne!(first["b"], said("1", false)["b"]);
+        // http://www.isthe.com/chongo/tech/comp/fnv: the published value of this text.
+        assert_eq!(mark("foobar"), "85944171f73967e8");
     }
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::container::over_its_limit;
 
-/// What is known of the ends of each service's containers since somebody began to listen.
+/// What is known of the ends of each container since somebody began to listen, by its id.
 #[derive(Debug, Default)]
 pub struct Ends(BTreeMap<String, End>);
 
@@ -27,6 +27,8 @@ struct Event {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Actor {
+    #[serde(rename = "ID")]
+    id: String,
     #[serde(default)]
     attributes: BTreeMap<String, String>,
 }
@@ -35,22 +37,20 @@ impl Ends {
     /// Takes in a line; one that is not understood tells nothing.
     pub fn hear(&mut self, line: &str) {
         let Ok(mut event) = serde_json::from_str::<Event>(line) else { return };
-        let attributes = &mut event.actor.attributes;
-        let Some(service) = attributes.remove("com.docker.compose.service") else { return };
-        let end = self.0.entry(service).or_default();
+        let end = self.0.entry(event.actor.id).or_default();
         match event.action.as_str() {
             "oom" => end.out_of_memory = true,
             "die" => {
                 end.count += 1;
-                end.code = attributes.remove("exitCode").unwrap_or_default();
+                end.code = event.actor.attributes.remove("exitCode").unwrap_or_default();
             }
             _ => {}
         }
     }
 
-    /// How the containers of a service ended: a part of a sentence.
-    pub fn of(&self, service: &str, limit: u64) -> Option<String> {
-        let end = self.0.get(service).filter(|end| end.count > 0)?;
+    /// How a container ended: a part of a sentence.
+    pub fn of(&self, id: &str, limit: u64) -> Option<String> {
+        let end = self.0.get(id).filter(|end| end.count > 0)?;
         let how =
             if end.out_of_memory { over_its_limit(limit) } else { format!("ended with code {}", end.code) };
         Some(if end.count > 1 { format!("{how}, for the {}", ordinal(end.count)) } else { how })
@@ -75,22 +75,22 @@ mod tests {
     #[test]
     fn ends_are_counted_with_the_last_code() {
         let mut ends = Ends::default();
-        assert_eq!(ends.of("bad", 0), None);
+        assert_eq!(ends.of("31d6", 0), None);
         ends.hear(DIE);
         ends.hear("not JSON");
-        assert_eq!(ends.of("bad", 0).unwrap(), "ended with code 3");
+        assert_eq!(ends.of("31d6", 0).unwrap(), "ended with code 3");
         ends.hear(DIE);
-        assert_eq!(ends.of("bad", 0).unwrap(), "ended with code 3, for the second time");
-        assert_eq!(ends.of("other", 0), None);
+        assert_eq!(ends.of("31d6", 0).unwrap(), "ended with code 3, for the second time");
+        assert_eq!(ends.of("the one before", 0), None);
     }
 
     #[test]
     fn one_that_ran_out_of_memory_is_told_with_its_limit() {
         let mut ends = Ends::default();
         ends.hear(&DIE.replace(r#""Action":"die""#, r#""Action":"oom""#));
-        assert_eq!(ends.of("bad", 64_000_000), None, "it has not ended yet");
+        assert_eq!(ends.of("31d6", 64_000_000), None, "it has not ended yet");
         ends.hear(DIE);
         let expected = "was killed because it used more memory than its limit of 64 MB";
-        assert_eq!(ends.of("bad", 64_000_000).unwrap(), expected);
+        assert_eq!(ends.of("31d6", 64_000_000).unwrap(), expected);
     }
 }

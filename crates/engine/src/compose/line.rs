@@ -67,17 +67,16 @@ pub fn compose_version() -> Line {
     Line::docker(["compose", "version", "--short"])
 }
 
-/// What Compose makes of files that are not in their place yet: `words` is `--format json` or `--hash *`.
+/// What Compose makes of files that are not in their place yet.
 #[must_use]
-pub fn config(place: &Path, draft: &Path, files: &[&Path], words: [&str; 2]) -> Line {
+pub fn config(place: &Path, draft: &Path, files: &[&Path]) -> Line {
     let text = |path: &Path| path.to_string_lossy().into_owned();
     let mut line = Line::docker(["compose", "--project-directory"]);
     line.0.extend([text(place), "--env-file".to_owned(), text(&draft.join(".env"))]);
     for file in files {
         line.0.extend(["--file".to_owned(), text(&draft.join(file))]);
     }
-    line.0.extend(["config".to_owned()]);
-    line.0.extend(words.map(ToOwned::to_owned));
+    line.0.extend(["config", "--format", "json"].map(ToOwned::to_owned));
     line
 }
 
@@ -115,14 +114,8 @@ pub fn volumes(project: &str) -> Line {
 
 /// Fetches an image.
 #[must_use]
-pub fn pull_image(reference: &str) -> Line {
+pub fn pull(reference: &str) -> Line {
     Line::docker(["pull", reference])
-}
-
-/// Fetches the images of these services.
-#[must_use]
-pub fn pull(services: &[String]) -> Line {
-    Line::compose(&["pull"], services)
 }
 
 /// Builds the images of these services.
@@ -201,7 +194,7 @@ mod tests {
     #[test]
     fn commands_are_those_that_a_person_would_type() {
         let cases = [
-            (pull(&names(&["imap", "store"])), "docker compose pull imap store"),
+            (pull("a.test:5000/mail:1"), "docker pull a.test:5000/mail:1"),
             (build(&names(&["imap"])), "docker compose build imap"),
             (remove(&names(&["front"])), "docker compose rm --stop --force front"),
             (up(&Reach::All), "docker compose up --detach --no-build --quiet-pull --remove-orphans"),
@@ -234,9 +227,9 @@ mod tests {
                  --filter label=com.docker.compose.project=mail",
             ),
             (
-                config(Path::new("/s/c"), Path::new("/tmp/d"), &[Path::new("compose.yaml")], ["--hash", "*"]),
+                config(Path::new("/s/c"), Path::new("/tmp/d"), &[Path::new("compose.yaml")]),
                 "docker compose --project-directory /s/c --env-file /tmp/d/.env --file /tmp/d/compose.yaml \
-                 config --hash '*'",
+                 config --format json",
             ),
         ];
         for (line, expected) in cases {

@@ -13,7 +13,7 @@ use super::end::Ends;
 use super::step::{self, Found, Goal, Step};
 use super::{Compose, LOOK, Line, PLACE, containers, line, restart};
 use crate::desired::Desired;
-use crate::plan::Action;
+use crate::plan::{Action, Why};
 use crate::{Containers, EngineError, Event, Instance, Means, Seen, State, Until, Wanted, Watcher};
 
 /// Docker's own health check tells what is not good in time; only if it does not, the engine does.
@@ -30,6 +30,17 @@ struct Plan {
     containers: Vec<Container>,
 }
 
+impl Plan {
+    /// In what the containers are not as they are wanted that may have to be made anew.
+    fn changed(&self) -> BTreeMap<String, Vec<String>> {
+        let changed = self.differences.iter().filter_map(|(name, action)| match action {
+            Action::Stop(Why::Changed(keys)) => Some((name.clone(), keys.clone())),
+            _ => None,
+        });
+        changed.collect()
+    }
+}
+
 impl Compose {
     /// The commands that [`crate::Engine::up`] would run now, in their order. Nothing is changed.
     pub fn lines(&self, wanted: &Wanted) -> Result<Vec<Line>, EngineError> {
@@ -38,7 +49,9 @@ impl Compose {
 
     fn plan(&self, wanted: &Wanted) -> Result<Plan, EngineError> {
         let means = containers(wanted)?;
-        let draft = Draft::read(&self.place(), &means.files)?;
+        let kept = self.kept()?;
+        let read = || Draft::read(&self.place(), &means.files);
+        let draft = self.draft.clone().map_or_else(read, Ok)?;
         let services: Vec<&str> = wanted.instances.iter().map(|instance| instance.name.as_str()).collect();
         let references = draft.config.images(|name| services.contains(&name));
         let (images, containers) = std::thread::scope(|scope| {
@@ -55,9 +68,9 @@ impl Compose {
             services,
             alone: self.alone.as_deref(),
             config: &draft.config,
-            hashes: &draft.hashes,
-            inputs: newest(&means.inputs)
-                .map(|changed| (changed, self.loaded().is_some_and(|at| at == micros(changed)))),
+            marks: &draft.marks,
+            made: &kept.made,
+            inputs: newest(&means.inputs).map(|changed| (changed, kept.loaded == Some(micros(changed)))),
             reload: &means.reload,
         };
         let (differences, steps) = step::steps(&goal, &found);
@@ -95,20 +108,26 @@ impl Compose {
         changed.collect()
     }
 
-    /// When the files were changed that all programs have read.
-    fn loaded(&self) -> Option<u64> {
-        match Desired::read(&self.folder).ok()??.wanted.means {
-            Means::Containers(containers) => containers.loaded,
-            Means::Processes(_) => None,
-        }
+    /// What was remembered of the containers that are there.
+    fn kept(&self) -> Result<Containers, EngineError> {
+        Ok(match self.desired()?.map(|desired| desired.wanted.means) {
+            Some(Means::Containers(containers)) => containers,
+            _ => Containers::default(),
+        })
     }
 
     /// Does what there is to do.
     pub(super) fn raise(&mut self, wanted: &Wanted, watcher: &mut dyn Watcher) -> Result<(), EngineError> {
-        // One that belongs to another engine is left alone.
-        self.desired()?;
         let plan = self.plan(wanted)?;
-        self.remember(wanted, self.loaded())?;
+        // What cannot be fetched has changed nothing yet.
+        let (fetch, then): (Vec<&Step>, Vec<&Step>) =
+            plan.steps.iter().partition(|step| matches!(step, Step::Pull(_)));
+        for step in fetch {
+            self.take(step, &plan, wanted, watcher)?;
+        }
+        self.acted = true;
+        let mut kept = self.kept()?;
+        self.remember(wanted, &kept)?;
         for (path, text) in &containers(wanted)?.files {
             self.folder.keep(&PathBuf::from(PLACE).join(path), text.as_bytes(), MODE)?;
         }
@@ -117,32 +136,51 @@ impl Compose {
         for (name, action) in &plan.differences {
             match action {
                 Action::Keep => watcher.heard(Event::Adopted(name.clone())),
-                Action::Stop(why) => watcher.heard(Event::Stopping(name.clone(), why.clone())),
-                Action::Start => {}
+                Action::Stop(why @ Why::Unwanted) => {
+                    watcher.heard(Event::Stopping(name.clone(), why.clone()))
+                }
+                // Compose has the last word on it.
+                Action::Stop(Why::Changed(_)) | Action::Start => {}
             }
         }
-        for step in &plan.steps {
-            self.take(step, &plan.draft, wanted, watcher)?;
+        for step in then {
+            self.take(step, &plan, wanted, watcher)?;
         }
-        self.remember(wanted, newest(&containers(wanted)?.inputs).map(micros))
+        let there = if plan.steps.is_empty() {
+            plan.containers
+        } else {
+            Self::containers(&plan.draft.docker, &containers(wanted)?.project)?
+        };
+        for container in there {
+            let name = container.service().to_owned();
+            if let Some(mark) = plan.draft.marks.get(&name).filter(|_| self.touches(&name)) {
+                kept.made.insert(name, (mark.clone(), container.hash().to_owned()));
+            }
+        }
+        kept.loaded = newest(&containers(wanted)?.inputs).map(micros);
+        self.remember(wanted, &kept)
     }
 
     fn take(
         &self,
         step: &Step,
-        draft: &Draft,
+        plan: &Plan,
         wanted: &Wanted,
         watcher: &mut dyn Watcher,
     ) -> Result<(), EngineError> {
-        let docker = &draft.docker;
+        let docker = &plan.draft.docker;
         match step {
-            Step::Build(services) | Step::Pull(services) => {
-                let images = draft.config.images(|name| services.iter().any(|other| other == name));
-                watcher.heard(Event::Fetching(images.into_iter().map(ToOwned::to_owned).collect()));
+            Step::Pull(image) => {
+                watcher.heard(Event::Fetching(image.clone()));
+                docker.show(&step.line(), &mut || watcher.interrupts() > 0)
+            }
+            Step::Build(services) => {
+                let images = plan.draft.config.images(|name| services.iter().any(|other| other == name));
+                watcher.heard(Event::Building(images.into_iter().map(ToOwned::to_owned).collect()));
                 docker.show(&step.line(), &mut || watcher.interrupts() > 0)
             }
             Step::Remove(_) | Step::Reload(..) => docker.ask(&step.line()).map(drop),
-            Step::Up(_) => self.bring_up(docker, &step.line(), wanted, watcher),
+            Step::Up(_) => self.bring_up(plan, &step.line(), wanted, watcher),
             Step::Restart(name) => {
                 let Some(instance) = wanted.instances.iter().find(|instance| instance.name == *name) else {
                     return Ok(());
@@ -158,12 +196,15 @@ impl Compose {
     /// Has Compose start all, and looks on.
     fn bring_up(
         &self,
-        docker: &Docker,
+        plan: &Plan,
         up: &Line,
         wanted: &Wanted,
         watcher: &mut dyn Watcher,
     ) -> Result<(), EngineError> {
-        let mut look = Look::begin(docker, wanted)?;
+        let docker = &plan.draft.docker;
+        let mut look = Look::begin(docker);
+        look.listen(wanted)?;
+        look.changed = plan.changed();
         let mut running = docker.begin(up)?;
         let mut said = Vec::new();
         loop {
@@ -186,7 +227,7 @@ impl Compose {
         watcher: &mut dyn Watcher,
     ) -> Result<(), EngineError> {
         let docker = self.docker()?;
-        let mut look = Look::begin(&docker, wanted)?;
+        let mut look = Look::begin(&docker);
         loop {
             let all = self.look(&mut look, wanted, watcher)?;
             let done = |(instance, (seen, _)): (&Instance, &(Seen, Option<Container>))| match until {
@@ -198,6 +239,7 @@ impl Compose {
             if wanted.instances.iter().zip(&all).filter(touched).all(done) {
                 return Ok(());
             }
+            look.listen(wanted)?;
             sleep(LOOK);
         }
     }
@@ -209,21 +251,26 @@ impl Compose {
         wanted: &Wanted,
         watcher: &mut dyn Watcher,
     ) -> Result<Vec<(Seen, Option<Container>)>, EngineError> {
-        look.ends.0.lines().iter().for_each(|line| look.ends.1.hear(line));
+        look.hear();
         let all = self.see_all(wanted)?;
         watcher.saw(&all.iter().map(|(seen, _)| seen.clone()).collect::<Vec<_>>());
         for (seen, container) in &all {
             let runs = container.as_ref().filter(|container| container.runs());
             let new = runs.filter(|container| container.started() > Some(look.since));
-            if new.is_some_and(|container| look.started.insert(container.id.clone())) {
-                watcher.heard(Event::Started(seen.name.clone()));
+            if let Some(container) = new.filter(|container| look.started.insert(container.id.clone())) {
+                let replaced =
+                    look.changed.remove(&seen.name).filter(|_| !self.before.contains_key(&container.id));
+                let name = seen.name.clone();
+                watcher
+                    .heard(replaced.map_or(Event::Started(name.clone()), |keys| Event::Replaced(name, keys)));
             }
         }
         if watcher.interrupts() > 0 {
             return Err(EngineError::Interrupted);
         }
         for (instance, (seen, container)) in wanted.instances.iter().zip(&all) {
-            match container.as_ref().filter(|_| self.touches(&instance.name)) {
+            match container {
+                _ if !self.touches(&instance.name) => {}
                 Some(container) => self.check(look, instance, seen, container)?,
                 // Somebody else takes it down.
                 None if self.raised => return Err(EngineError::NotRunning(seen.name.clone())),
@@ -268,7 +315,7 @@ impl Compose {
 
     fn died(look: &Look, seen: &Seen, container: &Container) -> EngineError {
         let limit = container.memory_limit().unwrap_or(0);
-        let told = look.ends.1.of(&seen.name, limit).or_else(|| container.end());
+        let told = look.ends.of(&container.id, limit).or_else(|| container.end());
         EngineError::Died {
             name: seen.name.clone(),
             how: told.map_or("did not get ready at its first start".to_owned(), |how| {
@@ -301,10 +348,11 @@ impl Compose {
         })
     }
 
-    fn remember(&self, wanted: &Wanted, loaded: Option<u64>) -> Result<(), EngineError> {
+    fn remember(&self, wanted: &Wanted, kept: &Containers) -> Result<(), EngineError> {
         let mut wanted = wanted.clone();
         if let Means::Containers(containers) = &mut wanted.means {
-            containers.loaded = loaded;
+            containers.loaded = kept.loaded;
+            containers.made.clone_from(&kept.made);
         }
         Desired { up: true, wanted }.write(&self.folder)
     }
@@ -315,23 +363,39 @@ struct Look {
     begin: Instant,
     since: SystemTime,
     docker: Docker,
-    /// The engine's own word on what ended, and how.
-    ends: (Running, Ends),
+    /// The engine tells of what ends.
+    listening: Option<Running>,
+    ends: Ends,
     /// Containers that were told of, by their ids.
     started: BTreeSet<String>,
+    /// In what containers were not as they are wanted.
+    changed: BTreeMap<String, Vec<String>>,
 }
 
 impl Look {
-    fn begin(docker: &Docker, wanted: &Wanted) -> Result<Self, EngineError> {
-        let running = docker.begin(&line::ends(&containers(wanted)?.project))?;
-        let ends = (running, Ends::default());
-        Ok(Self {
+    fn begin(docker: &Docker) -> Self {
+        Self {
             begin: Instant::now(),
             since: SystemTime::now(),
             docker: docker.clone(),
-            ends,
+            listening: None,
+            ends: Ends::default(),
             started: BTreeSet::new(),
-        })
+            changed: BTreeMap::new(),
+        }
+    }
+
+    /// Has the engine tell of what ends from now on.
+    fn listen(&mut self, wanted: &Wanted) -> Result<(), EngineError> {
+        if self.listening.is_none() {
+            self.listening = Some(self.docker.begin(&line::ends(&containers(wanted)?.project))?);
+        }
+        Ok(())
+    }
+
+    fn hear(&mut self) {
+        let lines = self.listening.as_ref().map(Running::lines).unwrap_or_default();
+        lines.iter().for_each(|line| self.ends.hear(line));
     }
 }
 

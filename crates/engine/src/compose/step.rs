@@ -18,8 +18,10 @@ pub struct Goal<'a> {
     /// The services that are not to be touched are left out, whatever is the matter with them.
     pub alone: Option<&'a [String]>,
     pub config: &'a Config,
-    /// What Compose says of the configuration of each service.
-    pub hashes: &'a BTreeMap<String, String>,
+    /// A mark of the configuration of each service.
+    pub marks: &'a BTreeMap<String, String>,
+    /// From which mark each container was made: that, and how Compose has marked the container itself.
+    pub made: &'a BTreeMap<String, (String, String)>,
     /// When the files were changed that a program reads once, at its start, and whether it was started again since.
     pub inputs: Option<(SystemTime, bool)>,
     /// How services that no init of ours runs are told to read these files again.
@@ -38,10 +40,10 @@ pub struct Found {
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Images are built.
+    /// An image is fetched.
+    Pull(String),
+    /// The images of these services are built.
     Build(Vec<String>),
-    /// Images are fetched.
-    Pull(Vec<String>),
     /// Containers are stopped and removed: for good, or because Compose would not see what has changed.
     Remove(Vec<String>),
     /// What is missing or changed is made and started.
@@ -56,8 +58,8 @@ impl Step {
     /// The command that does it.
     pub fn line(&self) -> Line {
         match self {
+            Self::Pull(image) => line::pull(image),
             Self::Build(services) => line::build(services),
-            Self::Pull(services) => line::pull(services),
             Self::Remove(services) => line::remove(services),
             Self::Up(reach) => line::up(reach),
             Self::Restart(service) => line::exec(service, &[INIT, "restart"]),
@@ -76,8 +78,8 @@ pub fn steps(goal: &Goal, found: &Found) -> (Vec<(String, Action)>, Vec<Step>) {
     };
     let mut steps = Vec::new();
     let (build, pull) = missing(goal, &found.images);
+    steps.extend(pull.into_iter().map(Step::Pull));
     steps.extend((!build.is_empty()).then_some(Step::Build(build)));
-    steps.extend((!pull.is_empty()).then_some(Step::Pull(pull)));
     let unseen = |action: &Action| {
         let only_files = |keys: &[String]| keys.iter().all(|key| key == A_FILE);
         matches!(action, Action::Stop(Why::Changed(keys)) if only_files(keys))
@@ -107,9 +109,9 @@ pub fn steps(goal: &Goal, found: &Found) -> (Vec<(String, Action)>, Vec<Step>) {
 }
 
 /// What a changed configuration, image and file are called.
-const CONFIGURATION: &str = "its configuration";
-const IMAGE: &str = "its image";
-const A_FILE: &str = "a file that it reads";
+const CONFIGURATION: &str = "configuration";
+const IMAGE: &str = "image";
+const A_FILE: &str = "file that it reads";
 
 fn reach(goal: &Goal) -> Reach {
     match goal.alone {
@@ -152,12 +154,18 @@ fn changed(goal: &Goal, found: &Found, name: &str, container: &Container) -> Vec
         changed.zip(container.created()).is_some_and(|(changed, created)| *changed > created)
     };
     let keys = [
-        (CONFIGURATION, goal.hashes.get(name).is_some_and(|hash| hash != container.hash())),
+        (CONFIGURATION, !is_made_so(goal, name, container)),
         // One that is not there yet will be another.
         (IMAGE, image.is_none_or(|image| image.id != container.image)),
         (A_FILE, container.binds().any(newer)),
     ];
     keys.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key.to_owned()).collect()
+}
+
+/// Whether a container was made from the configuration that is wanted, as far as we know.
+fn is_made_so(goal: &Goal, name: &str, container: &Container) -> bool {
+    let made = goal.made.get(name).filter(|(_, hash)| hash == container.hash());
+    made.zip(goal.marks.get(name)).is_some_and(|((made, _), mark)| made == mark)
 }
 
 /// Whether a program runs that was started before its files were changed.
@@ -167,7 +175,7 @@ fn has_read_others(goal: &Goal, container: &Container) -> bool {
     before && container.runs()
 }
 
-/// The services whose images are not there: those that are built, and those that are fetched, one for each image.
+/// What is not there: services whose images are built, one for each, and images that are fetched.
 fn missing(goal: &Goal, images: &[Image]) -> (Vec<String>, Vec<String>) {
     let (mut build, mut pull) = (Vec::new(), Vec::new());
     let mut seen = BTreeSet::new();
@@ -176,7 +184,11 @@ fn missing(goal: &Goal, images: &[Image]) -> (Vec<String>, Vec<String>) {
         let Some(service) = goal.config.services.get(*name) else { continue };
         let Some(image) = service.image.as_deref() else { continue };
         if !images.iter().any(|found| found.is_called(image)) && seen.insert(image) {
-            if service.build.is_some() { &mut build } else { &mut pull }.push((*name).to_owned());
+            if service.build.is_some() {
+                build.push((*name).to_owned());
+            } else {
+                pull.push(image.to_owned());
+            }
         }
     }
     (build, pull)
@@ -206,7 +218,8 @@ mod tests {
 
     struct Case {
         config: Config,
-        hashes: BTreeMap<String, String>,
+        marks: BTreeMap<String, String>,
+        made: BTreeMap<String, (String, String)>,
         found: Found,
         alone: Option<Vec<String>>,
         inputs: Option<(SystemTime, bool)>,
@@ -221,7 +234,8 @@ mod tests {
             let services = ["store", "imap", "front"];
             Self {
                 config: serde_json::from_str(config).unwrap(),
-                hashes: services.map(|name| (name.to_owned(), "h".to_owned())).into(),
+                marks: services.map(|name| (name.to_owned(), "m".to_owned())).into(),
+                made: services.map(|name| (name.to_owned(), ("m".to_owned(), "h".to_owned()))).into(),
                 found: Found {
                     images: vec![image("mail:1", "sha256:1")],
                     containers: services.map(|name| container(name, "running", "h")).into(),
@@ -239,7 +253,8 @@ mod tests {
                 services: self.services.clone(),
                 alone: self.alone.as_deref(),
                 config: &self.config,
-                hashes: &self.hashes,
+                marks: &self.marks,
+                made: &self.made,
                 inputs: self.inputs,
                 reload: &self.reload,
             };
@@ -268,6 +283,12 @@ mod tests {
         case.found.containers[1] = container("imap", "running", "other");
         assert_eq!(case.lines(), [UP]);
         let mut case = Case::well();
+        case.marks.insert("imap".to_owned(), "n".to_owned());
+        assert_eq!(case.lines(), [UP]);
+        let mut case = Case::well();
+        case.made.clear();
+        assert_eq!(case.lines(), [UP], "Compose knows better");
+        let mut case = Case::well();
         case.found.images = vec![image("mail:1", "sha256:2")];
         assert_eq!(case.lines(), [UP]);
         let mut case = Case::well();
@@ -279,13 +300,13 @@ mod tests {
     fn missing_images_are_fetched_once_or_built_first() {
         let mut case = Case::well();
         case.found.images = Vec::new();
-        assert_eq!(case.lines(), ["docker compose pull store", UP]);
+        assert_eq!(case.lines(), ["docker pull mail:1", UP]);
         case.config = serde_json::from_str(
             r#"{"services": {"store": {"image": "mail:1", "build": {"context": "."}}, "imap": {"image": "mail:1", "build": {}},
                              "front": {"image": "front:1"}}}"#,
         )
         .unwrap();
-        assert_eq!(case.lines(), ["docker compose build store", "docker compose pull front", UP]);
+        assert_eq!(case.lines(), ["docker pull front:1", "docker compose build store", UP]);
     }
 
     #[test]
