@@ -15,16 +15,24 @@
 
 use std::io::Write;
 
+mod at_exit;
 mod case;
 mod chance;
+mod load;
+mod offset;
 mod process;
 mod programs;
+mod ran;
 mod wait;
 
+pub use at_exit::at_exit;
 pub use case::Case;
 pub use chance::Chance;
+pub use load::{Load, Mails, Served, User};
+pub use offset::Offset;
 pub use process::Process;
 pub use programs::{application, berth, clients, init, node, servers};
+pub use ran::{Ran, have, tell};
 pub use wait::{DEADLINE, wait_until, wait_until_within};
 
 /// Says that a test, or a part of it, was not run. Where `CI` is set that is a failure, so that nothing goes

@@ -1,9 +1,10 @@
 //! What one test owns in the engine: whatever carries its label, and what it named.
 
+use std::ffi::OsStr;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use berth_tests::{Case, skip, wait_until_within};
+use berth_tests::{Case, Ran, skip, wait_until_within};
 use serde_json::Value;
 
 /// Long enough for anything that an engine does on a busy machine.
@@ -16,14 +17,6 @@ const VARIABLES: [&str; 5] = ["DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", 
 pub struct Engine {
     pub case: Case,
     name: String,
-}
-
-/// What a command came to.
-#[derive(Debug)]
-pub struct Ran {
-    pub code: Option<i32>,
-    pub out: String,
-    pub err: String,
 }
 
 impl Engine {
@@ -51,12 +44,18 @@ impl Engine {
 
     /// `docker` with these words.
     pub fn docker(&self, words: &[&str]) -> Command {
-        let mut docker = self.case.command("docker");
-        for variable in VARIABLES {
-            docker.envs(std::env::var_os(variable).map(|value| (variable, value)));
-        }
+        let mut docker = self.command("docker");
         docker.args(words).stdin(Stdio::null());
         docker
+    }
+
+    /// A command that finds the engine.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = self.case.command(program);
+        for variable in VARIABLES {
+            command.envs(std::env::var_os(variable).map(|value| (variable, value)));
+        }
+        command
     }
 
     pub fn run(&self, words: &[&str]) -> Ran {
@@ -64,11 +63,7 @@ impl Engine {
         let Ok(output) = output else {
             return Ran { code: None, out: String::new(), err: format!("{output:?}") };
         };
-        Ran {
-            code: output.status.code(),
-            out: String::from_utf8_lossy(&output.stdout).into_owned(),
-            err: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        Ran::of(&output)
     }
 
     /// Runs `docker`, which has to end well; gives what it printed.
@@ -101,9 +96,9 @@ impl Engine {
         })
     }
 
-    /// Removes whatever has the label.
-    fn clear(&self) {
-        let filter = format!("label={}", self.label());
+    /// Removes whatever a label is on.
+    pub fn clear(&self, label: &str) {
+        let filter = format!("label={label}");
         for (kind, remove) in [
             (&["ps", "--all"][..], &["rm", "--force", "--volumes"][..]),
             (&["network", "ls"], &["network", "rm"]),
@@ -121,7 +116,7 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.clear();
+        self.clear(&self.label());
     }
 }
 

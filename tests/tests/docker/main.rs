@@ -7,5 +7,9 @@
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
 
 mod base_images;
+mod bringing_up;
 mod engine;
+mod hardening;
+mod installation;
 mod rig;
+mod stack;
