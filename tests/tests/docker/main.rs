@@ -8,8 +8,11 @@
 
 mod base_images;
 mod bringing_up;
+mod ending;
 mod engine;
 mod hardening;
 mod installation;
+mod nothing_lost;
 mod rig;
 mod stack;
+mod stores;

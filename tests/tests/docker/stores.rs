@@ -1,0 +1,76 @@
+//! A store is away for half a minute, and comes back.
+
+use std::time::{Duration, Instant};
+
+use berth_tests::{Load, Mails, have, wait_until_within};
+
+use crate::installation::{Installation, ROLES, START};
+use crate::stack::stack;
+
+/// So long.
+const AWAY: Duration = Duration::from_secs(30);
+
+/// Which roles cannot do without: those whose health asks for it.
+fn turned(stack: &Installation, setting: &str) -> Vec<&'static str> {
+    let says_so = |role: &&str| {
+        let said = stack.exec(role, &["berth-init", "health"]);
+        said.code == Some(1) && said.out.contains(setting)
+    };
+    ROLES.into_iter().filter(says_so).collect()
+}
+
+/// Has a store away, during which no role ends, is live, and those of `roles` say what they need.
+fn away(stack: &Installation, roles: &[&str], setting: &str, go: &[&str], back: &[&str]) {
+    let state = || -> Vec<_> {
+        ROLES.iter().map(|role| (stack.restarts(role), stack.init(role), stack.main(role))).collect()
+    };
+    let before = state();
+    let begun = Instant::now();
+    stack.engine.done(go);
+    wait_until_within(AWAY, &format!("{roles:?} miss {setting}"), || {
+        (turned(stack, setting) == roles).then_some(())
+    });
+    while begun.elapsed() < AWAY {
+        for role in ROLES {
+            let live = stack.exec(role, &["berth-init", "health", "--live"]);
+            assert_eq!(live.code, Some(0), "{role}: {live:#?}");
+        }
+    }
+    stack.engine.done(back);
+    for role in ROLES {
+        wait_until_within(START, &format!("{role} is well again"), || {
+            (stack.exec(role, &["berth-init", "health"]).code == Some(0)).then_some(())
+        });
+    }
+    assert!(state() == before, "a role ended for want of a store");
+}
+
+#[test]
+fn while_the_document_store_hangs_health_says_so_and_nothing_ends_or_is_lost() {
+    if !have(&["python3"]) {
+        return;
+    }
+    let Some(stack) = stack() else { return };
+    let load = Load::start(&*stack, Mails { threads: 1, size: 4000, pause: 0.2 });
+    load.goes_on(5);
+    let store = stack.container("ferretdb");
+    away(&stack, &ROLES, "MONGO_URI", &["pause", &store], &["unpause", &store]);
+    load.goes_on(5);
+    load.finish("the document store paused for 30 s");
+    stack.done(&["prove"]);
+}
+
+#[test]
+fn while_redis_is_gone_health_says_so_and_nothing_ends_or_is_lost() {
+    if !have(&["python3"]) {
+        return;
+    }
+    let Some(stack) = stack() else { return };
+    let load = Load::start(&*stack, Mails { threads: 1, size: 4000, pause: 0.2 });
+    load.goes_on(5);
+    let store = stack.container("redis");
+    away(&stack, &ROLES, "REDIS_HOST", &["stop", &store], &["start", &store]);
+    load.goes_on(5);
+    load.finish("Redis gone for 30 s");
+    stack.done(&["prove"]);
+}
