@@ -26,6 +26,8 @@ pub enum Suite {
     Settings,
     /// The whole service on the local engine, with clients that nobody here wrote
     Local,
+    /// berth on a Docker that is made up: what it asks, decides and tells
+    Compose,
     /// Containers: images, and the whole service under Compose
     Docker,
 }
@@ -88,7 +90,8 @@ pub fn run(suites: &[Suite]) -> ExitCode {
             tools::clients().map(|()| Outcome::Ok(String::new()))
         });
     }
-    if wanted(Suite::Init) || wanted(Suite::Settings) || wanted(Suite::Local) || wanted(Suite::Docker) {
+    let black_boxes = [Suite::Init, Suite::Settings, Suite::Local, Suite::Compose, Suite::Docker];
+    if black_boxes.into_iter().any(wanted) {
         outcomes.step("programs for the tests", "cargo xtask up", || {
             programs::build(Packages::All).map(|_| Outcome::Ok(String::new()))
         });
@@ -97,6 +100,7 @@ pub fn run(suites: &[Suite]) -> ExitCode {
         (Suite::Init, "init", "cargo xtask test init"),
         (Suite::Settings, "settings", "cargo xtask test settings"),
         (Suite::Local, "local", "cargo xtask test local"),
+        (Suite::Compose, "compose", "cargo xtask test compose"),
     ] {
         if wanted(suite) {
             outcomes.step(name, remedy, || black_box(name, None));

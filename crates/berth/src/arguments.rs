@@ -8,8 +8,6 @@ use berth_report::Code;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::image::Image;
-
 /// Runs a mail service and proves that a mail goes through.
 #[derive(Debug, Parser)]
 #[command(name = "berth", version, arg_required_else_help = true, disable_help_subcommand = true)]
@@ -24,7 +22,7 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Bring the service up, prove a mail, and keep it up until Ctrl-C
+    /// Bring the service up and prove a mail; processes of this host are kept up until Ctrl-C
     #[command(
         after_help = "Examples:\n  berth up --app ./postbox --port-offset 4000 --detach\n  berth up --engine compose --image berth/postbox:dev"
     )]
@@ -49,11 +47,6 @@ pub enum Verb {
         after_help = "Examples:\n  berth prove --json\n  berth prove --user me@example.test --password-stdin < password"
     )]
     Prove(Prove),
-    /// Make the shared image from a published one, or look into a finished one
-    #[command(
-        after_help = "Examples:\n  berth image derive --from ghcr.io/OWNER/REPO-selfhosted:v1.2.3\n  berth image check berth/postbox:dev"
-    )]
-    Image(Image),
 }
 
 /// What runs the roles.
@@ -82,7 +75,7 @@ pub struct Up {
     /// The mail domain, fixed at the first start [default: example.test]
     #[arg(long, value_name = "NAME")]
     pub domain: Option<String>,
-    /// Added to every port, so that a second installation has its own [default: as before, at first 0]
+    /// Added to every port, for a second installation [default: as before, at first 0]
     #[arg(long, value_name = "N")]
     pub port_offset: Option<u16>,
     /// Run these roles only, with those that they need; with --image, touch these alone
@@ -94,6 +87,22 @@ pub struct Up {
     /// How many roles may be starting at a time [default: as many as there are processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub at_once: Option<u16>,
+    #[command(flatten)]
+    pub containers: UpContainers,
+    /// Return when it is up, and leave it running
+    #[arg(long, conflicts_with = "once")]
+    pub detach: bool,
+    /// Stop again after the proof, and exit as it came out
+    #[arg(long)]
+    pub once: bool,
+    /// Do not send a mail through it
+    #[arg(long)]
+    pub no_prove: bool,
+}
+
+/// What only containers know.
+#[derive(Debug, Clone, Args)]
+pub struct UpContainers {
     /// The image of the roles (compose) [default: as before]
     #[arg(long, value_name = "REF")]
     pub image: Option<String>,
@@ -106,15 +115,6 @@ pub struct Up {
     /// Print the docker commands, and change nothing (compose)
     #[arg(long)]
     pub dry_run: bool,
-    /// Return when it is up, and leave it running
-    #[arg(long, conflicts_with = "once")]
-    pub detach: bool,
-    /// Stop again after the proof, and exit as it came out
-    #[arg(long)]
-    pub once: bool,
-    /// Do not send a mail through it
-    #[arg(long)]
-    pub no_prove: bool,
 }
 
 #[derive(Debug, Args)]

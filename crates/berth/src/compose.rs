@@ -1,7 +1,10 @@
 //! What an installation on Docker Compose is made of: files, variables, secrets, certificates, instances.
 
-pub mod certificates;
 pub mod env;
-pub mod overlays;
+pub mod installation;
 pub mod secrets;
-pub mod wanted;
+
+mod certificates;
+mod choices;
+mod overlays;
+mod wanted;

@@ -16,7 +16,7 @@ use crate::certificate::{AUTHORITY, CHAIN, PRIVATE};
 use crate::dkim;
 use crate::secrets::Kept;
 
-pub const DEFAULT_DOMAIN: &str = "example.test";
+const DEFAULT_DOMAIN: &str = "example.test";
 
 /// What an init may take beyond its role's own grace, to look after what is left and to end.
 const STOP_MARGIN: Duration = Duration::from_secs(5);
@@ -31,6 +31,18 @@ pub struct Service {
     pub node: PathBuf,
     pub init: PathBuf,
     pub roles: Vec<&'static Role>,
+}
+
+/// Mailboxes belong to addresses, so the domain stays what it was at the first start.
+pub fn domain(asked: Option<&str>, kept: Option<&str>) -> anyhow::Result<String> {
+    match (asked, kept) {
+        (Some(asked), Some(kept)) if asked != kept => {
+            Err(Problem::new(Code::Usage, format!("this installation is for {kept}, not for {asked}"))
+                .hint("a second installation has a state folder of its own: --state DIR --port-offset 4000")
+                .into())
+        }
+        (asked, kept) => Ok(asked.or(kept).unwrap_or(DEFAULT_DOMAIN).to_owned()),
+    }
 }
 
 /// The roles that are to run, in the order of starting, and those that the application does not have.
@@ -207,6 +219,15 @@ mod tests {
             init: "init".into(),
             roles,
         }
+    }
+
+    #[test]
+    fn the_domain_is_that_of_the_first_start() {
+        assert_eq!(domain(None, None).unwrap(), "example.test");
+        assert_eq!(domain(None, Some("a.test")).unwrap(), "a.test");
+        assert_eq!(domain(Some("b.test"), None).unwrap(), "b.test");
+        let error = domain(Some("b.test"), Some("a.test")).unwrap_err();
+        assert_eq!(berth_report::code(&error), Code::Usage);
     }
 
     #[test]

@@ -10,7 +10,6 @@ use berth_report::{Code, Problem};
 use crate::account::{self, Account};
 use crate::arguments::{EngineName, Up};
 use crate::prove::Through;
-use crate::service::DEFAULT_DOMAIN;
 use crate::stdout::print;
 use crate::view::View;
 use crate::{certificate, doors, places, problem, prove, secrets, table};
@@ -48,18 +47,6 @@ fn engine(path: &Path, asked: Option<EngineName>) -> anyhow::Result<Kind> {
     }
 }
 
-/// Mailboxes belong to addresses, so the domain stays what it was at the first start.
-fn domain(asked: Option<&str>, kept: Option<&str>) -> anyhow::Result<String> {
-    match (asked, kept) {
-        (Some(asked), Some(kept)) if asked != kept => {
-            Err(Problem::new(Code::Usage, format!("this installation is for {kept}, not for {asked}"))
-                .hint("a second installation has a state folder of its own: --state DIR --port-offset 4000")
-                .into())
-        }
-        (asked, kept) => Ok(asked.or(kept).unwrap_or(DEFAULT_DOMAIN).to_owned()),
-    }
-}
-
 /// What is brought up, and how far.
 struct Raising<'a> {
     folder: &'a Folder,
@@ -74,17 +61,22 @@ struct Raising<'a> {
 }
 
 impl Raising<'_> {
-    /// Starts, proves, waits for the rest, and says how to use it. Answers whether nothing failed in the proof.
-    fn bring_up(&self, engine: &mut dyn Engine, view: &mut View) -> anyhow::Result<bool> {
-        let Self { folder, wanted, arguments, .. } = self;
+    /// Starts what says when it is ready.
+    fn start(&self, engine: &mut dyn Engine, view: &mut View) -> anyhow::Result<()> {
         self.raise(engine, Until::Said, view)?;
         (self.raised)()?;
         view.settle();
+        Ok(())
+    }
+
+    /// Proves what was started, waits for the rest, and says how to use it. Answers whether nothing failed in the proof.
+    fn finish(&self, engine: &mut dyn Engine, prove: bool, view: &mut View) -> anyhow::Result<bool> {
+        let Self { folder, wanted, arguments, .. } = self;
         let domain = secrets::kept(folder)?.remove("DOMAIN").unwrap_or_default();
         let can = account::possible(wanted);
         let account = can.then(|| account::first(engine, wanted, folder, &domain)).transpose()?;
         let mut well = true;
-        if !arguments.no_prove {
+        if prove {
             well = proven(engine, folder, wanted, view)?;
             view.say(&format!("{} from the start to the end of the proof", table::time(view.elapsed())));
         }
@@ -108,10 +100,14 @@ impl Raising<'_> {
             {
                 view.settle();
                 view.say(&format!("the last lines of {name}:"));
-                last.iter().for_each(|line| view.say(&format!("  | {line}")));
+                for line in last {
+                    view.say(&format!("  | {line}"));
+                }
                 if let Some(health) = health {
                     view.say("what its last health check said:");
-                    health.lines().for_each(|line| view.say(&format!("  | {line}")));
+                    for line in health.lines() {
+                        view.say(&format!("  | {line}"));
+                    }
                 }
             }
             (self.told)(error)
@@ -156,15 +152,6 @@ fn by_hand(wanted: &Wanted, account: Option<&Account>, gate: Option<&Path>, auth
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_domain_is_that_of_the_first_start() {
-        assert_eq!(domain(None, None).unwrap(), "example.test");
-        assert_eq!(domain(None, Some("a.test")).unwrap(), "a.test");
-        assert_eq!(domain(Some("b.test"), None).unwrap(), "b.test");
-        let error = domain(Some("b.test"), Some("a.test")).unwrap_err();
-        assert_eq!(berth_report::code(&error), Code::Usage);
-    }
 
     #[test]
     fn the_engine_is_that_of_the_last_time_and_another_is_refused() {

@@ -123,6 +123,10 @@ impl Watcher for View {
     }
 
     fn heard(&mut self, event: Event) {
+        if let Event::Restarted(name, _) = &event {
+            // That it is well again is said by this.
+            self.told.remove(name);
+        }
         self.say(&told(&event));
     }
 

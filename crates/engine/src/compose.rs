@@ -23,6 +23,7 @@ mod docker;
 mod down;
 mod draft;
 mod end;
+mod look;
 mod raise;
 mod restart;
 mod step;

@@ -56,6 +56,7 @@ fn can_listen(port: u16, addresses: &[IpAddr]) -> io::Result<bool> {
 }
 
 /// The process that listens on a port, when it is ours to see.
+#[must_use]
 pub fn of(port: u16) -> Option<Holder> {
     let tables =
         ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| fs_err::read_to_string(path).unwrap_or_default());

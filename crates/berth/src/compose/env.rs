@@ -59,13 +59,12 @@ impl Env {
         }
         for variable in VARIABLES.iter() {
             let default = variable.sample.as_ref().filter(|_| sample).or(variable.default.as_ref());
-            let _ = match self.0.get(&variable.name) {
-                Some(value) => writeln!(text, "\n# {}\n{}={value}", variable.meaning, variable.name),
-                None => {
-                    let default = default.map_or("", String::as_str);
-                    writeln!(text, "\n# {}\n# {}={default}", variable.meaning, variable.name)
-                }
-            };
+            let _ = writeln!(text, "\n# {}", variable.meaning);
+            if let Some(value) = self.0.get(&variable.name) {
+                let _ = writeln!(text, "{}={value}", variable.name);
+            } else {
+                let _ = writeln!(text, "# {}={}", variable.name, default.map_or("", String::as_str));
+            }
         }
         let known =
             |name: &str| [PROJECT, FILES].contains(&name) || VARIABLES.iter().any(|known| known.name == name);

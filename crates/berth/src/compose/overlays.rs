@@ -133,8 +133,9 @@ mod tests {
 
     #[test]
     fn what_it_had_stays_with_its_owners_files_until_something_else_is_asked_for() {
-        let had = Some("compose.yaml:sample.yaml:no-front.yaml:mine.yaml");
-        assert_eq!(Overlays::choose(&[], had).unwrap().files(), had.unwrap());
+        let files = "compose.yaml:sample.yaml:no-front.yaml:mine.yaml";
+        let had = Some(files);
+        assert_eq!(Overlays::choose(&[], had).unwrap().files(), files);
         assert_eq!(Overlays::choose(&names(&["none"]), had).unwrap().files(), "compose.yaml:mine.yaml");
         assert_eq!(Overlays::choose(&[], None).unwrap().files(), "compose.yaml");
     }

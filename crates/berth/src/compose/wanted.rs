@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use berth_catalogue::{ROLES, find, start_order};
 use berth_control::PortTls;
-use berth_engine::compose::config::{Config, Service};
+use berth_engine::compose::config::{Config, Published, Service};
 use berth_engine::{Containers, Means, Port, Wanted};
 use berth_role::{Exposure, Kind, Readiness, Role, Tls};
 
@@ -98,8 +98,7 @@ fn ports(role: &Role, config: &Config, env: &Env) -> Vec<Port> {
     let own = config.services.get(role.name).map_or(&[][..], |service| &service.ports);
     let reached = role.ports.iter().filter_map(|port| {
         let inside = port.unprivileged();
-        let published =
-            own.iter().find(|published| published.target == inside).and_then(|published| published.number());
+        let published = own.iter().find(|published| published.target == inside).and_then(Published::number);
         let setting = |key: &str| setting(port, key);
         let (number, tls) = match published {
             Some(number) => (number, port.resolve(&setting).ok()?.tls.into()),

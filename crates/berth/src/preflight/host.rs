@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Finding, apart, bytes};
+use super::{Finding, Verdict, apart, bytes};
 
 /// What was measured of the engine's host, and what the service asks of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -81,7 +81,7 @@ pub fn judge(host: &Host) -> Vec<Finding> {
     findings.extend(memory(&host.memory));
     findings.extend(host.disk.as_ref().map(|(place, free)| disk(place, *free)));
     findings.push(cgroup(&host.cgroup));
-    findings.push(files(host.files.0, host.files.1));
+    findings.extend((host.files.0 > 0).then(|| files(host.files.0, host.files.1)));
     findings.extend(host.mongodb.map(mongodb));
     findings.push(clock(&host.clock));
     if !host.ipv6 {
@@ -96,18 +96,16 @@ pub fn judge(host: &Host) -> Vec<Finding> {
 }
 
 fn ports(ports: &[(String, u16, Option<String>)]) -> Vec<Finding> {
-    let held: Vec<Finding> = ports
+    let says = |(service, port, holder): &(String, u16, Option<String>)| {
+        Some(format!("{port}, of {service}, is held by {}", holder.as_ref()?))
+    };
+    let mut held: Vec<Finding> = ports
         .iter()
-        .filter_map(|(service, port, holder)| {
-            let says = format!("{port}, of {service}, is held by {}", holder.as_ref()?);
-            Some(Finding::refused(
-                "ports",
-                says,
-                "stop what holds it, or use other ports: --port-offset 4000",
-            ))
-        })
+        .filter_map(says)
+        .map(|says| Finding { about: "ports", verdict: Verdict::Refused, says, hint: None })
         .collect();
-    if !held.is_empty() {
+    if let Some(last) = held.last_mut() {
+        last.hint = Some("stop what holds them, or use other ports: --port-offset 4000".to_owned());
         return held;
     }
     let all: Vec<String> = ports.iter().map(|(_, port, _)| port.to_string()).collect();
@@ -259,7 +257,6 @@ fn project(host: &Host) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::preflight::Verdict;
 
     const GB: u64 = 1_000_000_000;
 

@@ -174,7 +174,7 @@ pub fn host(docker: &Docker, asked: &Asked, service: &Service) -> anyhow::Result
             swap: read("/proc/meminfo").and_then(|text| swap(&text)).unwrap_or(0),
             limits_swap: info.swap_limit,
             services: services
-                .filter_map(|(name, it)| takes(name, it.memory_limit()?, service.sample))
+                .filter_map(|(name, it)| Some(takes(name, it.memory_limit()?, service.sample)))
                 .collect(),
         },
         disk: here
@@ -194,11 +194,11 @@ pub fn host(docker: &Docker, asked: &Asked, service: &Service) -> anyhow::Result
     })
 }
 
-fn takes(name: &str, limit: u64, sample: bool) -> Option<Takes> {
+fn takes(name: &str, limit: u64, sample: bool) -> Takes {
     let bounds =
         find(name).map(|role| if sample { role.place.memory.sample } else { role.place.memory.application });
     let peak = bounds.map_or(limit, |bounds| Bytes::number(bounds.peak)).min(limit);
-    Some(Takes { name: name.to_owned(), peak, limit })
+    Takes { name: name.to_owned(), peak, limit }
 }
 
 /// MongoDB's own image, whichever registry it comes from.

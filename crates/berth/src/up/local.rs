@@ -7,7 +7,7 @@ use berth_engine::{Engine, EngineError, Folder, Kept, Local, Wanted, Watcher};
 use berth_report::{Code, Problem};
 use berth_role::Role;
 
-use super::{Raising, domain};
+use super::Raising;
 use crate::arguments::Up;
 use crate::interrupts::INTERRUPTED;
 use crate::listening::Listening;
@@ -38,7 +38,8 @@ pub fn run(path: &Path, arguments: &Up) -> anyhow::Result<ExitCode> {
     let raised = || listening.keep(&folder);
     let raising =
         Raising { folder: &folder, wanted: &wanted, arguments, told: &told, raised: &raised, gate: None };
-    let proven = match raising.bring_up(&mut engine, &mut view) {
+    let started = raising.start(&mut engine, &mut view);
+    let proven = match started.and_then(|()| raising.finish(&mut engine, !arguments.no_prove, &mut view)) {
         Err(_) if view.interrupts() > 0 => {
             view.say("interrupted: stopping");
             engine.down(&mut view).map_err(problem::of)?;
@@ -69,10 +70,10 @@ pub fn run(path: &Path, arguments: &Up) -> anyhow::Result<ExitCode> {
 /// What only containers know is refused, not passed over.
 fn not_for_this_engine(arguments: &Up) -> Result<(), Problem> {
     let given = [
-        ("--image", arguments.image.is_some()),
-        ("--overlay", !arguments.overlay.is_empty()),
-        ("--project", arguments.project.is_some()),
-        ("--dry-run", arguments.dry_run),
+        ("--image", arguments.containers.image.is_some()),
+        ("--overlay", !arguments.containers.overlay.is_empty()),
+        ("--project", arguments.containers.project.is_some()),
+        ("--dry-run", arguments.containers.dry_run),
     ];
     match given.iter().find(|(_, given)| *given) {
         None => Ok(()),
@@ -111,7 +112,7 @@ fn prepare(
     view: &mut View,
 ) -> anyhow::Result<Wanted> {
     let kept = secrets::kept(folder)?;
-    let domain = domain(arguments.domain.as_deref(), kept.get("DOMAIN").map(String::as_str))?;
+    let domain = service::domain(arguments.domain.as_deref(), kept.get("DOMAIN").map(String::as_str))?;
     let Found { app, node, init, roles, absent } = found;
     let (offset, listen) = (listening.port_offset, listening.listen.clone());
     let service = Service { domain, offset, listen, app, node, init, roles };

@@ -70,7 +70,8 @@ pub struct Published {
     pub host_ip: Option<String>,
     /// The number in the container.
     pub target: u16,
-    published: Option<String>,
+    #[serde(rename = "published")]
+    number: Option<String>,
     protocol: Option<String>,
 }
 
@@ -79,7 +80,7 @@ impl Published {
     #[must_use]
     pub fn number(&self) -> Option<u16> {
         let tcp = self.protocol.as_deref().is_none_or(|protocol| protocol == "tcp");
-        self.published.as_deref().filter(|_| tcp)?.parse().ok()
+        self.number.as_deref().filter(|_| tcp)?.parse().ok()
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{EngineError, spawn};
 const PROGRAM: &str = "docker";
 
 /// A question is answered at once, unless the engine is busy starting a dozen containers.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A client that was asked to end and does not.
 const END_WITHIN: Duration = Duration::from_secs(5);
@@ -130,6 +130,18 @@ impl Docker {
             }
             sleep(TICK);
         }
+    }
+
+    /// Runs a command that takes its time, as long as nobody wants an end.
+    pub fn run(&self, line: &Line, stop: &mut dyn FnMut() -> bool) -> Result<(), EngineError> {
+        let (mut running, mut said) = (self.begin(line)?, Vec::new());
+        while !running.ended(&mut said)? {
+            if stop() {
+                return Err(EngineError::Interrupted);
+            }
+            sleep(TICK);
+        }
+        Ok(())
     }
 
     /// Starts a command that goes on beside others.

@@ -49,7 +49,7 @@ impl Compose {
             match watcher.interrupts() {
                 count if count > hurry + 1 => return Err(EngineError::Interrupted),
                 count if count > heard => {
-                    watcher.heard(Event::StillStopping(self.left(&left, begin.elapsed())?))
+                    watcher.heard(Event::StillStopping(self.left(&left, begin.elapsed())?));
                 }
                 _ => {}
             }

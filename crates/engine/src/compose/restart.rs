@@ -37,7 +37,7 @@ pub fn restart(docker: &Docker, instance: &Instance, watcher: &mut dyn Watcher) 
             return Err(EngineError::Interrupted);
         }
         let waiting_for = status.waiting_for;
-        watcher.saw(&[Seen { health, waiting_for, ..Seen::new(instance, state) }]);
+        watcher.saw(&[Seen { waiting_for, health, ..Seen::new(instance, state) }]);
         sleep(LOOK);
     }
 }

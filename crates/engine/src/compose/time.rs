@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 const DAY: u64 = 86_400;
 
 /// A time of RFC 3339, as in `2026-11-28T10:01:04.808437523Z`. Docker's "never", the year 1, is no time.
+#[must_use]
 pub fn time(text: &str) -> Option<SystemTime> {
     let (date, rest) = text.split_once('T')?;
     let (clock, offset) = split_offset(rest)?;

@@ -1,0 +1,154 @@
+//! An installation on Docker Compose as it is to be, from what is asked for, what was, and what the host has.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use berth_engine::compose::{Docker, Draft, Image, PLACE, line};
+use berth_engine::{Compose, Folder, Kind, Wanted};
+use berth_render::compose::files;
+
+use super::choices::{self, IMAGE};
+use super::env::{Env, FILES, PROJECT};
+use super::overlays::{INJECTED, Overlays};
+use super::{certificates, secrets as files_of_secrets, wanted::wanted};
+use crate::arguments::Up;
+use crate::preflight::measure::{self, Asked};
+use crate::preflight::{self, Finding};
+use crate::view::View;
+use crate::{certificate, dkim, places, problem, secrets, service};
+
+/// The label of an image that holds the sample application.
+const SAMPLE_LABEL: &str = "berth.sample";
+
+/// Where a client for ACME leaves its answers.
+const ACME: &str = "acme";
+
+/// An installation as it is to be. Nothing of it is written yet.
+pub struct Installation {
+    folder: Folder,
+    domain: String,
+    env: Env,
+    overlays: Overlays,
+    pub sample: bool,
+    /// The image of the roles, if it is there.
+    pub image: Option<Image>,
+    /// The images of the roles that are updated alone, as they were.
+    pub before: Vec<(String, String)>,
+    draft: Draft,
+    pub wanted: Wanted,
+}
+
+impl Installation {
+    /// Nothing of it is written, and whatever can be told of the command line is told.
+    pub fn plan(folder: &Folder, arguments: &Up, asked: &Asked, docker: &Docker) -> anyhow::Result<Self> {
+        let kept = secrets::kept(folder)?;
+        let domain = service::domain(arguments.domain.as_deref(), kept.get("DOMAIN").map(String::as_str))?;
+        let mut env = Env::read(&folder.read(&format!("{PLACE}/.env"))?.unwrap_or_default());
+        let had = Overlays::choose(&arguments.containers.overlay, env.get(FILES))?;
+        let before = choices::images_of(&env, arguments);
+        choices::set_image(&mut env, arguments)?;
+        let image = env.get(IMAGE).unwrap_or_default();
+        let image =
+            docker.images([image]).map_err(problem::of)?.into_iter().find(|found| found.is_called(image));
+        let labelled = image.as_ref().is_some_and(|image| image.label(SAMPLE_LABEL).is_some());
+        let sample = labelled || had.sample();
+        let overlays = had.for_sample(sample);
+        files_of_secrets::check(folder, &overlays, &kept)?;
+        choices::set_project(&mut env, arguments)?;
+        env.set(FILES, &overlays.files());
+        env.set("DOMAIN", &domain);
+        choices::set_listening(&mut env, arguments, sample)?;
+        if overlays.has(INJECTED) {
+            env.set("BERTH_INIT_FILE", &places::init(arguments.init.as_deref())?.to_string_lossy());
+        }
+        choices::set_what_the_host_has(&mut env, asked);
+
+        let mut texts: BTreeMap<PathBuf, String> = BTreeMap::new();
+        for file in files() {
+            let inside = file.path.strip_prefix("compose/").unwrap_or(file.path);
+            texts.insert(inside.into(), file.text);
+        }
+        texts.insert(".env".into(), env.text(sample));
+        let draft = Draft::read(&folder.path(PLACE), &texts).map_err(problem::of)?;
+        let inputs = certificates::inputs(folder, &env);
+        // One that is updated alone is one of all.
+        let only = if arguments.containers.image.is_some() { &[][..] } else { &arguments.only };
+        let wanted = wanted(&draft.config, &env, texts, inputs, only, sample);
+        Ok(Self { folder: folder.clone(), domain, env, overlays, sample, image, before, draft, wanted })
+    }
+
+    /// What the roles are made from.
+    pub fn roles_image(&self) -> &str {
+        self.env.get(IMAGE).unwrap_or_default()
+    }
+
+    /// Whether the roles' image is built and not fetched.
+    pub fn builds(&self) -> bool {
+        self.draft
+            .config
+            .services
+            .values()
+            .any(|service| service.image.as_deref() == self.env.get(IMAGE) && service.build.is_some())
+    }
+
+    fn project(&self) -> &str {
+        self.env.get(PROJECT).unwrap_or_default()
+    }
+
+    /// The engine that brings it up, and touches no more than it is to.
+    pub fn engine(&self) -> Compose {
+        let engine = Compose::new(self.folder.clone()).drafted(self.draft.clone());
+        let alone: Vec<String> = self.before.iter().map(|(role, _)| role.clone()).collect();
+        if alone.is_empty() { engine } else { engine.alone(alone) }
+    }
+
+    /// What the engine's host has to have.
+    pub fn judge(&self, docker: &Docker, asked: &Asked) -> anyhow::Result<Vec<Finding>> {
+        let engine = Compose::new(self.folder.clone());
+        let first = Kind::of(&self.folder).map_err(problem::of)?.is_none();
+        let old = if first { engine.volumes(self.project()).map_err(problem::of)? } else { Vec::new() };
+        let service = measure::Service {
+            folder: Some(&self.folder),
+            env: &self.env,
+            config: &self.draft.config,
+            wanted: &self.wanted,
+            sample: self.sample,
+            project: self.project(),
+            other_folder: engine.made_elsewhere(self.project()).map_err(problem::of)?,
+            old_volumes: old,
+        };
+        Ok(preflight::host::judge(&measure::host(docker, asked, &service)?))
+    }
+
+    /// The commands, as they would be typed.
+    pub fn dry_run(&self) -> anyhow::Result<String> {
+        let place = self.folder.path(PLACE);
+        let mut text = format!("cd {}\n", line::quoted(&place.to_string_lossy()));
+        for line in self.engine().lines(&self.wanted).map_err(problem::of)? {
+            text += &(line.to_string() + "\n");
+        }
+        Ok(text)
+    }
+
+    /// Makes what the state folder has to hold; the engine writes what is its own.
+    pub fn prepare(&self, view: &mut View) -> anyhow::Result<()> {
+        let folder = &self.folder;
+        let made = |secret: &_| files_of_secrets::is_made(&self.overlays, secret);
+        let kept = secrets::complete(folder, secrets::kept(folder)?, &self.domain, made)?;
+        dkim::ensure(folder)?;
+        let reverse = self.env.get("REVERSE_NAME").map(ToOwned::to_owned);
+        certificate::ensure(
+            folder,
+            &service::names(&self.domain).into_iter().chain(reverse).collect::<Vec<_>>(),
+        )?;
+        files_of_secrets::write(folder, &self.overlays, &kept)?;
+        folder.make(&[PLACE, ACME].iter().collect::<PathBuf>(), 0o755).map_err(problem::of_folder)?;
+        if certificates::write(folder, &self.env)? == certificates::Whose::Others {
+            let place = certificates::folder(folder, &self.env);
+            view.say(&format!("the certificate in {} is its owner's, and left alone", place.display()));
+        }
+        let names: Vec<&str> = self.wanted.instances.iter().map(|instance| instance.name.as_str()).collect();
+        view.say(&format!("{} in {}: {}", self.domain, folder.path("").display(), names.join(", ")));
+        Ok(())
+    }
+}

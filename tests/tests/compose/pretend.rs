@@ -1,0 +1,172 @@
+//! A `docker` that is made up: a script on PATH that writes down what it was asked, and answers from files that a test
+//! has put there.
+
+use std::fs::Permissions;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use berth_tests::{Case, berth};
+use serde_json::{Value, json};
+
+const SCRIPT: &str = include_str!("pretend.sh");
+
+/// The folder of what the script answers from.
+const ANSWERS: &str = "docker";
+
+/// What a command came to.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Ran {
+    pub fn of(output: &Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+    }
+}
+
+/// An installation whose engine is made up.
+pub struct Pretend {
+    pub case: Case,
+    /// The port that the role imap is published at.
+    pub port: u16,
+}
+
+/// The services of it: a store, two roles and a front, which publishes nothing.
+pub const SERVICES: [&str; 4] = ["mongodb", "sqlite", "imap", "front"];
+
+impl Pretend {
+    /// An engine on this host, in which nothing runs yet and all images are.
+    pub fn new() -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let pretend = Self { case: Case::new(), port };
+        let program = pretend.case.write("bin/docker", SCRIPT);
+        fs_err::set_permissions(program, Permissions::from_mode(0o755)).unwrap();
+        let kernel = |name: &str| {
+            fs_err::read_to_string(format!("/proc/sys/kernel/{name}")).unwrap().trim().to_owned()
+        };
+        pretend.answers(
+            "version.json",
+            &json!({"Client": {}, "Server": {"Version": "28.5.2", "ApiVersion": "1.51"}}),
+        );
+        pretend.answers(
+            "info.json",
+            &json!({
+                "Name": kernel("hostname"), "KernelVersion": kernel("osrelease"), "Architecture": "x86_64",
+                "MemTotal": 8_000_000_000_u64, "SwapLimit": true, "CgroupVersion": "2", "SecurityOptions": ["name=seccomp"],
+            }),
+        );
+        let context =
+            json!([{"Name": "default", "Endpoints": {"docker": {"Host": "unix:///run/docker.sock"}}}]);
+        pretend.answers("context.json", &context);
+        pretend.says("compose-version", "2.40.3\n");
+        pretend.answers("config.json", &pretend.config());
+        pretend.answers(
+            "images.json",
+            &json!([{"Id": "sha256:1", "RepoTags": ["mail:1", "store:1", "front:1"]}]),
+        );
+        pretend.will_run(&SERVICES.map(|name| container(name, "healthy")));
+        pretend
+    }
+
+    /// What Compose makes of the files, whatever these are.
+    pub fn config(&self) -> Value {
+        let on = |name: &str| json!({name: {"condition": "service_healthy", "required": true}});
+        let service = |image: &str, needs: Value| {
+            json!({
+                "image": image, "depends_on": needs, "mem_limit": "268435456", "ulimits": {"nofile": 1024 * 8},
+                "healthcheck": {"interval": "1s", "timeout": "1s", "retries": 1, "start_period": "1m0s"},
+            })
+        };
+        let mut imap = service("mail:1", on("sqlite"));
+        imap["ports"] = json!([{"host_ip": "127.0.0.1", "target": 2993, "published": self.port.to_string(), "protocol": "tcp"}]);
+        json!({"name": "berth", "services": {
+            "mongodb": service("store:1", json!({})), "sqlite": service("mail:1", on("mongodb")), "imap": imap,
+            "front": service("front:1", json!({})),
+        }})
+    }
+
+    /// What a file holds that the script answers from.
+    pub fn answers(&self, name: &str, value: &Value) {
+        self.says(name, &value.to_string());
+    }
+
+    pub fn says(&self, name: &str, text: &str) {
+        self.case.write(format!("{ANSWERS}/{name}"), text);
+    }
+
+    /// The containers that there are once Compose has brought them up.
+    pub fn will_run(&self, containers: &[Value]) {
+        self.answers("containers-up.json", &json!(containers));
+    }
+
+    /// The same, now.
+    pub fn runs(&self, containers: &[Value]) {
+        let text = json!(containers).to_string().replace("@NOW@", "2026-01-01T00:00:00Z");
+        self.says("containers.json", &text);
+    }
+
+    /// `berth` with these words, for this installation.
+    pub fn berth(&self, words: &[&str]) -> Command {
+        let mut command = self.case.command(berth());
+        let path = std::env::var("PATH").unwrap();
+        command.env("PATH", format!("{}:{path}", self.case.path("bin").display()));
+        command.args(words).stdin(Stdio::null()).env("BERTH_STATE", self.state(""));
+        command
+    }
+
+    pub fn run(&self, words: &[&str]) -> Ran {
+        Ran::of(&self.berth(words).output().unwrap())
+    }
+
+    /// Runs `berth`, which has to end well.
+    pub fn done(&self, words: &[&str]) -> Ran {
+        let ran = self.run(words);
+        assert_eq!(ran.code, Some(0), "berth {words:?}: {ran:#?}");
+        ran
+    }
+
+    /// Brings it up for the first time.
+    pub fn up(&self) -> Ran {
+        self.done(&["up", "--engine", "compose", "--image", "mail:1", "--no-prove"])
+    }
+
+    /// A path in the state folder.
+    pub fn state(&self, inside: &str) -> PathBuf {
+        self.case.path("state").join(inside)
+    }
+
+    /// What docker was asked to change since the last time that somebody wanted to know.
+    pub fn changes(&self) -> Vec<String> {
+        let asked = self.case.read(format!("{ANSWERS}/asked"));
+        self.says("asked", "");
+        let changes =
+            ["pull ", "compose up ", "compose down ", "compose rm ", "compose exec ", "compose build "];
+        let is_change = |line: &&str| changes.iter().any(|change| line.starts_with(change));
+        asked.lines().filter(is_change).map(|line| format!("docker {line}")).collect()
+    }
+}
+
+/// A container of a service; `@NOW@` is when it is brought up.
+pub fn container(service: &str, health: &str) -> Value {
+    let role = !["mongodb", "front"].contains(&service);
+    let image = if role { "mail:1".to_owned() } else { service.replace("mongodb", "store") + ":1" };
+    json!({
+        "Id": format!("{service}-id"), "Created": "@NOW@", "Image": "sha256:1", "RestartCount": 0,
+        "Path": if role { "/usr/local/bin/berth-init" } else { "program" },
+        "State": {
+            "Status": "running", "StartedAt": "@NOW@", "FinishedAt": "0001-01-01T00:00:00Z", "ExitCode": 0, "Pid": 0,
+            "Health": {"Status": health, "Log": [{"End": "@NOW@", "ExitCode": 0, "Output": "said by its check\n"}]},
+        },
+        "Mounts": [], "HostConfig": {"Memory": 268_435_456},
+        "Config": {"Image": image, "Labels": {
+            "com.docker.compose.service": service, "com.docker.compose.config-hash": "made",
+            "com.docker.compose.project.working_dir": "@PLACE@",
+        }},
+    })
+}

@@ -1,0 +1,57 @@
+#!/bin/sh
+# A docker that is made up. It writes down what it is asked, and answers from the files beside it.
+answers=$(dirname "$0")/../docker
+echo "$*" >>"$answers/asked"
+echo "${DOMAIN-unset} ${COMPOSE_FILE-unset} ${BERTH_IMAGE-unset}" >>"$answers/environment"
+now=$(date -u +%Y-%m-%dT%H:%M:%S.%NZ)
+
+# What is said, and how it ends where that is not well.
+say() {
+  if [ -e "$answers/$1" ]; then cat "$answers/$1"; fi
+}
+fail() {
+  if [ -e "$answers/$1.fails" ]; then
+    cat "$answers/$1.fails" >&2
+    exit 1
+  fi
+}
+
+case "$*" in
+"version "*) say version.json && fail version ;;
+"info "*) say info.json | sed "s/^{/{\"SystemTime\":\"$now\",/" ;;
+"context inspect "*) say context.json ;;
+"compose version "*) fail compose-version && say compose-version ;;
+"image inspect "*) say images.json && fail images ;;
+*" config "*) fail config && say config.json ;;
+"ps --all "*) if [ -e "$answers/containers.json" ]; then echo some; fi ;;
+"container inspect "*)
+  # As the real one does of what is gone since.
+  cat "$answers/containers.json" 2>/dev/null || { echo "[]" && exit 1; }
+  ;;
+"ps --format "*) say publishers ;;
+"volume ls "*) say volumes ;;
+"pull "*) fail pull ;;
+"compose up "*)
+  sed "s/@NOW@/$now/g; s#@PLACE@#$PWD#g" "$answers/containers-up.json" >"$answers/containers.new"
+  mv "$answers/containers.new" "$answers/containers.json"
+  if [ -e "$answers/up-lasts" ]; then exec sleep 600; fi
+  fail up
+  ;;
+"compose down "*) rm -f "$answers/containers.json" ;;
+"compose rm "*) ;;
+"compose logs "*) say logs ;;
+"compose exec "*" status --json")
+  # Another program each time that a restart was asked for.
+  pid=$(grep -c 'berth-init restart$' "$answers/asked")
+  echo "{\"role\":\"imap\",\"version\":\"0\",\"init\":1,\"main\":{\"pid\":1$pid,\"stopped\":false},\"state\":\"ready\",\"for_ms\":1,\"ready_after_ms\":1,\"restarts\":$pid,\"waiting_for\":[],\"ports\":[],\"certificate\":null,\"needs\":[]}"
+  ;;
+"compose exec "*) fail exec && echo done ;;
+"events "*)
+  say events
+  exec sleep 600
+  ;;
+*)
+  echo "this docker was not made up for: $*" >&2
+  exit 1
+  ;;
+esac
