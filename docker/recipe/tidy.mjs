@@ -2,14 +2,12 @@
 // tidy.mjs FOLDER ARCHITECTURE
 //
 // pnpm's notes (times, the place of its store); what compiling left beside the result; programs and libraries for other
-// platforms, of which packages bring one for each. Modes and times become the same everywhere.
-import { chmodSync, closeSync, existsSync, lstatSync, lutimesSync, openSync, readdirSync, readFileSync } from 'node:fs';
-import { readSync, rmSync } from 'node:fs';
+// platforms, of which packages bring one for each. Modes become the same everywhere.
+import { chmodSync, closeSync, existsSync, lstatSync, openSync, readdirSync, readFileSync, readSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
 const [root, architecture] = process.argv.slice(2);
 const machine = { amd64: 62, arm64: 183 }[architecture]; // elf.h: EM_X86_64, EM_AARCH64
-const epoch = Number(process.env.SOURCE_DATE_EPOCH ?? 0);
 const NOTES = ['.modules.yaml', '.pnpm-workspace-state.json', '.pnpm-workspace-state-v1.json', '.cache', '.pnpm/lock.yaml'];
 
 let removed = 0;
@@ -31,13 +29,9 @@ function tidy(folder, compiled) {
     } else if (entry.isFile()) {
       kept += 1;
       chmodSync(path, lstatSync(path).mode & 0o100 ? 0o755 : 0o644);
-      lutimesSync(path, epoch, epoch);
-    } else {
-      lutimesSync(path, epoch, epoch);
     }
   }
   chmodSync(folder, 0o755);
-  lutimesSync(folder, epoch, epoch);
 }
 
 /** Whether a file is a program or library that the image's platform cannot load: by its first bytes. */

@@ -4,7 +4,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use berth_role::Role;
+use berth_role::{Port, Role, Tls};
 use berth_settings::{Finding, Settings};
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::{self, PemObject};
@@ -48,7 +48,16 @@ pub fn check(
     }
     let (chain, private) = match (file(files.chain), file(files.key)) {
         (Some(chain), Some(private)) => (chain, private),
-        (None, None) => return None,
+        (None, None) => {
+            // One that is not given at all was told by the settings' own rules.
+            let given = |setting: &&str| settings.setting(setting).is_some();
+            for setting in [files.chain, files.key].into_iter().filter(given) {
+                if reads_certificate(role, settings) {
+                    tell(setting, "is empty, and the role does not start without a certificate".to_owned());
+                }
+            }
+            return None;
+        }
         (Some(chain), None) => {
             tell(chain.setting, format!("names a certificate, but {} names no key", files.key));
             return None;
@@ -79,6 +88,13 @@ pub fn check(
         }
     }
     None
+}
+
+/// Whether the application reads the files of the certificate at its start, come what may: in production all do but those
+/// that speak HTTP, which serve it in plain text where no file is named.
+fn reads_certificate(role: &Role, settings: &Settings) -> bool {
+    let reads = |port: &Port| !matches!(port.tls, Tls::WhenHttps(_));
+    settings.get("NODE_ENV") == Some("production") && role.ports.iter().any(reads)
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {

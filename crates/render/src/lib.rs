@@ -15,7 +15,6 @@ use berth_catalogue::ROLES;
 
 pub mod compose;
 pub mod dockerfile;
-
 mod roles;
 mod settings;
 

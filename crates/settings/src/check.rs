@@ -23,7 +23,7 @@ impl Settings {
         let mut findings: Vec<_> = read.cloned().collect();
         findings.extend(self.missing().map(|(key, origin)| {
             let may_be_empty =
-                known(key).is_none_or(|known| !matches!(known.kind, Kind::Key | Kind::Secrets));
+                known(key).is_none_or(|known| !matches!(known.kind, Kind::Key | Kind::Secrets | Kind::File));
             let message = if may_be_empty { "is not set; an empty value will do" } else { "is not set" };
             Finding::refused(message).of(key).at(origin)
         }));

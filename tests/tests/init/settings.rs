@@ -373,3 +373,21 @@ fn a_store_that_refuses_the_login_is_to_be_mended_and_one_that_does_not_answer_i
     assert!(stdout(&output).contains("To be mended:\n  BREE_REDIS_HOST"), "{}", stdout(&output));
     assert!(!stdout(&output).contains("wrong-password"));
 }
+
+/// `check` had said of empty ones that they would do, and the role ended at its start.
+#[test]
+fn an_empty_certificate_is_refused_where_the_application_reads_it() {
+    let case = Case::new();
+    let check = |environment| {
+        let init = about(&case, &["check", "mx"]).set("NODE_ENV", environment);
+        let output = init.set("WEB_SSL_CERT_PATH", "").set("WEB_SSL_KEY_PATH", "").output();
+        (output.status.code(), without_folder(&case, &output.stdout))
+    };
+    let (code, said) = check("production");
+    assert_eq!(code, Some(78), "{said}");
+    for key in ["WEB_SSL_CERT_PATH", "WEB_SSL_KEY_PATH"] {
+        let finding = format!("{key}: is empty, and the role does not start without a certificate");
+        assert!(said.contains(&finding), "{said}");
+    }
+    assert_eq!(check("development").0, Some(0));
+}
