@@ -8,6 +8,8 @@ use berth_report::Code;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::image::Image;
+
 /// Runs a mail service and proves that a mail goes through.
 #[derive(Debug, Parser)]
 #[command(name = "berth", version, arg_required_else_help = true, disable_help_subcommand = true)]
@@ -47,6 +49,11 @@ pub enum Verb {
         after_help = "Examples:\n  berth prove --json\n  berth prove --user me@example.test --password-stdin < password"
     )]
     Prove(Prove),
+    /// Make the shared image from a published one, or look into a finished one
+    #[command(
+        after_help = "Examples:\n  berth image derive --from ghcr.io/OWNER/REPO-selfhosted:v1.2.3\n  berth image check berth/postbox:dev"
+    )]
+    Image(Image),
 }
 
 /// What runs the roles.
