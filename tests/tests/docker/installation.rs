@@ -106,11 +106,6 @@ impl Installation {
         self.engine.inspect(&self.container(service))
     }
 
-    /// Whether a service's container is healthy now.
-    pub fn is(&self, service: &str, health: &str) -> bool {
-        self.inspect(service)["State"]["Health"]["Status"] == health
-    }
-
     /// Waits until a service is healthy in a container that runs.
     pub fn becomes(&self, service: &str, health: &str) -> Value {
         wait_until_within(START, &format!("{service} is {health}"), || {
@@ -152,15 +147,6 @@ impl Installation {
                 .into_iter()
                 .find(|child| child.words().first().is_some_and(|word| word.ends_with("node")))
         })
-    }
-
-    /// What `berth status --json` says of a service.
-    pub fn status(&self, service: &str) -> Value {
-        let ran = self.run(&["status", "--json"]);
-        let status: Value =
-            serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {ran:#?}"));
-        let all = status["roles"].as_array().unwrap();
-        all.iter().find(|other| other["role"] == service).unwrap_or_else(|| panic!("{status:#}")).clone()
     }
 
     /// A published port.

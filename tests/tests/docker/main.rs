@@ -8,11 +8,17 @@
 
 mod base_images;
 mod bringing_up;
+mod browser;
+mod certificates;
 mod ending;
 mod engine;
 mod hardening;
+mod health_checks;
 mod installation;
 mod nothing_lost;
+mod outside;
 mod rig;
 mod stack;
 mod stores;
+mod trouble;
+mod updating;
