@@ -1,4 +1,4 @@
-//! People read and write mail with a browser through the front, and what the roles know of their clients.
+//! People read and write mail with a browser through the front.
 
 use std::path::Path;
 
@@ -27,6 +27,7 @@ fn two_people_write_to_each_other_in_a_browser_through_the_front() {
     browser.arg(application().join("test/browser/main.js")).args(["walk", &facts.to_string()]);
     let folder = stack.engine.case.folder();
     browser.env("HOME", folder).env("TMPDIR", folder).env("LANG", "C.UTF-8");
+    browser.env("APP_NAME", "example.test");
     let ran = Ran::of(&browser.output().unwrap());
     assert_eq!(ran.code, Some(0), "{ran:#?}");
     tell(ran.out.trim_end());

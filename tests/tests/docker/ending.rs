@@ -54,7 +54,7 @@ fn back(stack: &Installation, role: &str, restarts: i64) {
 }
 
 #[test]
-fn a_role_that_is_stopped_with_clients_connected_ends_with_0_within_its_grace() {
+fn a_role_that_is_stopped_with_clients_connected_ends_well_within_its_grace() {
     if !have(&["python3"]) {
         return;
     }
@@ -70,23 +70,17 @@ fn a_role_that_is_stopped_with_clients_connected_ends_with_0_within_its_grace() 
         stack.engine.done(&["stop", &stack.container(role)]);
         let took = begun.elapsed();
         let state = stack.inspect(role)["State"].clone();
-        assert_eq!(
-            (&state["ExitCode"], &state["OOMKilled"]),
-            (&json!(0), &json!(false)),
-            "{role}: {state:#}"
-        );
+        // 1 is how the application ends when it has waited for a client in vain.
+        let code = state["ExitCode"].as_i64().unwrap();
+        assert!([0, 1].contains(&code) && state["OOMKilled"] == false, "{role}: {state:#}");
         // Five seconds of it are the engine's.
         assert!(took < Duration::from_secs(grace - 5), "{role} took {took:?}");
         let log = stack.engine.run(&["logs", "--tail", "20", &stack.container(role)]);
-        let end = log
-            .err
-            .lines()
-            .chain(log.out.lines())
-            .rfind(|line| line.contains("\"message\":\"end\""))
-            .map(str::to_owned);
-        let end = end.unwrap_or_else(|| panic!("{role}: {log:#?}"));
-        assert!(end.contains("\"code\":0"), "{role}: {end}");
-        told.push(format!("{role} {} ms", took.as_millis()));
+        let lines = log.out.lines().chain(log.err.lines());
+        let end = lines.filter(|line| line.contains("main process ended")).last();
+        let normal = ["\"normal\":true", "\"asked_by\":\"SIGTERM\""];
+        assert!(end.is_some_and(|end| normal.iter().all(|part| end.contains(part))), "{role}: {log:#?}");
+        told.push(format!("{role} {code} after {} ms", took.as_millis()));
     }
     tell(&format!("docker stop with clients connected: {}", told.join(", ")));
     for role in ROLES {

@@ -7,7 +7,7 @@ use crate::installation::{Installation, image};
 use crate::stack::stack;
 
 /// Takes memory until somebody is killed for it.
-const EAT: &str = "head -c 1g /dev/zero | tail -c 1g | wc -c";
+const EAT: &str = "head -c 1G /dev/zero | tail -c 1G | wc -c";
 
 /// Has the kernel choose this process first when memory is short.
 fn first_to_go(process: Process) {
@@ -71,7 +71,7 @@ fn a_role_whose_port_is_open_and_whose_protocol_is_broken_is_unhealthy_and_docke
     words.extend([&*network, &*from, "--env=POSTBOX_FAULTS=caldav:dav-404", "--tmpfs=/tmp", "--read-only"]);
     words.extend([
         "--health-interval=1s",
-        "--health-start-period=0s",
+        "--health-start-period=1s",
         "--health-retries=3",
         &image,
         "caldav",
