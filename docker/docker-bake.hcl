@@ -72,6 +72,8 @@ target "image" {
     notequal("", NODE_EXTRA_CA_CERTS) ? "id=ca,src=${NODE_EXTRA_CA_CERTS}" : "",
     notequal("", NPMRC) ? "id=npmrc,src=${NPMRC}" : "",
   ])
+  # By this `berth up` knows that it needs the sample's settings.
+  labels    = equal(APP, "docker/app") ? { "berth.sample" = "postbox" } : {}
   platforms = compact(split(",", PLATFORMS))
   tags      = [TAG]
 }

@@ -23,6 +23,7 @@ mod offset;
 mod process;
 mod programs;
 mod ran;
+mod terminal;
 mod wait;
 
 pub use at_exit::at_exit;
@@ -31,8 +32,9 @@ pub use chance::Chance;
 pub use load::{Load, Mails, Served, User};
 pub use offset::Offset;
 pub use process::Process;
-pub use programs::{application, berth, clients, init, node, servers};
+pub use programs::{application, berth, clients, init, node, root, servers, xtask};
 pub use ran::{Ran, have, tell};
+pub use terminal::terminal;
 pub use wait::{DEADLINE, wait_until, wait_until_within};
 
 /// Says that a test, or a part of it, was not run. Where `CI` is set that is a failure, so that nothing goes

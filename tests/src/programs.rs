@@ -14,6 +14,13 @@ pub fn berth() -> PathBuf {
     built("BERTH_TEST_BERTH", "berth")
 }
 
+/// `cargo xtask`, as a program: BERTH_TEST_XTASK, else the one that was built beside the tests. It works on the clone that
+/// CARGO_MANIFEST_DIR, which it gets, is in.
+#[must_use]
+pub fn xtask() -> (PathBuf, PathBuf) {
+    (built("BERTH_TEST_XTASK", "xtask"), root().join("xtask"))
+}
+
 /// The sample application with its packages: BERTH_TEST_APP, else `docker/app`.
 #[must_use]
 pub fn application() -> PathBuf {
@@ -60,6 +67,8 @@ fn built(variable: &str, name: &str) -> PathBuf {
     })
 }
 
-fn root() -> &'static Path {
+/// The clone.
+#[must_use]
+pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the suites are a folder of the repository")
 }

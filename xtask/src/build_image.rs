@@ -1,6 +1,8 @@
 //! `cargo xtask build-image`: the shared image, from the application's source, or from a published image, or that
 //! image's stand-in; then looks into what it made.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -10,6 +12,7 @@ use fs_err as fs;
 use serde_json::Value;
 
 use crate::docker::{self, Docker, Ensured};
+use crate::outcome::Outcome;
 use crate::programs;
 use crate::run::{program, run as run_program, say};
 
@@ -35,7 +38,8 @@ Examples:
   cargo xtask build-image --standin --compare                        what the published recipe makes of the sample";
 
 /// What is to be built, and where it goes.
-#[derive(Args)]
+#[derive(Args, Default)]
+#[allow(clippy::struct_excessive_bools)] // Flags of a command line are independent of each other.
 #[command(after_help = EXAMPLES)]
 pub struct BuildImage {
     /// The application's folder
@@ -88,6 +92,15 @@ pub fn run(asked: &BuildImage) -> Result<ExitCode> {
     let ended = build(&docker, asked);
     docker.leave()?;
     ended
+}
+
+/// What the tests run: the sample's image, looked into, and the stand-in for the published one.
+pub fn for_tests(docker: &Docker) -> Result<Outcome> {
+    let asked = BuildImage { app: programs::APP.into(), ..BuildImage::default() };
+    let ended = build(docker, &asked)?;
+    ensure!(ended == ExitCode::SUCCESS, "something is in the image that should not be");
+    stand_in::build(docker, stand_in::TAG)?;
+    Ok(Outcome::Ok(String::new()))
 }
 
 fn build(docker: &Docker, asked: &BuildImage) -> Result<ExitCode> {
@@ -150,13 +163,19 @@ fn architecture(platform: &str) -> Result<&str> {
     }
 }
 
-/// Puts berth-init for an architecture where builds find it, and gives the folder.
-fn prepare(architecture: &str) -> Result<PathBuf> {
-    let init = programs::init_for(architecture)?;
+/// Puts berth-init for an architecture where builds find it. Another build may be reading it there.
+fn prepare(architecture: &str) -> Result<()> {
+    let built = fs::read(programs::init_for(architecture)?)?;
     let folder = Path::new(FOLDER).join("berth").join(format!("linux-{architecture}"));
+    let place = folder.join("berth-init");
+    if fs::read(&place).is_ok_and(|there| there == built) {
+        return Ok(());
+    }
     fs::create_dir_all(&folder)?;
-    fs::copy(init, folder.join("berth-init"))?;
-    Ok(folder)
+    let next = Path::new(FOLDER).join(format!("berth-init-{}", std::process::id()));
+    fs::write(&next, built)?;
+    fs::set_permissions(&next, Permissions::from_mode(0o755))?;
+    fs::rename(next, place).map_err(Into::into)
 }
 
 fn from_source(docker: &Docker, asked: &BuildImage, platforms: &[String]) -> Result<Output> {

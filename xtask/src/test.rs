@@ -9,7 +9,7 @@ use crate::docker::{self, Docker, Ensured};
 use crate::outcome::{Outcome, Outcomes};
 use crate::programs::{self, Packages, Programs};
 use crate::run::{ask, cargo, program, relay};
-use crate::{check, debian, servers, tools};
+use crate::{build_image, check, debian, servers, tools};
 
 /// What can be asked for by name.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -135,6 +135,7 @@ fn on_docker(outcomes: &mut Outcomes) {
     outcomes.step("base images", "cargo xtask bases", || {
         docker::bases(&docker).map(|bases| Outcome::Ok(bases.told()))
     });
+    outcomes.step("images", "cargo xtask build-image", || build_image::for_tests(&docker));
     outcomes.step("docker", "cargo xtask test docker", || black_box("docker", Some(&docker)));
     outcomes.step("docker engine put away", "cargo xtask docker --stop", || {
         docker.leave().map(|()| Outcome::Ok(String::new()))
@@ -148,6 +149,7 @@ fn black_box(suite: &str, docker: Option<&Docker>) -> Result<Outcome> {
     test.args(["test", "--package", "berth-tests", "--locked", "--test", suite]);
     test.env("BERTH_TEST_BERTH", berth).env("BERTH_TEST_INIT", init);
     test.env("BERTH_TEST_NODE", node).env("BERTH_TEST_APP", app);
+    test.env("BERTH_TEST_XTASK", std::env::current_exe()?);
     test.envs(docker.into_iter().flat_map(Docker::environment));
     if suite == "init" {
         // Its tests wait more than they work: a role's grace, a minute of silence.

@@ -70,13 +70,13 @@ pub struct Up {
     /// What runs the roles: local processes or containers [default: as before, at first local]
     #[arg(long, value_name = "NAME", hide_possible_values = true)]
     pub engine: Option<EngineName>,
-    /// The application's folder
+    /// The application's folder [default: as before, at first app beside berth]
     #[arg(long, env = "BERTH_APP_DIR", value_name = "DIR", hide_env_values = true)]
     pub app: Option<PathBuf>,
-    /// The Node that runs it [default: node on PATH]
+    /// The Node that runs it [default: as before, at first node on PATH]
     #[arg(long, env = "BERTH_NODE", value_name = "PATH", hide_env_values = true)]
     pub node: Option<PathBuf>,
-    /// The berth-init that each role runs under [default: beside berth]
+    /// The berth-init of each role [default: as before, at first beside berth]
     #[arg(long, env = "BERTH_INIT", value_name = "PATH", hide_env_values = true)]
     pub init: Option<PathBuf>,
     /// The mail domain, fixed at the first start [default: example.test]
@@ -151,6 +151,9 @@ pub struct Logs {
     /// Go on with what is written from now on
     #[arg(short, long)]
     pub follow: bool,
+    /// On a terminal too, the lines as they were written: JSON
+    #[arg(long)]
+    pub json: bool,
     /// How many of the last lines of each role
     #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
     pub lines: usize,

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use berth_canary::{DEADLINE, DkimRecord, Doors, Endpoint, Roots, Service, Tls};
-use berth_catalogue::ROLES;
+use berth_catalogue::{ROLES, way};
 use berth_control::PortTls;
 use berth_engine::{Folder, Means, Port, Wanted};
 use berth_role::Role;
@@ -15,11 +15,11 @@ use crate::{dkim, secrets};
 pub const SUBMISSION: &str = "submissions";
 pub const IMAP: &str = "imaps";
 const MX: &str = "smtp";
-const POP3: &str = "pop3s";
-const API: &str = "api";
+pub const POP3: &str = "pop3s";
+pub const API: &str = "api";
 pub const WEB: &str = "https";
-const CALDAV: &str = "caldavs";
-const CARDDAV: &str = "carddavs";
+pub const CALDAV: &str = "caldavs";
+pub const CARDDAV: &str = "carddavs";
 
 /// The service, with the doors of what is wanted.
 pub fn service(folder: &Folder, wanted: &Wanted) -> anyhow::Result<Service> {
@@ -47,9 +47,11 @@ pub fn service(folder: &Folder, wanted: &Wanted) -> anyhow::Result<Service> {
         carddav: endpoint(CARDDAV),
     };
     let authority = authority(folder, wanted)?;
+    let runs = |name: &&str| wanted.instances.iter().any(|instance| instance.name == **name);
     let record = folder.read(dkim::RECORD)?;
     Ok(Service {
         doors,
+        delivers: owner(SUBMISSION).is_some_and(|role| way(role).iter().all(runs)),
         roots: Roots::from_pem(authority.as_bytes())?,
         dkim: record
             .map(|txt| DkimRecord { selector: dkim::SELECTOR.to_owned(), txt: txt.trim().to_owned() }),
@@ -69,13 +71,31 @@ fn authority(folder: &Folder, wanted: &Wanted) -> anyhow::Result<String> {
 
 /// The name by which a door is asked for: behind a front that is how roles are told apart.
 fn server_name(door: &str, domain: &str) -> String {
-    let behind = |role: &&&Role| role.ports.iter().any(|port| port.name == door);
-    ROLES.iter().find(behind).map_or(domain.to_owned(), |role| host_of(role, domain))
+    owner(door).map_or(domain.to_owned(), |role| host_of(role, domain))
+}
+
+/// The role behind a door.
+fn owner(door: &str) -> Option<&'static Role> {
+    ROLES.iter().copied().find(|role| role.ports.iter().any(|port| port.name == door))
 }
 
 /// The port of this name.
 pub fn door<'a>(wanted: &'a Wanted, name: &str) -> Option<&'a Port> {
     wanted.instances.iter().flat_map(|instance| &instance.ports).find(|port| port.listening.name == name)
+}
+
+/// Where a browser, or a device, finds what is behind a door. Behind a front the first one there is found by address, and
+/// the others by name alone.
+pub fn page(wanted: &Wanted, name: &str, domain: &str) -> Option<String> {
+    let port = door(wanted, name)?.listening.number;
+    let named = matches!(wanted.means, Means::Containers(_)) && name != WEB;
+    let host = if named { server_name(name, domain) } else { host(wanted) };
+    // An IPv6 address is in brackets (RFC 3986 section 3.2.2).
+    Some(if host.contains(':') {
+        format!("https://[{host}]:{port}")
+    } else {
+        format!("https://{host}:{port}")
+    })
 }
 
 /// The address at which a client on this host reaches the service.

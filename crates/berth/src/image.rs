@@ -35,7 +35,7 @@ enum Command {
         /// An image of the engine, or a file that `docker save` or a build wrote
         image: String,
         /// Which of several platforms [default: the engine's]
-        #[arg(long, value_name = "OS/ARCHITECTURE")]
+        #[arg(long, value_name = "OS/ARCH")]
         platform: Option<String>,
         /// As JSON (docs/reference/berth.md)
         #[arg(long)]
@@ -45,8 +45,8 @@ enum Command {
 
 #[derive(Debug, Args)]
 pub struct Derive {
-    /// The published image; with a digest it is that very one
-    #[arg(long, value_name = "IMAGE[@DIGEST]")]
+    /// The published image; as NAME@DIGEST it is that very one
+    #[arg(long, value_name = "IMAGE")]
     from: String,
     /// The name of the new image [default: berth/, and the last part of the published one's name]
     #[arg(long, value_name = "NAME:TAG")]
@@ -55,7 +55,7 @@ pub struct Derive {
     #[arg(long, env = "BERTH_INIT", value_name = "PATH", hide_env_values = true)]
     init: Option<PathBuf>,
     /// Which of several platforms [default: that of berth-init]
-    #[arg(long, value_name = "OS/ARCHITECTURE")]
+    #[arg(long, value_name = "OS/ARCH")]
     platform: Option<String>,
     /// Only say what would be done
     #[arg(long)]

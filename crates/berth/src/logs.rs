@@ -1,6 +1,7 @@
-//! `berth logs`: what the roles wrote, each line with its role's name when there are several.
+//! `berth logs`: what the roles wrote, each line with its role's name when there are several, and on a terminal as a
+//! person reads it.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,7 +11,7 @@ use berth_engine::EngineError;
 use berth_report::{Code, Problem};
 
 use crate::interrupts::Interrupts;
-use crate::{again, arguments, open, problem};
+use crate::{again, arguments, log_line, open, problem};
 
 pub fn run(state: Option<PathBuf>, arguments: &arguments::Logs) -> anyhow::Result<ExitCode> {
     let folder = open::folder(state)?;
@@ -33,9 +34,11 @@ pub fn run(state: Option<PathBuf>, arguments: &arguments::Logs) -> anyhow::Resul
     };
     let interrupts = Interrupts::count()?;
     let width = chosen.iter().map(String::len).max().filter(|_| chosen.len() > 1);
+    let readable = stdout().is_terminal() && !arguments.json;
     let mut take = |name: &str, line: &str| {
         let mut stdout = io::stdout();
         match width {
+            _ if readable => writeln!(stdout, "{}", log_line::readable(name, line)),
             Some(width) => writeln!(stdout, "{name:<width$} | {line}"),
             None => writeln!(stdout, "{line}"),
         }

@@ -1,23 +1,43 @@
-//! Whether the Node that runs the application is one that it asks for.
+//! Whether the Node that runs the application starts, and is one that it asks for.
 
-use berth_engine::{Engine, Means, Wanted};
+use anyhow::anyhow;
+use berth_engine::{EngineError, Processes};
+use berth_report::{Code, Problem};
 use nodejs_semver::{Range, Version};
 use serde_json::Value;
 
+use crate::problem;
+use crate::programs::Programs;
+
 /// A sentence about a Node that is outside of what the application's package.json has under `engines`; nothing when it is
-/// inside, or when nobody can tell.
-pub fn warning(engine: &dyn Engine, wanted: &Wanted) -> Option<String> {
-    // An image brings the Node that it was built with.
-    let Means::Processes(processes) = &wanted.means else { return None };
-    let package = fs_err::read_to_string(processes.app.join("package.json")).ok()?;
+/// inside, or when nobody can tell. One that cannot even tell its version is refused.
+pub fn look(programs: &Programs) -> anyhow::Result<Option<String>> {
+    let Programs { app, node, .. } = programs;
+    let processes = Processes { app: app.clone(), node: node.clone(), ..Processes::default() };
+    let refused = |cause| {
+        let problem = Problem::new(Code::CannotRun, format!("the Node {} does not start", node.display()));
+        problem.because(cause).hint("name another: --node PATH, or BERTH_NODE")
+    };
+    let output = match processes.exec(&["--version"], "") {
+        Err(EngineError::Run { source, .. }) => return Err(refused(anyhow!(source)).into()),
+        output => output.map_err(problem::of)?,
+    };
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let said = said.lines().find(|line| !line.trim().is_empty()).unwrap_or("it says nothing").trim();
+        return Err(refused(anyhow!("--version: {}: {said}", output.status)).into());
+    }
+    Ok(warning(programs, &String::from_utf8_lossy(&output.stdout)))
+}
+
+fn warning(Programs { app, node, .. }: &Programs, version: &str) -> Option<String> {
+    let package = fs_err::read_to_string(app.join("package.json")).ok()?;
     let asked = serde_json::from_str::<Value>(&package).ok()?["engines"]["node"].as_str()?.to_owned();
-    let output = engine.exec(wanted, &["--version"], "").ok()?;
-    let version = String::from_utf8(output.stdout).ok()?;
     let version = version.trim().trim_start_matches('v');
     outside(version, &asked).then(|| {
         format!(
             "{} is version {version}, and the application asks for {asked}: name another with --node",
-            processes.node.display()
+            node.display()
         )
     })
 }

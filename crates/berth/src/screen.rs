@@ -1,10 +1,10 @@
-//! A terminal that is drawn on in place: what was there before comes back at the end, whatever the end is.
+//! How much room a terminal has, and one that is drawn on in place: what was there before comes back at the end, whatever the end is.
 //!
 //! Control sequences of ECMA-48 and xterm's alternate screen; no library, because a text that is drawn anew is all that is
 //! needed (docs/decisions/0006-terminal.md).
 
-use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -20,7 +20,7 @@ const BEGIN: &str = "\x1b[?2026h";
 const END: &str = "\x1b[?2026l";
 
 /// What a program can count on where the terminal does not tell its size.
-const SIZE: (usize, usize) = (80, 24);
+pub const SIZE: (usize, usize) = (80, 24);
 
 #[derive(Debug)]
 pub struct Screen {
@@ -47,12 +47,13 @@ impl Screen {
         Some(screen)
     }
 
-    /// Shows this text, as much of it as there is room for. Nothing is written when nothing has changed.
-    pub fn draw(&mut self, text: &str) {
-        let size = size();
-        let now = Some((text.to_owned(), size));
+    /// Shows the text for so many columns, as much of it as there is room for. Nothing is written when nothing has changed.
+    pub fn draw(&mut self, text: impl FnOnce(usize) -> String) {
+        let size = size(stdout()).unwrap_or(SIZE);
+        let text = text(size.0);
+        let now = Some((text.clone(), size));
         if self.drawn != now {
-            put(&frame(text, size));
+            put(&frame(&text, size));
             self.drawn = now;
         }
     }
@@ -82,26 +83,32 @@ impl Drop for Screen {
     }
 }
 
-fn size() -> (usize, usize) {
-    let told = tcgetwinsize(stdout()).ok().filter(|size| size.ws_col > 0 && size.ws_row > 0);
-    told.map_or(SIZE, |size| (size.ws_col.into(), size.ws_row.into()))
+/// The columns and rows of a terminal; nothing when it is none.
+pub fn size(terminal: impl AsFd) -> Option<(usize, usize)> {
+    let told = tcgetwinsize(terminal).ok()?;
+    // Serial lines tell nothing.
+    let is_told = told.ws_col > 0 && told.ws_row > 0;
+    Some(if is_told { (told.ws_col.into(), told.ws_row.into()) } else { SIZE })
 }
 
-/// The text over what was there: each line is cut at the edge and clears what is right of it, the last one clears what
-/// is below. Nothing is cleared first, so nothing flickers; nothing is written below the last line, so nothing scrolls.
-fn frame(text: &str, (columns, rows): (usize, usize)) -> String {
+/// The lines of a text that a window of this size has room for, each cut at the edge; the last one says how many more
+/// there are.
+pub fn fit(text: &str, (columns, rows): (usize, usize)) -> Vec<String> {
+    let cut = |line: &str| line.chars().take(columns).collect();
     let lines: Vec<&str> = text.lines().collect();
-    let shown = if lines.len() > rows { rows.saturating_sub(1) } else { lines.len() };
-    let mut frame = format!("{BEGIN}\x1b[H");
-    for (at, line) in lines[..shown].iter().enumerate() {
-        let cut: String = line.chars().take(columns).collect();
-        let _ = write!(frame, "{}{cut}\x1b[K", if at > 0 { "\r\n" } else { "" });
+    if lines.len() <= rows {
+        return lines.into_iter().map(cut).collect();
     }
-    if shown < lines.len() {
-        let more: String = format!("  … {} more lines", lines.len() - shown).chars().take(columns).collect();
-        let _ = write!(frame, "{}{more}\x1b[K", if shown > 0 { "\r\n" } else { "" });
-    }
-    frame + "\x1b[J" + END
+    let shown = rows.saturating_sub(1);
+    let more = (rows > 0).then(|| cut(&format!("  … {} more lines", lines.len() - shown)));
+    lines[..shown].iter().map(|line| cut(line)).chain(more).collect()
+}
+
+/// The text over what was there: each line clears what is right of it, the last one clears what is below. Nothing is
+/// cleared first, so nothing flickers; nothing is written below the last line, so nothing scrolls.
+fn frame(text: &str, size: (usize, usize)) -> String {
+    let lines: Vec<String> = fit(text, size).into_iter().map(|line| line + "\x1b[K").collect();
+    format!("{BEGIN}\x1b[H{}\x1b[J{END}", lines.join("\r\n"))
 }
 
 /// Who has closed the terminal does not want it.

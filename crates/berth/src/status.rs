@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::interrupts::Interrupts;
 use crate::screen::Screen;
-use crate::stdout::print;
+use crate::stdout::{columns, print};
 use crate::watch::{Watch, clock};
 use crate::{again, arguments, open, problem, table};
 
@@ -33,7 +33,11 @@ pub fn run(state: Option<PathBuf>, arguments: &arguments::Status) -> anyhow::Res
     engine.tend().map_err(problem::of)?;
     if !arguments.watch {
         let report = look(&*engine)?;
-        print(&if arguments.json { serde_json::to_string_pretty(&report)? + "\n" } else { told(&report) });
+        print(&if arguments.json {
+            serde_json::to_string_pretty(&report)? + "\n"
+        } else {
+            told(&report, columns())
+        });
         return Ok(if report.ready { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     let interrupts = Interrupts::count()?;
@@ -51,10 +55,13 @@ fn draw(engine: &dyn Engine, mut screen: Screen, interrupts: &Interrupts) -> any
         let report = look(engine)?;
         let (looked, now) = (Instant::now(), Instant::now());
         watch.see(&report.roles, now);
-        let text = format!("{}\n{}\n  q ends this, and nothing else\n", told(&report), watch.changes(now));
+        let changes = watch.changes(now);
+        let text = |columns| {
+            format!("{}\n{changes}\n  q ends this, and nothing else\n", told(&report, Some(columns)))
+        };
         // Looked at often, so that a key and another size of the window count at once.
         while looked.elapsed() < AGAIN && interrupts.so_far() == 0 {
-            screen.draw(&text);
+            screen.draw(text);
             let begun = Instant::now();
             if screen.is_over(GLANCE) {
                 return Ok(());
@@ -74,7 +81,7 @@ fn say(engine: &dyn Engine, json: bool, interrupts: &Interrupts) -> anyhow::Resu
         let changes = watch.see(&report.roles, Instant::now());
         let text = match (json, first) {
             (true, _) => serde_json::to_string(&report)? + "\n",
-            (false, true) => told(&report),
+            (false, true) => told(&report, columns()),
             (false, false) => {
                 let lines: Vec<String> =
                     changes.iter().map(|change| format!("{} {change}\n", clock())).collect();
@@ -94,9 +101,9 @@ fn say(engine: &dyn Engine, json: bool, interrupts: &Interrupts) -> anyhow::Resu
     Ok(())
 }
 
-fn told(report: &Report) -> String {
+fn told(report: &Report, columns: Option<usize>) -> String {
     if report.up {
-        table::roles(&report.roles) + &table::reasons(&report.roles)
+        table::roles(&report.roles, columns) + &table::reasons(&report.roles)
     } else {
         format!("  nothing is up here: {}\n", again::berth("up"))
     }

@@ -18,8 +18,31 @@ pub fn columns(rows: &[Vec<String>]) -> String {
     rows.iter().map(line).collect()
 }
 
-/// How all roles are.
-pub fn roles(seen: &[Seen]) -> String {
+/// What can be done without where there is no room, and is elsewhere: in `status --json`. The first goes first.
+const LESS: [&str; 5] = ["INIT", "MAIN", "MEMORY", "RESTARTS", "FOR"];
+
+/// How all roles are, in so many columns of text at most, if that is possible without what people look for first.
+pub fn roles(seen: &[Seen], width: Option<usize>) -> String {
+    let mut rows = all(seen);
+    let is_wide = |rows: &[Vec<String>]| {
+        let wide = columns(rows).lines().map(|line| line.chars().count()).max();
+        width.is_some_and(|width| wide > Some(width))
+    };
+    let mut less = LESS.iter();
+    while is_wide(&rows)
+        && let Some(name) = less.next()
+    {
+        if let Some(at) = rows[0].iter().position(|head| head == name) {
+            for row in &mut rows {
+                row.remove(at);
+            }
+        }
+    }
+    columns(&rows)
+}
+
+/// The rows of all roles, with the names of the columns before them.
+fn all(seen: &[Seen]) -> Vec<Vec<String>> {
     let head = ["ROLE", "STATE", "FOR", "READY AFTER", "RESTARTS", "INIT", "MAIN", "MEMORY", "PORT", "TLS"];
     let head = head.map(ToOwned::to_owned).to_vec();
     let number = |number: Option<u32>| number.map_or("-".to_owned(), |number| number.to_string());
@@ -42,7 +65,7 @@ pub fn roles(seen: &[Seen]) -> String {
             ports(seen, |port| tls(port.listening.tls).to_owned()),
         ]
     };
-    columns(&[head].into_iter().chain(seen.iter().map(row)).collect::<Vec<_>>())
+    [head].into_iter().chain(seen.iter().map(row)).collect()
 }
 
 /// How often it was started again, and how long ago that was the last time.
@@ -107,11 +130,52 @@ pub fn time(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use berth_engine::{Instance, State};
 
     #[test]
     fn columns_stand_below_each_other_without_blanks_at_the_end() {
         let rows = [["ROLE", "STATE"], ["smtp-bree", "up"]].map(|row| row.map(ToOwned::to_owned).to_vec());
         assert_eq!(columns(&rows), "  ROLE        STATE\n  smtp-bree   up\n");
+    }
+
+    #[test]
+    fn in_a_narrow_window_the_table_does_without_what_is_looked_for_last() {
+        let seen = sqlite();
+        let all = roles(std::slice::from_ref(&seen), None);
+        assert!(all.lines().all(|line| line.chars().count() > 90), "{all}");
+        let names = |width| {
+            let table = roles(std::slice::from_ref(&seen), Some(width));
+            assert!(table.lines().all(|line| line.chars().count() <= width), "{table}");
+            table
+                .lines()
+                .next()
+                .unwrap()
+                .split("  ")
+                .map(str::trim)
+                .filter(|n| !n.is_empty())
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        assert_eq!(names(200), "ROLE STATE FOR READY AFTER RESTARTS INIT MAIN MEMORY PORT TLS");
+        assert_eq!(names(80), "ROLE STATE FOR READY AFTER RESTARTS PORT TLS");
+        assert_eq!(names(60), "ROLE STATE READY AFTER PORT TLS");
+    }
+
+    fn sqlite() -> Seen {
+        let listening = berth_control::Port { name: "sqlite".into(), number: 3456, tls: PortTls::Implicit };
+        let ports = vec![Port { published: 3456, listening }];
+        let instance = Instance { name: "sqlite-bree".into(), ports, ..Instance::default() };
+        Seen {
+            for_ms: Some(1000),
+            ready_after_ms: Some(900),
+            restarts: 3,
+            main_for_ms: Some(1000),
+            init: Some(123_456),
+            main: Some(123_457),
+            init_memory: Some(5_400_000),
+            main_memory: Some(121_000_000),
+            ..Seen::new(&instance, State::READY)
+        }
     }
 
     #[test]

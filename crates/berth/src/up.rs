@@ -10,8 +10,8 @@ use berth_report::{Code, Problem};
 use crate::account::{self, Account};
 use crate::arguments::{EngineName, Up};
 use crate::prove::Through;
-use crate::stdout::print;
-use crate::view::View;
+use crate::stdout::{columns, print};
+use crate::view::{Shows, View};
 use crate::{certificate, doors, places, problem, prove, secrets, table};
 
 mod compose;
@@ -82,11 +82,12 @@ impl Raising<'_> {
         }
         self.raise(engine, Until::Ready, view)?;
         view.settle();
-        view.live = false;
-        print(&format!("\n{}", table::roles(&engine.status().map_err(problem::of)?)));
+        view.shows = Shows::Nothing;
+        print(&format!("\n{}", table::roles(&engine.status().map_err(problem::of)?, columns())));
         // Nobody can try what is about to stop.
         if !arguments.once {
-            print(&by_hand(wanted, account.as_ref(), self.gate, &folder.path(certificate::AUTHORITY)));
+            let authority = folder.path(certificate::AUTHORITY);
+            print(&by_hand(wanted, &domain, account.as_ref(), self.gate, &authority));
         }
         Ok(well)
     }
@@ -128,21 +129,31 @@ fn proven(engine: &dyn Engine, folder: &Folder, wanted: &Wanted, view: &View) ->
 }
 
 /// What a person types into a mail client.
-fn by_hand(wanted: &Wanted, account: Option<&Account>, gate: Option<&Path>, authority: &Path) -> String {
+fn by_hand(
+    wanted: &Wanted,
+    domain: &str,
+    account: Option<&Account>,
+    gate: Option<&Path>,
+    authority: &Path,
+) -> String {
     let host = doors::host(wanted);
-    let door = |published| {
-        let port = doors::door(wanted, published)?;
+    let mail = |door| {
+        let port = doors::door(wanted, door)?;
         Some(format!("{host} port {}, TLS {}", port.listening.number, table::tls(port.listening.tls)))
     };
-    let page =
-        doors::door(wanted, doors::WEB).map(|port| format!("https://{host}:{}/", port.listening.number));
+    let page = |door, path| doors::page(wanted, door, domain).map(|page| page + path);
     let rows = [
         ("address", account.map(|account| account.address.clone())),
+        ("user name", account.map(|_| "the address".to_owned())),
         ("password", account.map(|account| account.password.clone())),
-        ("IMAP", door(doors::IMAP)),
-        ("SMTP", door(doors::SUBMISSION)),
-        ("web page", page),
+        ("web page", page(doors::WEB, "/")),
         ("asks for", gate.map(|file| format!("admin, and the password in {}", file.display()))),
+        ("API", page(doors::API, "/v1")),
+        ("SMTP", mail(doors::SUBMISSION)),
+        ("IMAP", mail(doors::IMAP)),
+        ("POP3", mail(doors::POP3)),
+        ("CalDAV", page(doors::CALDAV, "/")),
+        ("CardDAV", page(doors::CARDDAV, "/")),
         ("authority", Some(authority.display().to_string())),
     ];
     let rows = rows.into_iter().filter_map(|(key, value)| Some(vec![key.to_owned(), value?]));

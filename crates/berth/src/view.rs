@@ -9,18 +9,29 @@ use berth_engine::plan::Why;
 use berth_engine::{Event, Seen, State, Watcher};
 
 use crate::interrupts::Interrupts;
-use crate::{again, table};
+use crate::watch::{self, Watch};
+use crate::{again, screen, table};
 
 const REDRAW: Duration = Duration::from_millis(100);
 const SAY_AGAIN: Duration = Duration::from_secs(5);
+
+/// What is told of how the instances are.
+#[derive(Debug)]
+pub enum Shows {
+    /// How far they are, while something is awaited.
+    Progress,
+    /// Nothing.
+    Nothing,
+    /// What changes, while they are kept up.
+    Changes(Watch),
+}
 
 #[derive(Debug)]
 pub struct View {
     pub interrupts: Interrupts,
     begin: Instant,
     terminal: bool,
-    /// Whether the table is drawn: not while nothing is awaited.
-    pub live: bool,
+    pub shows: Shows,
     drawn: usize,
     last: Option<Instant>,
     told: BTreeMap<String, State>,
@@ -29,7 +40,15 @@ pub struct View {
 impl View {
     pub fn new(interrupts: Interrupts, terminal: bool) -> Self {
         let begin = Instant::now();
-        Self { interrupts, begin, terminal, live: true, drawn: 0, last: None, told: BTreeMap::new() }
+        Self {
+            interrupts,
+            begin,
+            terminal,
+            shows: Shows::Progress,
+            drawn: 0,
+            last: None,
+            told: BTreeMap::new(),
+        }
     }
 
     pub fn on_stderr() -> io::Result<Self> {
@@ -68,10 +87,10 @@ impl View {
         if self.last.is_some_and(|last| last.elapsed() < REDRAW) {
             return;
         }
-        let text = format!("{}\n  {}\n", table::roles(seen), awaited(seen, self.elapsed()));
-        let text = format!("{}{text}", self.erasure());
-        write(&text);
-        self.drawn = text.matches('\n').count();
+        let lines = picture(seen, self.elapsed(), screen::size(io::stderr()).unwrap_or(screen::SIZE));
+        let text: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
+        write(&format!("{}{text}", self.erasure()));
+        self.drawn = lines.len();
         self.last = Some(Instant::now());
     }
 
@@ -115,10 +134,19 @@ impl View {
 
 impl Watcher for View {
     fn saw(&mut self, seen: &[Seen]) {
-        match (self.live, self.terminal) {
-            (false, _) => {}
-            (true, true) => self.draw(seen),
-            (true, false) => self.tell(seen),
+        match &mut self.shows {
+            Shows::Nothing => {}
+            Shows::Progress if self.terminal => self.draw(seen),
+            Shows::Progress => self.tell(seen),
+            Shows::Changes(watch) => {
+                let changes = watch.see(seen, Instant::now());
+                // That it ended, and when it is started again, is told as an event.
+                let is_down = |change: &String| {
+                    let mut down = seen.iter().filter(|seen| seen.state == State::Down);
+                    down.any(|seen| *change == watch::is(seen))
+                };
+                changes.iter().filter(|change| !is_down(change)).for_each(|change| self.say(change));
+            }
         }
     }
 
@@ -138,6 +166,36 @@ impl Watcher for View {
 /// Talk that nobody listens to is no error.
 fn write(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// The table and what is waited for, in lines that do not wrap and are fewer than the window has: the cursor comes to
+/// stand below them, and moves up again over as many lines as were written.
+fn picture(seen: &[Seen], elapsed: Duration, (columns, rows): (usize, usize)) -> Vec<String> {
+    let room = rows.saturating_sub(1);
+    // A line that is full makes some terminals go on to the next.
+    let columns = columns.saturating_sub(1);
+    let mut lines = screen::fit(&table::roles(seen, Some(columns)), (columns, room.saturating_sub(2)));
+    lines.push(String::new());
+    let waits = fold(&awaited(seen, elapsed), columns.saturating_sub(2));
+    let waits: String = waits.iter().flat_map(|line| ["  ", line, "\n"]).collect();
+    lines.extend(screen::fit(&waits, (columns, room.saturating_sub(lines.len()).max(1))));
+    lines.truncate(room);
+    lines
+}
+
+/// A text in lines of at most this width, where its words allow it.
+fn fold(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.len() - 1;
+        let length = lines[line].chars().count();
+        match length {
+            0 => lines[line].push_str(word),
+            _ if length + 1 + word.chars().count() <= width => lines[line].extend([" ", word]),
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// What is waited for, and since when.
@@ -160,7 +218,7 @@ fn awaited(seen: &[Seen], elapsed: Duration) -> String {
     let waits: Vec<String> = waits.chain(behind).collect();
     match (waits.is_empty(), table::time(elapsed)) {
         (true, elapsed) => format!("all ready; {elapsed}"),
-        (false, elapsed) => format!("waiting for {}; {elapsed}", waits.join(", ")),
+        (false, elapsed) => format!("waiting for {elapsed}: {}", waits.join(", ")),
     }
 }
 
@@ -187,6 +245,8 @@ fn told(event: &Event) -> String {
         Event::Ended(name, pause) => {
             format!("{name} ended by itself; started again in {}", table::time(*pause))
         }
+        Event::WantedAgain(true) => "another berth up wants the same: it has taken this over too".to_owned(),
+        Event::WantedAgain(false) => "another berth up wants something else: that is kept up now".to_owned(),
         Event::GivenUp(name) => {
             let logs = again::berth(&format!("logs {name}"));
             format!("{name} ends again and again and is left alone: {logs}")
@@ -203,6 +263,40 @@ fn told(event: &Event) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use berth_engine::Instance;
+
+    fn many(state: State) -> Vec<Seen> {
+        let one = |number: u32| {
+            let instance = Instance { name: format!("role-{number}"), ..Instance::default() };
+            let waiting_for = vec![format!("sqlite: 127.0.0.1:{}: connect: cannot connect", 10_000 + number)];
+            let init = Some(100_000 + number);
+            Seen { init, for_ms: Some(1200), waiting_for, ..Seen::new(&instance, state) }
+        };
+        (0..12).map(one).collect()
+    }
+
+    /// Rows of 104 columns and a line of 221 wrapped, and each picture left hundreds of scrolled lines behind.
+    #[test]
+    fn what_is_drawn_never_wraps_and_never_scrolls() {
+        let elapsed = Duration::from_secs(75);
+        for state in [State::READY, State::Is(berth_control::State::Waiting)] {
+            for size in [(80, 24), (40, 24), (80, 14), (20, 5), (132, 50), (1, 1)] {
+                let lines = picture(&many(state), elapsed, size);
+                let wide = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0);
+                assert!(wide < size.0.max(1) || wide == 0, "{size:?}: {lines:#?}");
+                assert!(lines.len() < size.1.max(1) || lines.is_empty(), "{size:?}: {lines:#?}");
+            }
+        }
+        let lines = picture(&many(State::Is(berth_control::State::Waiting)), elapsed, (80, 24));
+        assert!(
+            lines[14].starts_with("  waiting for 75.0 s: role-0 (waiting for 1.2 s: sqlite: "),
+            "{lines:#?}"
+        );
+        assert!(lines[22].ends_with(" more lines"), "{lines:#?}");
+        assert!(
+            picture(&many(State::READY), elapsed, (80, 10)).iter().any(|line| line == "  all ready; 75.0 s")
+        );
+    }
 
     #[test]
     fn what_changed_is_named_and_never_its_value() {

@@ -52,11 +52,16 @@ fn whole(duration: Duration) -> Duration {
     Duration::from_secs(duration.as_secs().max(1))
 }
 
+/// In which state it is, where nothing more is to be said of that.
+pub fn is(seen: &Seen) -> String {
+    format!("{} is {}", seen.name, seen.state.word())
+}
+
 /// What happened to one since it was seen in this state, restarted so often.
 fn change(seen: &Seen, before: Option<(State, u32)>) -> Option<String> {
     let name = &seen.name;
     let Some((state, restarts)) = before else {
-        return Some(format!("{name} is {}", seen.state.word()));
+        return Some(is(seen));
     };
     if seen.restarts > restarts {
         let again = format!("{name} was started again, now {} times", seen.restarts);
@@ -71,7 +76,7 @@ fn change(seen: &Seen, before: Option<(State, u32)>) -> Option<String> {
         (State::Unhealthy, _) => {
             format!("{name} is unhealthy{}", seen.health.as_ref().map(because).unwrap_or_default())
         }
-        (state, _) => format!("{name} is {}", state.word()),
+        _ => is(seen),
     })
 }
 

@@ -27,6 +27,11 @@ pub async fn latency(
     let door = |door: &'_ Option<Endpoint>, what| door.clone().ok_or(Cause::Missing(what));
     let imap = door(&service.doors.imap, "IMAP").doing(SIGN_IN.says)?;
     let submission = door(&service.doors.submission, "submission").doing(SUBMIT.says)?;
+    service
+        .delivers
+        .then_some(())
+        .ok_or(Cause::Missing("delivery of what is submitted"))
+        .doing(SUBMIT.says)?;
     let work = measure(service, [&imap, &submission], mailbox, count, &mut run, &mut awaited);
     let measured = match select(Box::pin(work), pin!(stop)).await {
         Either::Left((measured, _)) => measured,

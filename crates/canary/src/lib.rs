@@ -3,7 +3,8 @@
 //! [`prove`] signs in over IMAP and waits in IDLE, submits a mail from a mailbox to itself, is told of it, fetches it,
 //! compares it and verifies its DKIM signature; lets a mail come in from outside through MX; sees the first one over
 //! POP3, the API and the web page; has an event and a contact kept; sees refused what has to be refused; and removes
-//! what it made. What a service has no door for is not offered, and no failure. [`protocols`] goes as far as one gets
+//! what it made. What a service has no door for is not offered, and no failure;
+//! nor is a mail by submission where it is not carried on. [`protocols`] goes as far as one gets
 //! without a mailbox. [`latency`] measures how soon a mailbox's owner is told of a mail.
 //!
 //! Invariants: every step has a deadline, so that no server can hold it up; nothing is sent unless it can be removed,
@@ -24,6 +25,7 @@
 //!         imap: at(2993, Tls::Implicit),
 //!         ..Doors::default()
 //!     },
+//!     delivers: true,
 //!     roots: Roots::from_pem(ca)?,
 //!     dkim: None,
 //!     deadline: berth_canary::DEADLINE,

@@ -113,8 +113,9 @@ impl Proving<'_> {
     /// A mail in over submission and out over IMAP. Gives the mail when it has come as it was sent.
     async fn submission(&mut self, teller: &mut Teller<'_>, inbox: Option<&mut Inbox>) -> Option<Mail> {
         let Self { service, mailbox, .. } = *self;
-        let (Some(at), Some(inbox)) = (&service.doors.submission, inbox) else {
-            let offered = service.doors.submission.is_some() && service.doors.imap.is_some();
+        let door = service.doors.submission.as_ref().filter(|_| service.delivers);
+        let (Some(at), Some(inbox)) = (door, inbox) else {
+            let offered = door.is_some() && service.doors.imap.is_some();
             for kind in [&SUBMIT, &NOTICE, &FETCH, &DKIM] {
                 if offered { teller.skip(kind, NOT_SENT) } else { teller.not_offered(kind) }
             }

@@ -22,6 +22,9 @@ pub struct Service {
     pub domain: String,
     /// Where it is reached.
     pub doors: Doors,
+    /// Whether what is submitted is carried to the mailboxes. Else none is: it would come when nobody is there to
+    /// remove it.
+    pub delivers: bool,
     /// The certification authorities that its certificates must come from.
     pub roots: Roots,
     /// The key that its mail is signed with; without it the signature is not verified.

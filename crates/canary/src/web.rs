@@ -49,7 +49,11 @@ impl Browser<'_> {
         let fields = [("address", mailbox.address.as_str()), ("password", mailbox.password.reveal())];
         let head = self.post(SIGN_IN, &fields).await?;
         match leads_to(&head) {
-            Some(SIGN_IN) | None => Err(Cause::SignIn(format!("{}", head.status))),
+            Some(SIGN_IN) | None if head.status.is_client_error() || head.status.is_server_error() => {
+                Err(Cause::Http(head.status))
+            }
+            // Back to the form is how many pages say that the password is wrong.
+            Some(SIGN_IN) | None => Err(Cause::SignIn(head.status.to_string())),
             Some(_) => Ok(()),
         }
     }

@@ -22,7 +22,7 @@ pub enum CatalogueError {
         /// The other one; the same name when a role claims it twice.
         second: &'static str,
     },
-    /// A need names a role that is not in the list.
+    /// A need, or what carries on, names a role that is not in the list.
     #[error("{role} needs {on}, which is no role")]
     Unknown {
         /// Who needs it.
@@ -93,6 +93,8 @@ pub fn check(roles: &[&Role]) -> Result<(), Vec<CatalogueError>> {
 
     for role in roles {
         errors.extend(role.needs.iter().filter_map(|need| need_error(role, need.on, roles)));
+        let unknown = role.hands_to.filter(|on| !roles.iter().any(|other| other.name == *on));
+        errors.extend(unknown.map(|on| CatalogueError::Unknown { role: role.name, on }));
         if role.stop.grace < role.stop.drain {
             errors.push(CatalogueError::Grace(role.name));
         }
@@ -210,6 +212,7 @@ mod tests {
         host: None,
         ports: &[],
         needs: &[],
+        hands_to: None,
         readiness: Readiness::Message,
         ready_within: Duration::from_secs(1),
         start: Start::WithOthers,
@@ -306,6 +309,10 @@ mod tests {
                 "deaf needs worker, which has no host setting or no port"
             ]
         );
+        // What carries on is never asked.
+        let hands = |on| Role { name: "hands", entrypoint: "hands.js", hands_to: Some(on), ..WORKER };
+        assert_eq!(errors(&[&WORKER, &hands("worker")]), [""; 0]);
+        assert_eq!(errors(&[&WORKER, &hands("wroker")]), ["hands needs wroker, which is no role"]);
     }
 
     #[test]

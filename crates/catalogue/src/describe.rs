@@ -20,6 +20,8 @@ pub struct RoleDescription {
     pub ports: Vec<PortDescription>,
     /// What it cannot do without.
     pub needs: Vec<NeedDescription>,
+    /// The role that carries on with what it takes in, by way of a store, or null.
+    pub hands_to: Option<&'static str>,
     /// How it tells that it is ready.
     pub readiness: ReadinessDescription,
     /// How long it may take to get ready.
@@ -186,6 +188,7 @@ pub fn describe(role: &Role) -> RoleDescription {
         host: role.host,
         ports: role.ports.iter().map(port).collect(),
         needs: role.needs.iter().map(need).collect(),
+        hands_to: role.hands_to,
         readiness: match role.readiness {
             Readiness::Message => ReadinessDescription::Message,
             Readiness::AliveFor(time) => ReadinessDescription::AliveFor { seconds: time.as_secs() },

@@ -2,9 +2,10 @@
 //!
 //! [`ROLES`] is the only place that names every role; what runs, waits, probes and renders takes roles from here.
 //! [`check`] says what is wrong with a list, [`start_order`] in which order its roles are started (and, read
-//! backwards, stopped), [`describe`] what a role is in a form that machines read.
+//! backwards, stopped), [`describe`] what a role is in a form that machines read, [`way`] which
+//! roles have a part in what becomes of what one takes in.
 //!
-//! Invariants: no I/O; everything but [`ROLES`], [`find`], [`called`], [`concerns`] and [`names`] works on any list, so that it can be tried
+//! Invariants: no I/O; everything but [`ROLES`], [`find`], [`called`], [`concerns`], [`way`] and [`names`] works on any list, so that it can be tried
 //! on a broken one. A thirteenth role is one crate and one line here: docs/guide/adding-a-role.md.
 //!
 //! ```
@@ -22,6 +23,7 @@ mod check;
 mod concern;
 mod describe;
 mod order;
+mod way;
 
 pub use check::{CatalogueError, check};
 pub use concern::concerns;
@@ -30,6 +32,7 @@ pub use describe::{
     ReadinessDescription, RoleDescription, StopDescription, TlsRule, VolumeDescription, describe,
 };
 pub use order::start_order;
+pub use way::way;
 
 /// All roles, in the order in which they are shown.
 pub static ROLES: &[&Role] = &[

@@ -60,6 +60,8 @@ pub struct Compose {
     raised: bool,
     /// Whether this process has changed anything yet.
     acted: bool,
+    /// What was seen and told since it was brought up.
+    looking: Option<look::Look>,
     /// How often each container had been started again before we came, by its id.
     before: BTreeMap<String, u32>,
 }
@@ -68,7 +70,15 @@ impl Compose {
     /// An engine that keeps its project's files in `folder`.
     #[must_use]
     pub fn new(folder: Folder) -> Self {
-        Self { folder, alone: None, draft: None, raised: false, acted: false, before: BTreeMap::new() }
+        Self {
+            folder,
+            alone: None,
+            draft: None,
+            raised: false,
+            acted: false,
+            looking: None,
+            before: BTreeMap::new(),
+        }
     }
 
     /// The same engine, which touches no other instances than these.

@@ -1,6 +1,7 @@
 //! What the last `up` wanted, and whether a `down` came after it: what any engine has to remember.
 
 use std::io;
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +48,11 @@ impl Desired {
     pub fn read(folder: &Folder) -> Result<Option<Self>, EngineError> {
         let text = folder.read(FILE)?;
         Ok(text.map(|text| serde_json::from_str(&text)).transpose().map_err(io::Error::from)?)
+    }
+
+    /// When it was written down last; by that one `up` knows that there was another.
+    pub fn written(folder: &Folder) -> Option<SystemTime> {
+        folder.path(FILE).metadata().ok()?.modified().ok()
     }
 
     pub fn write(&self, folder: &Folder) -> Result<(), EngineError> {

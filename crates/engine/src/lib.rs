@@ -74,6 +74,8 @@ pub enum Event {
     Killed(String, usize),
     /// It ended without being asked, and is started again after a pause.
     Ended(String, Duration),
+    /// Another process brought it up while this one keeps it up: the same, or something else.
+    WantedAgain(bool),
     /// It ended too often, and is left alone.
     GivenUp(String),
     /// Somebody is in a hurry; these have not ended yet, with the time that each may still take.

@@ -198,16 +198,24 @@ impl Engine for Local {
         is_over: &dyn Fn() -> bool,
         take: &mut dyn FnMut(&str, &str) -> io::Result<()>,
     ) -> Result<(), EngineError> {
-        let mut followers = Vec::new();
+        let (mut followers, mut told) = (Vec::new(), Vec::new());
         for name in names {
             let (follower, last) = log::Follower::after_last_lines(&self.folder.log(name), lines, 0)?;
-            last.iter().try_for_each(|line| take(name, line))?;
             followers.push((name, follower));
+            told.push((name.as_str(), last));
         }
+        log::by_time(told).iter().try_for_each(|(name, line)| take(name, line))?;
         while follow && !is_over() {
+            let mut told = Vec::new();
             for (name, follower) in &mut followers {
-                follower.read(&mut |line| take(name, line))?;
+                let mut new = Vec::new();
+                follower.read(&mut |line| {
+                    new.push(line.to_owned());
+                    Ok(())
+                })?;
+                told.push((name.as_str(), new));
             }
+            log::by_time(told).iter().try_for_each(|(name, line)| take(name, line))?;
             sleep(REST / 2);
         }
         Ok(())
@@ -220,9 +228,15 @@ impl Engine for Local {
     }
 
     fn exec(&self, wanted: &Wanted, script: &[&str], input: &str) -> Result<Output, EngineError> {
-        let processes = processes(wanted)?;
-        spawn::run(&processes.node, script, &processes.app, &beside(processes), input)
-            .map_err(|source| EngineError::Run { program: processes.node.clone(), source })
+        processes(wanted)?.exec(script, input)
+    }
+}
+
+impl Processes {
+    /// Runs the Node with these words in the application's folder, with the settings.
+    pub fn exec(&self, words: &[&str], input: &str) -> Result<Output, EngineError> {
+        spawn::run(&self.node, words, &self.app, &beside(self), input)
+            .map_err(|source| EngineError::Run { program: self.node.clone(), source })
     }
 }
 

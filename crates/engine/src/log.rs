@@ -5,6 +5,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
+
 /// A log that is longer than this is put aside.
 const LONGEST: u64 = 10 * 1024 * 1024;
 
@@ -72,6 +74,34 @@ fn make_room(path: &Path) -> io::Result<()> {
 /// The last lines of a log that were written after its first `from` bytes; none when there is no log.
 pub fn last_lines(path: &Path, lines: usize, from: u64) -> io::Result<Vec<String>> {
     Ok(Follower::after_last_lines(path, lines, from)?.1)
+}
+
+/// The lines of several logs as one, by the times that they were written at. A line without one, as a program's last words
+/// are, stays behind the line before it.
+pub fn by_time(logs: Vec<(&str, Vec<String>)>) -> Vec<(&str, String)> {
+    let mut all = Vec::new();
+    for (name, lines) in logs {
+        let mut last = String::new();
+        for line in lines {
+            last = moment(&line).unwrap_or(last);
+            all.push((last.clone(), name, line));
+        }
+    }
+    // Stable: what has the same time stays in the order of the logs.
+    all.sort_by(|(one, ..), (other, ..)| one.cmp(other));
+    all.into_iter().map(|(_, name, line)| (name, line)).collect()
+}
+
+/// When a line of JSON was written, if it says so by RFC 3339 in UTC: such texts are in the order of their times, but for
+/// the letter at the end, which would come after further digits.
+fn moment(line: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Line {
+        #[serde(alias = "timestamp")]
+        time: String,
+    }
+    let Line { time } = serde_json::from_str(line).ok()?;
+    time.strip_suffix('Z').map(ToOwned::to_owned)
 }
 
 /// Reads what is appended to a log, across its being put aside.
@@ -222,6 +252,18 @@ mod tests {
             |number| fs_err::read_to_string(folder.path().join(format!("imap.log.{number}"))).unwrap();
         assert!(aside(1).starts_with("three") && aside(3).starts_with("one"));
         assert_eq!(fs_err::read_to_string(&path).unwrap(), "four\n", "a short one stays");
+    }
+
+    #[test]
+    fn lines_of_several_logs_are_told_in_the_order_of_their_times() {
+        let init = |time: &str| format!(r#"{{"timestamp":"2026-11-28T10:00:{time}Z","level":"INFO"}}"#);
+        let node = |time: &str| format!(r#"{{"time":"2026-11-28T10:00:{time}Z","level":"info"}}"#);
+        let imap = vec!["no time".into(), init("01.500000"), "    at x.js".into(), node("03.001")];
+        let mx = vec![node("01.499"), node("01.500"), init("03.000900")];
+        let told = by_time(vec![("imap", imap.clone()), ("mx", mx.clone())]);
+        let lines: Vec<_> = told.iter().map(|(_, line)| line.as_str()).collect();
+        assert_eq!(lines, [&imap[0], &mx[0], &mx[1], &imap[1], &imap[2], &mx[2], &imap[3]]);
+        assert_eq!((told[0].0, told[1].0), ("imap", "mx"));
     }
 
     #[test]

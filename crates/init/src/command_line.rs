@@ -135,8 +135,11 @@ pub struct Times {
 /// Reads the command line. On help and on a mistake everything has been said, and the exit code is given.
 pub fn read() -> Result<Wish, ExitCode> {
     let mut words: Vec<OsString> = std::env::args_os().collect();
-    if let Some(role) = called_as(&words) {
-        words.insert(1, role.into());
+    match called_as(&words) {
+        // Words say themselves what is wanted, by whatever name we are called: `tini -- PROGRAM`.
+        Some(name) if words.len() == 1 => return Ok(Wish::Role(name)),
+        Some(name) if find(&name).is_some() => words.insert(1, name.into()),
+        _ => {}
     }
     let arguments = Arguments::try_parse_from(words).map_err(|error| {
         let _ = error.print();
@@ -159,8 +162,8 @@ pub fn read() -> Result<Wish, ExitCode> {
     })
 }
 
-/// The role that we were called as, by a link of that name.
-fn called_as(words: &[OsString]) -> Option<&'static str> {
-    let name = Path::new(words.first()?).file_name()?.to_str()?;
-    find(name).map(|role| role.name)
+/// What we were called, by a link of that name, if it is not our own name or a copy's, as in `berth-init-2`.
+fn called_as(words: &[OsString]) -> Option<String> {
+    let name = Path::new(words.first()?).file_name()?.to_string_lossy();
+    (!name.starts_with(env!("CARGO_BIN_NAME"))).then(|| name.into_owned())
 }

@@ -25,6 +25,7 @@ pub fn finding(node: &Path, folder: &Path) -> Option<Finding> {
     let asked = std::process::Command::new(node).arg("--version").output().ok()?;
     let said = String::from_utf8_lossy(&asked.stdout).trim().to_owned();
     let allowed = Range::parse(&range).ok()?.satisfies(&Version::parse(said.strip_prefix('v')?).ok()?);
-    let message = format!("{} is {said}, and the application wants {range}", node.display());
-    (!allowed).then(|| Finding::warned(message).of("engines"))
+    let message =
+        format!("{} is {said}, and the application wants {range}: set it to another Node", node.display());
+    (!allowed).then(|| Finding::warned(message).of("BERTH_NODE"))
 }

@@ -45,16 +45,14 @@ pub enum Restart {
 
 /// A time in seconds, decimals allowed, up to a year.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "f64")]
+#[serde(try_from = "String")]
 pub struct Seconds(pub Duration);
 
-impl TryFrom<f64> for Seconds {
+impl TryFrom<String> for Seconds {
     type Error = String;
 
-    fn try_from(seconds: f64) -> Result<Self, String> {
-        let year = 0.0..=365.0 * 24.0 * 3600.0;
-        let time = year.contains(&seconds).then(|| Duration::from_secs_f64(seconds));
-        time.map(Self).ok_or_else(|| format!("{seconds} is no number of seconds from 0 to a year"))
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
     }
 }
 
@@ -62,7 +60,11 @@ impl FromStr for Seconds {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        text.parse::<f64>().map_err(|error| error.to_string()).and_then(Self::try_from)
+        let year = 0.0..=365.0 * 24.0 * 3600.0;
+        let seconds = text.parse().ok().filter(|seconds| year.contains(seconds));
+        seconds
+            .map(|seconds| Self(Duration::from_secs_f64(seconds)))
+            .ok_or_else(|| format!("{text:?} is no number of seconds from 0 to a year"))
     }
 }
 

@@ -70,6 +70,9 @@ fn section(role: &Role) -> String {
     for need in role.needs {
         item(strength(*need), &upstream(need.on));
     }
+    if let Some(name) = role.hands_to {
+        item("What it takes in goes on by", &format_args!("[{name}](#{name})"));
+    }
     let within = seconds(role.ready_within);
     match role.readiness {
         Readiness::Message => item("Ready", &format_args!("when it says so, within {within}")),

@@ -279,7 +279,7 @@ fn an_overlay_speaks_of_every_role_that_it_is_about() {
     }
     let names = |name: &str| -> BTreeSet<String> { services(&text(name)).into_keys().collect() };
     let all: BTreeSet<String> = ROLES.iter().map(|role| role.name.to_owned()).collect();
-    for name in ["sample.yaml", "injected.yaml", "ferretdb.yaml", "stores-elsewhere.yaml"] {
+    for name in ["build.yaml", "sample.yaml", "injected.yaml", "ferretdb.yaml", "stores-elsewhere.yaml"] {
         assert!(names(name).is_superset(&all), "{name}");
     }
     let forwards = services(&text("forward-only.yaml"));

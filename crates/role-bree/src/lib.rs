@@ -26,6 +26,7 @@ pub const ROLE: Role = Role {
         Need::hard(Upstream::KeyValue("BREE_REDIS_")),
         Need::lazy(Upstream::Role("sqlite")),
     ],
+    hands_to: None,
     readiness: Readiness::AliveFor(Duration::from_secs(5)),
     // Twice the 110 s that its first wave of jobs was measured to keep two cores busy.
     ready_within: Duration::from_mins(4),

@@ -38,6 +38,7 @@ pub const ROLE: Role = Role {
         Need::hard(Upstream::KeyValue("IMAP_REDIS_")),
         Need::hard(Upstream::Role("sqlite")),
     ],
+    hands_to: None,
     readiness: Readiness::Message,
     ready_within: Duration::from_mins(2),
     start: Start::WithOthers,

@@ -37,6 +37,7 @@ pub const ROLE: Role = Role {
         Need::hard(Upstream::KeyValue("BREE_REDIS_")),
         Need::lazy(Upstream::Role("sqlite")),
     ],
+    hands_to: None,
     readiness: Readiness::Message,
     ready_within: Duration::from_mins(2),
     start: Start::WithOthers,

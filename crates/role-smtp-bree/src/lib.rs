@@ -25,6 +25,7 @@ pub const ROLE: Role = Role {
         Need::hard(Upstream::KeyValue("BREE_REDIS_")),
         Need::lazy(Upstream::Role("mx")),
     ],
+    hands_to: None,
     readiness: Readiness::AliveFor(Duration::from_secs(5)),
     ready_within: Duration::from_mins(2),
     start: Start::WithOthers,

@@ -33,6 +33,7 @@ pub const ROLE: Role = Role {
         tls: Tls::ImplicitOn(&[465, 2465]),
     }],
     needs: &[Need::hard(Upstream::Documents("MONGO_URI")), Need::hard(Upstream::KeyValue("BREE_REDIS_"))],
+    hands_to: Some("smtp-bree"),
     readiness: Readiness::Message,
     ready_within: Duration::from_mins(2),
     start: Start::WithOthers,

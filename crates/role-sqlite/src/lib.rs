@@ -33,6 +33,7 @@ pub const ROLE: Role = Role {
         tls: Tls::InProduction,
     }],
     needs: &[Need::hard(Upstream::Documents("MONGO_URI")), Need::hard(Upstream::KeyValue("IMAP_REDIS_"))],
+    hands_to: None,
     readiness: Readiness::Message,
     ready_within: Duration::from_mins(2),
     start: Start::WithOthers,

@@ -51,6 +51,9 @@ pub struct Role {
     pub ports: &'static [Port],
     /// What it cannot do without.
     pub needs: &'static [Need],
+    /// The role that carries on with what this one takes in, by way of a store: neither is asked nor waited for, and without
+    /// it what was taken in stays in the store.
+    pub hands_to: Option<&'static str>,
     /// How it tells that it is ready.
     pub readiness: Readiness,
     /// How long it may take to get ready, from the moment it was started.

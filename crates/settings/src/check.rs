@@ -67,10 +67,16 @@ impl Settings {
                 _ => None,
             },
             Kind::Secret => self.mangled(setting).or_else(|| published(setting)),
-            Kind::Key => self.mangled(setting).or_else(|| published(setting)).or_else(|| {
-                let message = format!("is {} bytes long, and has to be {KEY_BYTES}", text.len());
-                (text.len() != KEY_BYTES).then_some(message)
-            }),
+            Kind::Key => {
+                // Of what the application makes something else, the length is that of what was meant.
+                let meant = if let Value::Text(_) = setting.value() { text } else { &setting.rendered };
+                let long = (meant.len() != KEY_BYTES)
+                    .then(|| format!("is {} bytes long, and has to be {KEY_BYTES}", meant.len()));
+                match (self.mangled(setting), long) {
+                    (Some(mangled), Some(long)) => Some(format!("{mangled}; and it {long}")),
+                    (mangled, long) => mangled.or_else(|| published(setting)).or(long),
+                }
+            }
             Kind::Secrets => self.misrendered(setting).or_else(|| secrets(setting)),
         }
     }
@@ -129,7 +135,7 @@ fn changed(text: &str) -> Option<&'static str> {
         Value::Text(_) => Some("is in backticks, which the application takes off"),
         Value::Flag(_) => Some("reads true or false, which the application takes for a flag"),
         Value::Number(_) => {
-            Some("looks like a number, and the application makes one of it: add another letter")
+            Some("looks like a number, and the application makes one of it: put a letter into it")
         }
         Value::List(_) => Some("has a comma, so the application makes a list of it"),
     }
@@ -262,6 +268,10 @@ mod tests {
         assert_eq!(told(&[("HELPER_ENCRYPTION_KEY", GOOD_KEY)]), Vec::<String>::new());
         assert!(told(&[("HELPER_ENCRYPTION_KEY", &GOOD_KEY[1..])])[0].contains("is 31 bytes long"));
         assert!(told(&[("HELPER_ENCRYPTION_KEY", "")])[0].contains("is empty"));
+        let number = &told(&[("HELPER_ENCRYPTION_KEY", &"1".repeat(31))])[0];
+        assert!(number.contains("looks like a number") && number.contains("is 31 bytes long"), "{number}");
+        let number = &told(&[("HELPER_ENCRYPTION_KEY", &"1".repeat(32))])[0];
+        assert!(number.contains("looks like a number") && !number.contains("bytes"), "{number}");
         assert_eq!(told(&[("HELPER_ENCRYPTION_KEY_LEGACY", "")]), Vec::<String>::new());
         for (value, why) in [
             ("abc", "does not end in a comma"),

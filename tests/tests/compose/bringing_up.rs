@@ -191,6 +191,26 @@ fn one_role_alone_gets_another_image_and_the_way_back_is_told_when_it_fails() {
     );
 }
 
+/// The one that crashed again while it was being replaced was taken for the one in its place.
+#[test]
+fn one_that_goes_on_crashing_until_it_is_replaced_is_no_failure() {
+    let pretend = Pretend::new();
+    pretend.up();
+    let mut crashing = SERVICES.map(|name| container(name, "healthy"));
+    crashing[2]["State"]["Status"] = json!("restarting");
+    crashing[2]["RestartCount"] = json!(7);
+    crashing[2]["Image"] = json!("sha256:9");
+    pretend.runs(&crashing);
+    // Once more, before Compose comes to it.
+    crashing[2]["RestartCount"] = json!(8);
+    pretend.says("containers-first.json", &pretend.of_long_ago(&crashing));
+    let mut well = SERVICES.map(|name| container(name, "healthy"));
+    well[2]["Id"] = json!("another-id");
+    pretend.will_run(&well);
+    let ran = pretend.done(&["up", "--no-prove"]);
+    assert!(ran.err.contains("imap is started anew, with another image\n"), "{}", ran.err);
+}
+
 #[test]
 fn an_interrupted_up_says_what_goes_on_and_leaves_no_client_behind() {
     let pretend = Pretend::new();

@@ -14,10 +14,6 @@ fn flags_of_the_other_engine_are_refused_and_not_passed_over() {
         (&["up", "--engine", "compose", "--at-once", "2"], "error: --at-once is for processes of this host"),
         (&["up", "--engine", "compose"], "error: which image the roles are to run is not known yet"),
         (
-            &["up", "--engine", "compose", "--only", "imap", "--image", "mail:1"],
-            "error: one role alone can be updated when",
-        ),
-        (
             &["up", "--engine", "compose", "--image", "mail:1", "--project", "My Mail"],
             "error: \"My Mail\" is no name",
         ),

@@ -107,8 +107,13 @@ impl Pretend {
 
     /// The same, now.
     pub fn runs(&self, containers: &[Value]) {
+        self.says("containers.json", &self.of_long_ago(containers));
+    }
+
+    /// Containers that were made some time ago, as they are told.
+    pub fn of_long_ago(&self, containers: &[Value]) -> String {
         let text = json!(containers).to_string().replace("@NOW@", "2026-01-01T00:00:00Z");
-        self.says("containers.json", &text);
+        text.replace("@PLACE@", self.state("compose").to_str().unwrap())
     }
 
     /// `berth` with these words, for this installation.

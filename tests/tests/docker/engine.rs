@@ -44,22 +44,28 @@ impl Engine {
 
     /// `docker` with these words.
     pub fn docker(&self, words: &[&str]) -> Command {
-        let mut docker = self.command("docker");
-        docker.args(words).stdin(Stdio::null());
+        let mut docker = self.program("docker");
+        docker.args(words);
         docker
     }
 
-    /// A command that finds the engine.
-    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+    /// A program that uses the engine.
+    pub fn program(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = self.case.command(program);
         for variable in VARIABLES {
             command.envs(std::env::var_os(variable).map(|value| (variable, value)));
         }
+        command.stdin(Stdio::null());
         command
     }
 
     pub fn run(&self, words: &[&str]) -> Ran {
-        let output = self.docker(words).output();
+        Self::ran(&mut self.docker(words))
+    }
+
+    /// Runs a command to its end.
+    pub fn ran(command: &mut Command) -> Ran {
+        let output = command.output();
         let Ok(output) = output else {
             return Ran { code: None, out: String::new(), err: format!("{output:?}") };
         };

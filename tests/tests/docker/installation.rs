@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use berth_tests::{Case, Offset, Process, Ran, Served, User, berth, wait_until_within};
+use berth_tests::{Case, Offset, Process, Ran, Served, User, berth, skip, wait_until_within};
 use serde_json::Value;
 
 use crate::engine::Engine;
@@ -52,6 +52,10 @@ impl Installation {
     /// Where nothing runs yet; without an engine the test is skipped.
     pub fn new() -> Option<Self> {
         let engine = Engine::new()?;
+        if engine.run(&["image", "inspect", &image()]).code != Some(0) {
+            skip("the sample's image is not there: `cargo xtask build-image` makes it");
+            return None;
+        }
         // A run that was killed has left its project behind: whoever holds the offset may remove it.
         let clear = |number| engine.clear(&label(number));
         let offset = Offset::reserve(&PUBLISHED.map(|(_, port)| port), clear);
@@ -71,7 +75,7 @@ impl Installation {
 
     /// `berth` with these words, for this installation.
     pub fn berth(&self, words: &[&str]) -> Command {
-        let mut command = self.engine.command(berth());
+        let mut command = self.engine.program(berth());
         command.env("BERTH_STATE", self.state("")).args(words).stdin(Stdio::null());
         command
     }

@@ -160,6 +160,8 @@ fn a_wrong_setting_of_our_own_is_78() {
         assert_eq!(output.status.code(), Some(78), "{key}={value}");
         let said = stderr(&output).to_lowercase();
         assert!(said.contains("berth_") && said.contains(value), "{said}");
+        let meant = if key == "BERTH_RESTART" { "on-failure" } else { "is no number of seconds" };
+        assert!(said.contains(meant), "{said}");
     }
 }
 
@@ -182,6 +184,24 @@ fn called_by_a_roles_name_it_is_that_role() {
     let variables = variables.get_envs().filter_map(|(key, value)| Some((key, value?)));
     let output = crate::running::run(command.envs(variables));
     assert_eq!(output.status.code(), Some(6), "{}", stderr(&output));
+}
+
+/// It printed the list of roles with 0, so that a container of a mistyped link ended as if all were well.
+#[test]
+fn called_by_a_name_that_is_no_role_it_corrects_the_slip_unless_words_say_what_is_wanted() {
+    let case = Case::new();
+    let called = |name: &str, words: &[&str]| {
+        std::os::unix::fs::symlink(init(), case.path(name)).unwrap();
+        crate::running::run(case.command(case.path(name)).args(words))
+    };
+    let output = called("imapp", &[]);
+    assert_eq!((output.status.code(), stdout(&output)), (Some(64), String::new()));
+    assert_data_eq!(stderr(&output), golden("imapp.stderr"));
+    let output = called("tini", &["--", "echo", "it runs"]);
+    assert_eq!((output.status.code(), stdout(&output)), (Some(0), "it runs\n".to_owned()));
+    let output = called("berth-init-2", &[]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_data_eq!(stdout(&output), golden("roles.stdout"));
 }
 
 #[test]

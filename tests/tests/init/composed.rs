@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use berth_render::compose::{Made, SECRETS, files};
+use berth_render::compose::{Made, SECRETS, files, page};
 use berth_tests::{Case, application, node, skip};
 use serde_json::Value;
 
@@ -23,20 +23,12 @@ fn certificates(case: &Case) {
     fs_err::copy(case.path("certificates/fullchain.pem"), case.path("certificates/chain.pem")).unwrap();
 }
 
-/// The secrets, made as their table says.
+/// The secrets, made by the commands of the manual.
 fn secrets(case: &Case) {
-    for secret in SECRETS {
-        let hexadecimal = |count: &usize| "0123456789abcdef".repeat(*count / 16 + 1)[..count - 1].to_owned();
-        let value = match &secret.made {
-            Made::Letters(count) | Made::Hexadecimal(count) => format!("b{}", hexadecimal(count)),
-            Made::List(count) => format!("b{},", hexadecimal(count)),
-            Made::Documents(database) => {
-                format!("mongodb://berth:password@mongodb.invalid:27017/{database}?authSource=admin")
-            }
-            Made::PostgreSql => "postgres://berth:password@postgresql:5432/postgres".to_owned(),
-        };
-        case.write(format!("secrets/{}", secret.name), &format!("{value}\n"));
-    }
+    let manual = page().text;
+    let block = manual.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+    let output = case.command("sh").args(["-e", "-u", "-c", block]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
 }
 
 /// `KEY: value` lines, with what `${…}` stands for, and the container's folders in the case's.
@@ -100,13 +92,45 @@ fn no_role_finds_anything_wrong_with_what_compose_gives_it() {
         assert_eq!(verdict["good"], true, "{role}: {verdict:#}");
         // The stores are not here, which `check` calls odd.
         let odd = verdict["findings"].as_array().unwrap().iter();
-        let odd = odd.filter(|finding| !finding["message"].as_str().unwrap().contains("mongodb.invalid"));
+        let odd = odd.filter(|finding| !finding["message"].as_str().unwrap().contains("mongodb:27017"));
         let odd: Vec<_> =
             odd.filter(|finding| !finding["message"].as_str().unwrap().contains("redis:6379")).collect();
         assert!(odd.is_empty(), "{role}: {odd:#?}");
         asked += 1;
     }
     assert_eq!(asked, 12);
+}
+
+#[test]
+fn the_commands_of_the_manual_make_every_secret_as_its_table_says() {
+    let case = Case::new();
+    secrets(&case);
+    let read = |name: &str| case.read(format!("secrets/{name}")).trim_end().to_owned();
+    let all =
+        |text: &str, count: usize, letter: fn(u8) -> bool| text.len() == count && text.bytes().all(letter);
+    for secret in SECRETS {
+        let value = read(secret.name);
+        let password = read("MONGO_PASSWORD");
+        let good = match secret.made {
+            Made::Letters(count) => all(&value, count, |letter| letter.is_ascii_alphanumeric()),
+            Made::Hexadecimal(count) => all(&value, count, |letter| letter.is_ascii_hexdigit()),
+            Made::List(count) => value
+                .strip_suffix(',')
+                .is_some_and(|value| all(value, count, |letter| letter.is_ascii_hexdigit())),
+            Made::Documents(database) => {
+                value == format!("mongodb://berth:{password}@mongodb:27017/{database}?authSource=admin")
+            }
+            Made::PostgreSql => value == format!("postgres://berth:{password}@postgresql:5432/postgres"),
+        };
+        assert!(good, "{}: {value}", secret.name);
+        assert!(!value.starts_with(['e', 'E', 'I']) && value.as_bytes()[0].is_ascii_alphabetic());
+    }
+    let mode = |path: &str| {
+        std::os::unix::fs::PermissionsExt::mode(&fs_err::metadata(case.path(path)).unwrap().permissions())
+    };
+    assert_eq!((mode("secrets") & 0o777, mode("secrets/API_SECRETS") & 0o777), (0o700, 0o444));
+    let files = fs_err::read_dir(case.path("secrets")).unwrap().count();
+    assert_eq!(files, SECRETS.len(), "no secret that nobody needs");
 }
 
 #[test]

@@ -1,11 +1,10 @@
 use std::fs::File;
 use std::io::{PipeReader, PipeWriter, Read, Write};
 
-use berth_tests::{Case, wait_until};
+use berth_tests::{Case, terminal, wait_until};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use crate::running::{Init, Place, places, stderr};
-use crate::terminal;
 
 #[test]
 fn log_lines_are_json_objects_where_stderr_is_no_terminal() {
@@ -29,7 +28,7 @@ fn log_lines_are_json_objects_where_stderr_is_no_terminal() {
 #[test]
 fn log_lines_are_text_on_a_terminal() {
     let case = Case::new();
-    let (master, slave) = terminal::open();
+    let (master, slave) = terminal();
     let mut init = Init::role(&case, Place::Ordinary, "mx", "ready on=15:0 catch").stderr(slave).start();
     init.until_ready();
     assert_eq!(init.stop(), 0);
@@ -51,7 +50,7 @@ fn the_format_can_be_chosen() {
     let text =
         Init::role(&case, Place::Ordinary, "mx", "ready exit=0").set("BERTH_LOG_FORMAT", "text").output();
     assert!(stderr(&text).contains("INFO") && !stderr(&text).contains('{'), "{}", stderr(&text));
-    let (master, slave) = terminal::open();
+    let (master, slave) = terminal();
     let init = Init::role(&case, Place::Ordinary, "mx", "ready exit=0").set("BERTH_LOG_FORMAT", "json");
     init.stderr(slave).start().end();
     assert!(rest(master).lines().all(|line| line.starts_with('{')));

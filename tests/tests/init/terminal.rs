@@ -2,36 +2,19 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::OwnedFd;
 use std::process::{Child, Stdio};
 
-use berth_tests::{Case, wait_until};
-use nix::fcntl::OFlag;
-use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
-use nix::sys::stat::Mode;
-
 use crate::running::{Init, WITNESS, places};
+use berth_tests::{Case, terminal, wait_until};
 
 /// An interrupt from the keyboard (termios(3), VINTR).
 const CONTROL_C: &[u8] = b"\x03";
 /// The end of the input (VEOF).
 const CONTROL_D: &[u8] = b"\x04";
 
-/// A new terminal: its keyboard and screen, and what a program has of it. Not by openpty(3), whose descriptors
-/// the children of tests that run at the same time would inherit.
-pub fn open() -> (File, File) {
-    let options = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-    let master = posix_openpt(options).unwrap();
-    grantpt(&master).unwrap();
-    unlockpt(&master).unwrap();
-    let name = ptsname_r(&master).unwrap();
-    let slave = nix::fcntl::open(name.as_str(), options, Mode::empty()).unwrap();
-    (OwnedFd::from(master).into(), slave.into())
-}
-
 /// Starts an init whose standard input is the terminal of a session of its own; gives the keyboard too.
 fn on_terminal(case: &Case, init: Init<'_>) -> (Child, File) {
-    let (master, slave) = open();
+    let (master, slave) = terminal();
     let mut command = init.through(&["setsid", "--ctty"]).command();
     command.stdin(slave).stdout(File::create(case.path("out")).unwrap()).stderr(Stdio::null());
     (command.spawn().unwrap(), master)

@@ -52,8 +52,21 @@ fn a_foreground_up_replaces_a_killed_init_and_ctrl_c_stops_all() {
         (mx["state"] == "ready" && mx["init"] != init.0).then_some(())
     });
     assert_eq!(service.role("mx")["restarts"], 1, "it is the same role, started once more");
+    let says = |what: &str| {
+        wait_until(what, || service.case.read("talk").contains(what).then_some(()));
+    };
+    says("mx ended by itself; started again in");
+    says("mx was started again, now 1 times");
+    says("mx is ready after");
+    service.process("imap", "main").signal(SIGKILL).unwrap();
+    says("imap was started again, now 1 times");
+    says("imap is ready after");
     service.done(&["restart", "mx"]);
     assert_eq!(service.role("mx")["restarts"], 2);
+    says("mx was started again, now 2 times");
+    service.done(&["up", "--detach", "--no-prove"]);
+    says("another berth up wants the same");
+    assert!(!service.case.read("talk").contains("mx is down"), "{}", service.case.read("talk"));
     process(&child).signal(SIGINT).unwrap();
     let ended = wait_until("it ends", || child.try_wait().unwrap());
     assert_eq!(ended.code(), Some(0), "{}", service.case.read("talk"));

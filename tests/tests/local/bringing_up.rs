@@ -3,9 +3,11 @@
 use std::fs::File;
 
 use berth_tests::wait_until;
+use nix::libc::{SIGCONT, SIGSTOP};
 use serde_json::Value;
 
 use crate::service::{ALL, ROLES, Ran, Service};
+use crate::terminal::Terminal;
 
 /// What must be the same after a second run.
 const KEPT: [&str; 6] = [
@@ -58,11 +60,26 @@ fn every_step_of_the_proof_is_well_and_nothing_of_it_stays() {
     service.down();
 }
 
-/// Without the worker that sends the queue, a submitted mail never comes.
+/// It submitted a mail that nobody was there to carry on, and failed after 20 s of waiting for it.
+#[test]
+fn a_mail_is_not_offered_where_a_role_on_its_way_is_not_wanted() {
+    let service = Service::new();
+    let ran = service.done(&["up", "--detach", "--only", "imap,smtp"]);
+    for says in ["submit a mail over TLS with AUTH", "notice it through IDLE", "fetch it as it was sent"] {
+        let line = ran.out.lines().find(|line| line.contains(says)).unwrap_or_else(|| panic!("{}", ran.out));
+        assert!(line.ends_with("not offered"), "{line}");
+    }
+    assert!(ran.out.contains("what is offered is well; no mail could be sent through it"), "{}", ran.out);
+    service.down();
+}
+
+/// While the worker that sends the queue does nothing, a submitted mail does not come.
 #[test]
 fn a_proof_that_fails_says_where_and_why_and_leaves_no_account() {
     let service = Service::new();
-    service.bring_up_with(&["smtp", "imap", "mx"]);
+    service.bring_up();
+    let worker = service.process("smtp-bree", "main");
+    worker.signal(SIGSTOP).unwrap();
     let accounts = service.admin(&["user", "list"]).out;
     let ran = service.run(&["prove", "--json"]);
     assert_eq!(ran.code, Some(1), "{ran:#?}");
@@ -77,6 +94,7 @@ fn a_proof_that_fails_says_where_and_why_and_leaves_no_account() {
     }
     assert!(!outcome("notice")["because"].as_array().unwrap().is_empty(), "{proof:#}");
     assert_eq!(service.admin(&["user", "list"]).out, accounts);
+    worker.signal(SIGCONT).unwrap();
     service.down();
     let ran = service.run(&["prove"]);
     assert_eq!((ran.code, ran.err.contains("nothing is up here")), (Some(69), true), "{ran:#?}");
@@ -136,6 +154,7 @@ fn a_second_up_changes_nothing_and_a_restart_changes_one_main_process() {
     for role in ROLES {
         assert!(all.lines().any(|line| line.starts_with(&format!("{role:<9} | "))), "{role}: {all}");
     }
+    logs_are_one(&service, &all);
     let last = service.done(&["logs", "imap", "-n", "1"]).out;
     assert_eq!(last.lines().count(), 1);
     assert_eq!(serde_json::from_str::<Value>(&last).unwrap()["role"], "imap");
@@ -145,6 +164,24 @@ fn a_second_up_changes_nothing_and_a_restart_changes_one_main_process() {
     let ran = service.run(&["status", "--json"]);
     assert_eq!(ran.code, Some(1));
     assert_eq!(serde_json::from_str::<Value>(&ran.out).unwrap()["up"], false);
+}
+
+/// They stood role after role, as JSON on a terminal too.
+fn logs_are_one(service: &Service, all: &str) {
+    let times = all.lines().filter_map(|line| {
+        let line: Value = serde_json::from_str(line.split_once(" | ")?.1).ok()?;
+        let time = line.get("time").or(line.get("timestamp"))?.as_str()?;
+        Some(time.trim_end_matches('Z').to_owned())
+    });
+    let times: Vec<_> = times.collect();
+    assert!(times.len() > ROLES.len() && times.is_sorted(), "{all}");
+    let on_terminal = |words: &[&str]| Terminal::run(&service.case, service.berth(words)).ended().1;
+    let shown = on_terminal(&["logs"]);
+    for says in [" info  mx: ready ", " info  imap: ready "] {
+        assert!(shown.lines().any(|line| line.starts_with("20") && line.contains(says)), "{shown}");
+    }
+    let shown = on_terminal(&["logs", "imap", "-n", "1", "--json"]);
+    assert_eq!(serde_json::from_str::<Value>(&shown).unwrap()["role"], "imap");
 }
 
 /// `berth logs -f` shows what is written from now on, until somebody ends it.

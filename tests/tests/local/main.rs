@@ -27,5 +27,6 @@ mod service;
 mod status;
 mod stopping;
 mod stores;
+mod terminal;
 mod web;
 mod workers;

@@ -72,3 +72,39 @@ fn a_state_folder_of_another_version_is_left_alone() {
     assert!(ran.err.contains("has format 7"), "{}", ran.err);
     assert_eq!(fs_err::read_dir(service.state("")).unwrap().count(), 1, "nothing was made there");
 }
+
+/// A stand-in for Node, which does as the script says.
+fn other_node(service: &Service, script: &str) -> String {
+    let path = service.case.write("other/node", &format!("#!/bin/sh\n{script}\n"));
+    fs_err::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_node_that_does_not_start_stops_nothing_and_one_that_runs_no_role_is_told_with_the_way_back() {
+    let service = Service::up_with(&["sqlite"]);
+    let before = service.process("sqlite", "init");
+    let dead = other_node(&service, "echo the library is missing >&2; exit 127");
+    let ran = service.run(&["up", "--detach", "--only", "sqlite", "--node", &dead]);
+    assert_eq!(ran.code, Some(126), "{ran:#?}");
+    assert!(ran.err.contains(&format!("error: the Node {dead} does not start\n")), "{}", ran.err);
+    assert!(ran.err.contains("the library is missing"), "{}", ran.err);
+    assert_eq!(service.process("sqlite", "init"), before);
+
+    let poor = other_node(&service, "[ \"$1\" = --version ] && echo v24.0.0 && exit; exit 3");
+    let ran = service.run(&["up", "--detach", "--only", "sqlite", "--node", &poor]);
+    assert_eq!(ran.code, Some(69), "{ran:#?}");
+    assert!(ran.err.contains("with other programs than before, and what ran was stopped"), "{}", ran.err);
+    let back =
+        format!("hint: go back to those: berth up --node {}\n", berth_tests::node().unwrap().display());
+    assert!(ran.err.contains(&back), "{}\n{back}", ran.err);
+    assert_eq!(service.case.processes(), []);
+
+    // A slip is not remembered, and what ran last is.
+    let mut up = service.berth(&["up", "--detach", "--no-prove", "--only", "sqlite"]);
+    up.env_remove("BERTH_NODE").env_remove("BERTH_APP_DIR").env_remove("BERTH_INIT");
+    let ran = Ran::of(&up.output().unwrap());
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    assert_eq!(service.role("sqlite")["state"], "ready");
+    service.down();
+}

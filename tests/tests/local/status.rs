@@ -1,86 +1,80 @@
-//! `berth status --watch`, on a terminal and elsewhere.
+//! What is drawn on a terminal by `berth up` and `berth status`, and what is written where nothing can be drawn.
 
 use std::fs::File;
-use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
-use std::process::{Child, Stdio};
-use std::sync::{Arc, Mutex};
-use std::thread;
+use std::io::Write;
 
 use berth_tests::{Process, wait_until};
-use nix::fcntl::OFlag;
 use nix::libc::SIGINT;
-use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
-use nix::sys::stat::Mode;
 
 use crate::service::Service;
+use crate::terminal::Terminal;
 
 /// What is drawn when the other screen is taken and given back (xterm, control sequences).
 const ENTER: &str = "\x1b[?1049h\x1b[?25l";
 const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 
-/// `berth status --watch` on a terminal of its own, its keyboard, and what it has drawn.
-struct Watched {
-    child: Child,
-    keyboard: File,
-    drawn: Arc<Mutex<String>>,
+fn watch(service: &Service) -> Terminal {
+    Terminal::run(&service.case, service.berth(&["status", "--watch"]))
 }
 
-impl Watched {
-    fn start(service: &Service, term: &str) -> Self {
-        let options = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-        let master = posix_openpt(options).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let slave = nix::fcntl::open(ptsname_r(&master).unwrap().as_str(), options, Mode::empty()).unwrap();
-        let mut command = service.berth(&["status", "--watch"]);
-        command.env("TERM", term).stdin(slave.try_clone().unwrap()).stdout(slave).stderr(Stdio::null());
-        let child = command.spawn().unwrap();
-        drop(command);
-        let keyboard = File::from(OwnedFd::from(master));
-        let drawn = Arc::new(Mutex::new(String::new()));
-        let (mut screen, all) = (keyboard.try_clone().unwrap(), Arc::clone(&drawn));
-        thread::spawn(move || {
-            let mut bytes = [0; 4096];
-            // EIO is how a terminal says that nobody has it open any more.
-            while let Ok(count @ 1..) = screen.read(&mut bytes) {
-                all.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
-            }
-        });
-        Self { child, keyboard, drawn }
-    }
+/// What was drawn until it ended.
+fn given_back(watched: Terminal) -> String {
+    watched.shows(LEAVE);
+    let (code, drawn) = watched.ended();
+    assert_eq!(code, Some(0));
+    assert!(drawn.ends_with(LEAVE), "{drawn:?}");
+    drawn
+}
 
-    fn shows(&self, what: &str) {
-        wait_until(&format!("{what} is drawn"), || self.drawn.lock().unwrap().contains(what).then_some(()));
+/// Rows of 104 columns wrapped where there were 80, so that the cursor went up by too few lines: each picture stayed.
+#[test]
+fn up_draws_a_table_that_the_window_has_room_for_and_goes_up_by_what_it_has_drawn() {
+    let service = Service::new();
+    let on_terminal = |words: &[&str]| Terminal::run(&service.case, service.berth(words)).ended();
+    let (code, drawn) = on_terminal(&["up", "--detach", "--no-prove", "--only", "imap"]);
+    assert_eq!(code, Some(0), "{drawn}");
+    // A picture is what is written until the screen is cleared from the cursor on.
+    let pictures: Vec<_> = drawn.split("\x1b[J").filter(|text| text.starts_with("  ROLE")).collect();
+    assert!(pictures.len() > 2, "{drawn}");
+    for picture in pictures {
+        let (picture, up) = picture.split_once("\x1b[").unwrap_or((picture, "0A"));
+        let picture = picture.trim_end_matches('\r');
+        let lines: Vec<_> = picture.lines().collect();
+        assert!(lines.len() < 24 && lines.iter().all(|line| line.chars().count() < 80), "{picture}");
+        assert_eq!(up, format!("{}A", lines.len()), "{picture}");
     }
+    assert!(drawn.contains("TLS") && !drawn.contains("INIT"), "{drawn}");
 
-    fn ends(mut self) -> String {
-        let ended = wait_until("it ends", || self.child.try_wait().unwrap());
-        assert_eq!(ended.code(), Some(0));
-        wait_until("all is read", || self.drawn.lock().unwrap().ends_with(LEAVE).then_some(()));
-        self.drawn.lock().unwrap().clone()
-    }
+    let (_, status) = on_terminal(&["status"]);
+    assert!(
+        status.contains("TLS")
+            && !status.contains("INIT")
+            && status.lines().all(|line| line.chars().count() <= 80),
+        "{status}"
+    );
+    assert!(service.done(&["status"]).out.contains("INIT"), "a program is told all");
+    service.down();
 }
 
 #[test]
 fn a_terminal_is_drawn_in_place_and_given_back_as_it_was() {
     let service = Service::new();
     service.bring_up_with(&["sqlite"]);
-    let mut watched = Watched::start(&service, "xterm");
+    let mut watched = watch(&service);
     watched.shows("sqlite");
     service.done(&["restart", "sqlite"]);
     watched.shows("sqlite was started again");
     watched.keyboard.write_all(b"q").unwrap();
-    let drawn = watched.ends();
+    let drawn = given_back(watched);
     assert!(drawn.starts_with(ENTER), "{drawn:?}");
     assert!(!drawn.contains("\x1b[2J"), "it is drawn over, never cleared: {drawn:?}");
     // The whole picture each time, from the top: nothing scrolls.
     assert_eq!(drawn.matches("\x1b[H").count(), drawn.matches("ROLE").count(), "{drawn:?}");
 
-    let mut watched = Watched::start(&service, "xterm");
+    let mut watched = watch(&service);
     watched.shows("sqlite");
     watched.keyboard.write_all(b"\x03").unwrap();
-    watched.ends();
+    given_back(watched);
     service.down();
 }
 

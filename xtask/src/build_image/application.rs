@@ -23,6 +23,9 @@ const RECIPE: [&str; 4] =
 const PACKAGES: [&str; 6] =
     ["package.json", "pnpm-lock.yaml", "pnpm-workspace.yaml", ".npmrc", ".pnpmfile.cjs", "patches"];
 
+/// The package that docker/app is.
+const SAMPLE: &str = "postbox";
+
 /// The first second of 1980, which every archive can say (ZIP begins there).
 const NO_TIME: u64 = 315_532_800;
 
@@ -89,7 +92,9 @@ impl Application {
             Some((format!("org.opencontainers.image.{name}"), value.filter(|value| !value.is_empty())?))
         };
         let own = ("berth.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned());
-        known.into_iter().filter_map(label).chain([own]).collect()
+        // By this `berth up` knows that it needs the sample's settings, and that accounts can be made.
+        let sample = (self.name == SAMPLE).then(|| ("berth.sample".to_owned(), SAMPLE.to_owned()));
+        known.into_iter().filter_map(label).chain([own]).chain(sample).collect()
     }
 
     /// The commit, with a word where it is not all.

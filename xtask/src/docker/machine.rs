@@ -7,8 +7,8 @@ use crate::run::{ask, program};
 /// HEALTHCHECK's start interval came with 25.
 const ENGINE: [u32; 2] = [25, 0];
 
-/// `include`, `depends_on: restart` and the merging of overlays as we write them.
-const COMPOSE: [u32; 2] = [2, 20];
+/// The newest thing in our files is `format: raw` of an `env_file`.
+const COMPOSE: [u32; 2] = [2, 30];
 
 /// What was found.
 #[derive(Debug, PartialEq, Eq)]
@@ -78,6 +78,6 @@ mod tests {
         assert!(lacking("20.10.24", Some("2.40.3"), Some("")).contains("Engine 20.10.24"));
         assert!(lacking("25.0.0", Some("v2.6.1"), Some("")).contains("v2.6.1"));
         assert!(lacking("25.0.0", None, Some("")).contains("no Compose plugin"));
-        assert!(lacking("25.0.0", Some("2.20.0"), None).contains("buildx"));
+        assert!(lacking("25.0.0", Some("2.30.0"), None).contains("buildx"));
     }
 }

@@ -1,13 +1,17 @@
 //! What can be chosen on the command line, as variables of the Compose files. What was chosen once stays.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use berth_catalogue::find;
+use berth_engine::Wanted;
 use berth_render::compose::VARIABLES;
 use berth_report::{Code, Problem};
 
 use super::env::{Env, PROJECT};
 use crate::arguments::Up;
 use crate::preflight::measure::{self, Asked};
+use crate::service;
 
 /// The project's name when nobody says so.
 const PROJECT_NAME: &str = "berth";
@@ -21,39 +25,42 @@ fn image_of(role: &str) -> String {
     format!("{IMAGE_OF}{}", role.replace('-', "_").to_uppercase())
 }
 
-/// The images of the roles that are to be updated alone.
-pub fn images_of(env: &Env, arguments: &Up) -> Vec<(String, String)> {
-    let roles = arguments.only.iter().filter(|_| arguments.containers.image.is_some());
-    let image = |role: &String| Some((role.clone(), env.get(&image_of(role)).or(env.get(IMAGE))?.to_owned()));
-    roles.filter_map(image).collect()
+/// The roles that are to get another image alone: those that are named with one, when they are not all that is up.
+pub fn alone(arguments: &Up, env: &Env, up: Option<&Wanted>) -> anyhow::Result<Vec<String>> {
+    let (Some(image), Some(up)) = (&arguments.containers.image, up) else { return Ok(Vec::new()) };
+    if arguments.only.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (chosen, _) = service::choose(&arguments.only, |_| true)?;
+    let chosen: BTreeSet<&str> = chosen.iter().map(|role| role.name).collect();
+    let run: BTreeSet<&str> =
+        up.instances.iter().filter_map(|it| find(&it.name)).map(|role| role.name).collect();
+    let has = |role: &&str| env.get(&image_of(role)).or(env.get(IMAGE)) == Some(image);
+    let again = chosen == run && run.iter().all(has);
+    Ok(if again { Vec::new() } else { arguments.only.clone() })
 }
 
-/// The image of all roles, or of some alone.
-pub fn set_image(env: &mut Env, arguments: &Up) -> anyhow::Result<()> {
-    match &arguments.containers.image {
-        Some(image) if arguments.only.is_empty() => {
-            env.set(IMAGE, image);
-            // All are of one image again.
-            VARIABLES
-                .iter()
-                .filter(|variable| variable.name.starts_with(IMAGE_OF))
-                .for_each(|variable| env.unset(&variable.name));
-        }
-        Some(image) if env.get(IMAGE).is_some() => {
-            let same = env.get(IMAGE) == Some(image.as_str());
-            for name in arguments.only.iter().map(|role| image_of(role)) {
-                if same { env.unset(&name) } else { env.set(&name, image) }
-            }
-        }
-        Some(_) => {
-            let problem = Problem::new(Code::Usage, "one role alone can be updated when the others are up");
-            return Err(problem.hint("bring all up first: leave --only out").into());
-        }
-        None => {}
-    }
-    if env.get(IMAGE).is_none() {
+/// The images that these roles have.
+pub fn images_of(env: &Env, roles: &[String]) -> Vec<(String, String)> {
+    let image = |role: &String| Some((role.clone(), env.get(&image_of(role)).or(env.get(IMAGE))?.to_owned()));
+    roles.iter().filter_map(image).collect()
+}
+
+/// The image of all roles, or of these alone.
+pub fn set_image(env: &mut Env, arguments: &Up, alone: &[String]) -> Result<(), Problem> {
+    let Some(image) = &arguments.containers.image else {
         let problem = Problem::new(Code::Usage, "which image the roles are to run is not known yet");
-        return Err(problem.hint("name it: --image REF").into());
+        return env.get(IMAGE).map(|_| ()).ok_or_else(|| problem.hint("name it: --image REF"));
+    };
+    let same = env.get(IMAGE) == Some(image.as_str());
+    for name in alone.iter().map(|role| image_of(role)) {
+        // What all have needs no word of its own.
+        if same { env.unset(&name) } else { env.set(&name, image) }
+    }
+    if alone.is_empty() {
+        env.set(IMAGE, image);
+        let own = VARIABLES.iter().filter(|variable| variable.name.starts_with(IMAGE_OF));
+        own.for_each(|variable| env.unset(&variable.name));
     }
     Ok(())
 }
@@ -115,5 +122,79 @@ pub fn set_what_the_host_has(env: &mut Env, asked: &Asked) {
     }
     if !measure::has_ipv6(asked) {
         env.set_first("BERTH_IPV6", "false");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arguments::{Arguments, Verb};
+    use berth_engine::{Containers, Instance, Means};
+    use clap::Parser;
+
+    fn up(words: &str) -> Up {
+        let words = ["berth", "up"].into_iter().chain(words.split_whitespace());
+        let Verb::Up(up) = Arguments::try_parse_from(words).unwrap().verb else { panic!("it is up") };
+        up
+    }
+
+    fn running(names: &[&str]) -> Wanted {
+        let instance = |name: &&str| Instance { name: (*name).to_owned(), ..Instance::default() };
+        let instances = names.iter().map(instance).collect();
+        Wanted { instances, listen: Vec::new(), means: Means::Containers(Containers::default()) }
+    }
+
+    #[test]
+    fn one_role_gets_an_image_alone_when_others_run_and_the_same_command_twice_is_the_same() {
+        let env = Env::read("BERTH_IMAGE=mail:1\n");
+        let alone = |words: &str, up: Option<&Wanted>| self::alone(&self::up(words), &env, up).unwrap();
+        let all = running(&["mongodb", "sqlite", "imap", "pop3", "front"]);
+        assert_eq!(alone("--only imap --image mail:2", Some(&all)), ["imap"]);
+        assert_eq!(alone("--only imap --image mail:1", Some(&all)), ["imap"], "back to what all have");
+        assert!(alone("--only imap --image mail:1", None).is_empty(), "nothing is up yet");
+        assert!(
+            alone("--only imap", Some(&all)).is_empty() && alone("--image mail:2", Some(&all)).is_empty()
+        );
+        let some = running(&["mongodb", "sqlite", "imap"]);
+        assert!(alone("--only imap --image mail:1", Some(&some)).is_empty(), "they are all that is up");
+        assert_eq!(alone("--only imap --image mail:2", Some(&some)), ["imap"], "sqlite keeps its own");
+        let other = Env::read("BERTH_IMAGE=mail:1\nBERTH_IMAGE_IMAP=mail:2\n");
+        let back = self::alone(&up("--only imap --image mail:1"), &other, Some(&some)).unwrap();
+        assert_eq!(back, ["imap"], "it has another one now");
+    }
+
+    #[test]
+    fn an_image_for_all_takes_back_those_of_single_roles() {
+        let mut env = Env::read("BERTH_IMAGE=mail:1\n");
+        let imap = ["imap".to_owned()];
+        set_image(&mut env, &up("--only imap --image mail:2"), &imap).unwrap();
+        assert_eq!((env.get("BERTH_IMAGE"), env.get("BERTH_IMAGE_IMAP")), (Some("mail:1"), Some("mail:2")));
+        assert_eq!(images_of(&env, &imap), [("imap".to_owned(), "mail:2".to_owned())]);
+        set_image(&mut env, &up("--only imap --image mail:1"), &imap).unwrap();
+        assert_eq!(env.get("BERTH_IMAGE_IMAP"), None);
+        set_image(&mut env, &up("--only smtp-bree --image mail:2"), &["smtp-bree".to_owned()]).unwrap();
+        set_image(&mut env, &up("--image mail:3"), &[]).unwrap();
+        assert_eq!((env.get("BERTH_IMAGE"), env.get("BERTH_IMAGE_SMTP_BREE")), (Some("mail:3"), None));
+        set_image(&mut env, &up(""), &[]).unwrap();
+        assert!(set_image(&mut Env::default(), &up(""), &[]).is_err());
+    }
+
+    #[test]
+    fn ports_move_by_the_offset_and_addresses_are_as_compose_takes_them() {
+        let mut env = Env::default();
+        let mut set = |words: &str, sample| set_listening(&mut env, &up(words), sample).map(|()| env.clone());
+        let of = |env: &Env, name: &str| env.get(name).map(str::to_owned);
+        let first = set("--port-offset 4000", true).unwrap();
+        assert_eq!(
+            (of(&first, "BERTH_PORT_SMTP"), of(&first, "BERTH_PORT_HTTPS")),
+            (Some("4025".into()), Some("4443".into()))
+        );
+        assert_eq!(of(&first, "BERTH_BIND"), Some("127.0.0.1".into()), "a sample is for this host");
+        assert_eq!(of(&set("--listen ::1", true).unwrap(), "BERTH_BIND"), Some("[::1]".into()));
+        let all = set("--listen 0.0.0.0,:: --port-offset 0", true).unwrap();
+        assert_eq!((of(&all, "BERTH_BIND"), of(&all, "BERTH_PORT_SMTP")), (None, None));
+        assert_eq!(of(&set("", true).unwrap(), "BERTH_BIND"), None, "it was said once");
+        assert!(set("--listen 10.0.0.1,10.0.0.2", false).is_err());
+        assert!(set("--port-offset 65000", false).is_err());
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use berth_engine::compose::{Docker, Draft, Image, PLACE, line};
-use berth_engine::{Compose, Folder, Kind, Wanted};
+use berth_engine::{Compose, Engine, Folder, Kind, Wanted};
 use berth_render::compose::files;
 
 use super::choices::{self, IMAGE};
@@ -45,8 +45,10 @@ impl Installation {
         let domain = service::domain(arguments.domain.as_deref(), kept.get("DOMAIN").map(String::as_str))?;
         let mut env = Env::read(&folder.read(&format!("{PLACE}/.env"))?.unwrap_or_default());
         let had = Overlays::choose(&arguments.containers.overlay, env.get(FILES))?;
-        let before = choices::images_of(&env, arguments);
-        choices::set_image(&mut env, arguments)?;
+        let up = Compose::new(folder.clone()).wanted().map_err(problem::of)?;
+        let alone = choices::alone(arguments, &env, up.as_ref())?;
+        let before = choices::images_of(&env, &alone);
+        choices::set_image(&mut env, arguments, &alone)?;
         let image = env.get(IMAGE).unwrap_or_default();
         let image =
             docker.images([image]).map_err(problem::of)?.into_iter().find(|found| found.is_called(image));
@@ -64,16 +66,20 @@ impl Installation {
         choices::set_what_the_host_has(&mut env, asked);
 
         let mut texts: BTreeMap<PathBuf, String> = BTreeMap::new();
-        for file in files() {
+        // An example of the file that is written has nothing to say beside it.
+        for file in files().into_iter().filter(|file| !file.path.ends_with(".example")) {
             let inside = file.path.strip_prefix("compose/").unwrap_or(file.path);
             texts.insert(inside.into(), file.text);
         }
         texts.insert(".env".into(), env.text(sample));
         let draft = Draft::read(&folder.path(PLACE), &texts).map_err(problem::of)?;
         let inputs = certificates::inputs(folder, &env);
-        // One that is updated alone is one of all.
-        let only = if arguments.containers.image.is_some() { &[][..] } else { &arguments.only };
-        let wanted = wanted(&draft.config, &env, texts, inputs, only, sample);
+        // What is updated alone is some of what was up.
+        let only: Vec<String> = match up.filter(|_| !alone.is_empty()) {
+            Some(up) => up.instances.into_iter().map(|instance| instance.name).collect(),
+            None => arguments.only.clone(),
+        };
+        let wanted = wanted(&draft.config, &env, texts, inputs, &only, sample);
         Ok(Self { folder: folder.clone(), domain, env, overlays, sample, image, before, draft, wanted })
     }
 

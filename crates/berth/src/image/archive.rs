@@ -52,8 +52,8 @@ pub fn read(archive: impl Read, architecture: Option<&str>) -> anyhow::Result<Im
     let mut documents = BTreeMap::new();
     let mut layers = BTreeMap::new();
     let mut archive = tar::Archive::new(archive);
-    for entry in archive.entries().context("this is no tar archive")? {
-        let mut entry = entry.context("the archive is cut short")?;
+    for entry in archive.entries()? {
+        let mut entry = entry.context("this is no tar archive, or not all of one")?;
         if !entry.header().entry_type().is_file() {
             continue;
         }
@@ -65,7 +65,7 @@ pub fn read(archive: impl Read, architecture: Option<&str>) -> anyhow::Result<Im
             let document = serde_json::from_reader(head.as_slice().chain(entry));
             // A small layer may begin like that, too.
             documents.extend(document.ok().map(|document: Value| (path, document)));
-        } else if path.starts_with("blobs/") || path.ends_with(".tar") {
+        } else if path.starts_with("blobs/") || path.ends_with("/layer.tar") {
             let layer = Layer::read(head.as_slice().chain(entry), size);
             layers.insert(path.clone(), layer.with_context(|| format!("cannot read the layer {path}"))?);
         }
@@ -113,17 +113,17 @@ fn chosen(
 fn indexed(documents: &BTreeMap<String, Value>, index: &Value) -> Vec<(String, Vec<String>)> {
     let entries = index["manifests"].as_array().into_iter().flatten();
     let documents_of = entries.filter_map(|entry| documents.get(&blob(entry)));
-    let images = documents_of.flat_map(|document| match document["manifests"] {
-        Value::Array(_) => indexed(documents, document),
-        _ => {
-            let layers = document["layers"].as_array().into_iter().flatten();
-            let is_image = layers.clone().all(|layer| {
-                // Attestations are manifests, too; what they hold is no file system.
-                layer["mediaType"].as_str().is_some_and(|kind| kind.contains("tar"))
-            });
-            let image = (blob(&document["config"]), layers.map(blob).collect());
-            is_image.then_some(image).into_iter().collect()
+    let images = documents_of.flat_map(|document| {
+        if document["manifests"].is_array() {
+            return indexed(documents, document);
         }
+        let layers = document["layers"].as_array().into_iter().flatten();
+        let is_image = layers.clone().all(|layer| {
+            // Attestations are manifests, too; what they hold is no file system.
+            layer["mediaType"].as_str().is_some_and(|kind| kind.contains("tar"))
+        });
+        let image = (blob(&document["config"]), layers.map(blob).collect());
+        is_image.then_some(image).into_iter().collect()
     });
     images.collect()
 }

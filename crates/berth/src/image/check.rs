@@ -108,7 +108,7 @@ fn told(report: &Report) -> String {
     text += "\nWhat should not be in it:\n";
     for Finding { rule, path, message } in &report.findings {
         let colon = if path.is_empty() { "" } else { ": " };
-        text += &format!("  {}: {path}{colon}{message}\n", rule.word());
+        text.extend(["  ", rule.word(), ": ", path, colon, message, "\n"]);
     }
     text
 }

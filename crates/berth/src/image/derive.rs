@@ -72,12 +72,11 @@ pub fn run(asked: &Derive) -> anyhow::Result<ExitCode> {
 /// What the engine says of the image, which is fetched if it is not there.
 fn inspected(name: &str, platform: &str) -> anyhow::Result<Published> {
     let inspect = Line::of(["image", "inspect", "--format", "{{json .}}", name]);
-    let text = match inspect.ask()? {
-        Ok(text) => text,
-        Err(_) => {
-            Line::of(["pull", "--platform", platform, name]).show(&[])?;
-            inspect.answer()?
-        }
+    let text = if let Ok(text) = inspect.ask()? {
+        text
+    } else {
+        Line::of(["pull", "--platform", platform, name]).show(&[])?;
+        inspect.answer()?
     };
     serde_json::from_str(&text).with_context(|| format!("cannot read what `{}` says", inspect.told()))
 }
@@ -89,33 +88,33 @@ fn review(name: &str, published: &Published, platform: &str) -> anyhow::Result<V
         let message = format!("{name} is for {found}, and the berth-init for {platform}");
         return Err(Problem::new(Code::CannotRun, message).hint("name another with --init PATH").into());
     }
-    let contents = contents(name, platform)?;
-    let Runs { user: named, working_dir, env } = &published.config;
-    let user = contents.user(named).ok_or_else(|| {
-        let message = format!("{name} runs as {named}, and its /etc/passwd has no such user");
+    let files = contents(name, platform)?;
+    let Runs { user: runs_as, working_dir, env } = &published.config;
+    let user = files.user(runs_as).ok_or_else(|| {
+        let message = format!("{name} runs as {runs_as}, and its /etc/passwd has no such user");
         Problem::new(Code::CannotRun, message).hint("tell whoever published it")
     })?;
-    let places: BTreeSet<&str> =
-        ["/app", working_dir].into_iter().filter(|place| !place.is_empty()).collect();
-    let place =
-        places.iter().max_by_key(|place| contents.roles(place, ROLES).len()).copied().unwrap_or("/app");
-    let roles = contents.roles(place, ROLES);
+    // berth-init looks there, in this order.
+    let folders_of_app = BTreeSet::from(["/app", working_dir.as_str()]);
+    let has = |place: &&&str| files.roles(place, ROLES).len();
+    let app = folders_of_app.iter().max_by_key(has).copied().unwrap_or("/app");
+    let roles = files.roles(app, ROLES);
     if roles.is_empty() {
-        let places = places.into_iter().collect::<Vec<_>>().join(" or ");
-        let message = format!("{name} has the entrypoint of no role in {places}");
+        let looked = folders_of_app.into_iter().filter(|place| !place.is_empty()).collect::<Vec<_>>();
+        let message = format!("{name} has the entrypoint of no role in {}", looked.join(" or "));
         return Err(Problem::new(Code::NotFound, message).hint("is it the application's image?").into());
     }
     let path = env.iter().flatten().find_map(|pair| pair.strip_prefix("PATH=")).unwrap_or_default();
-    let node = contents.on_path(path, "node").ok_or_else(|| {
+    let node = files.on_path(path, "node").ok_or_else(|| {
         Problem::new(Code::NotFound, format!("{name} has no node on its PATH, {path}"))
             .hint("is it the application's image?")
     })?;
     let names: Vec<_> = roles.iter().map(|role| role.name).collect();
     let mut told = vec![
-        format!("{name} has in {place}: {}", names.join(", ")),
+        format!("{name} has in {app}: {}", names.join(", ")),
         format!("it runs {node} as {}", who(&user)),
     ];
-    told.extend(folders(&contents, &user));
+    told.extend(folders(&files, &user));
     Ok(told)
 }
 

@@ -151,7 +151,7 @@ fn caches(files: &BTreeMap<String, File>) -> impl Iterator<Item = Finding> {
         CACHES.iter().find_map(|cache| {
             let start = path.find(&format!("/{cache}/"))?;
             // apt leaves the lock of its empty folders.
-            (!path.ends_with("/lock")).then(|| path[1..start + cache.len() + 1].to_owned())
+            (!path.ends_with("/lock")).then(|| path[1..=start + cache.len()].to_owned())
         })
     };
     grouped(files, cache).map(|(folder, count, size)| {

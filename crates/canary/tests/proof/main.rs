@@ -171,6 +171,19 @@ async fn what_the_service_has_no_door_for_is_not_offered_and_no_failure() {
     assert_eq!(wrong(&proof), ["pop3 skipped: no mail was fetched", "tidy skipped: nothing is left"]);
 }
 
+/// It was submitted, awaited for 20 s in vain, and came when somebody emptied the queue later.
+#[tokio::test]
+async fn nothing_is_submitted_where_it_is_not_carried_on() {
+    let mut pretend = started(Fault::None).await;
+    pretend.service.delivers = false;
+    let proof = proved(&pretend).await;
+    assert!(proof.passed(), "{:?}", wrong(&proof));
+    let missing: Vec<_> = proof.not_offered().collect();
+    assert_eq!(missing, ["submit", "notice", "fetch", "dkim"]);
+    let went = |name: &str| proof.steps.iter().find(|step| step.name == name).unwrap().outcome.clone();
+    assert_eq!([went("mx"), went("auth"), went("tidy")], [Outcome::Ok, Outcome::Ok, Outcome::Ok]);
+}
+
 #[tokio::test]
 async fn doors_are_proved_without_a_mailbox_and_nothing_is_sent() {
     for tls in [Tls::Implicit, Tls::StartTls] {
@@ -319,6 +332,8 @@ async fn without_signing_in_nothing_is_sent() {
         wrong(&proof)[0]
     );
     assert!(hint(&proof, "sign-in").starts_with("is the password right"));
+    // Its 401 was taken for a reply of SMTP that begins with 4.
+    assert!(hint(&proof, "web").starts_with("is the password right"), "{}", hint(&proof, "web"));
     let sending = ["submit", "notice", "fetch", "dkim", "mx"];
     let expected =
         sending.map(|name| format!("{name} skipped: what was sent could not be removed without signing in"));

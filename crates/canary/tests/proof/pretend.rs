@@ -130,6 +130,7 @@ impl Pretend {
                 caldav: pages.clone(),
                 carddav: pages,
             },
+            delivers: true,
             roots,
             dkim: Some(dkim),
             deadline: DEADLINE,

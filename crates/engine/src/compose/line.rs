@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::time::SystemTime;
 
 /// One docker command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,19 +174,22 @@ pub fn logs(services: &[String], lines: usize, follow: bool) -> Line {
     Line::compose(&[&["logs", "--no-color", "--tail", &lines], follow].concat(), services)
 }
 
-/// Tells of each container of a project that ends, from now on. Health checks are events too, by the hundred, and
+/// Tells of each container of a project that ends, from this time on. Health checks are events too, by the hundred, and
 /// the engine remembers 256 events only.
 #[must_use]
-pub fn ends(project: &str) -> Line {
+pub fn ends(project: &str, since: SystemTime) -> Line {
+    let since = since.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = format!("{}.{:09}", since.as_secs(), since.subsec_nanos());
     let label = format!("label=com.docker.compose.project={project}");
     let filters = ["type=container", "event=die", "event=oom", &label];
     let filters = filters.into_iter().flat_map(|filter| ["--filter", filter]);
-    Line::docker(["events", "--format", "json"].into_iter().chain(filters))
+    Line::docker(["events", "--format", "json", "--since", &since].into_iter().chain(filters))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn names(names: &[&str]) -> Vec<String> {
         names.iter().map(ToString::to_string).collect()
@@ -222,8 +226,8 @@ mod tests {
             (images(["a:1", "b"]), "docker image inspect a:1 b"),
             (inspect(&names(&["4711"])), "docker container inspect 4711"),
             (
-                ends("mail"),
-                "docker events --format json --filter type=container --filter event=die --filter event=oom \
+                ends("mail", SystemTime::UNIX_EPOCH + Duration::from_millis(1500)),
+                "docker events --format json --since 1.500000000 --filter type=container --filter event=die --filter event=oom \
                  --filter label=com.docker.compose.project=mail",
             ),
             (

@@ -14,6 +14,9 @@ use crate::{EngineError, Event, Instance, Seen, State, Until, Wanted, Watcher};
 /// Docker's own health check tells what is not good in time; only if it does not, the engine does.
 const READY_MARGIN: Duration = Duration::from_secs(15);
 
+/// The engine tells of an end as soon as somebody listens.
+const TOLD_WITHIN: Duration = Duration::from_secs(2);
+
 impl Compose {
     /// Has Compose start all, and looks on.
     pub(super) fn bring_up(
@@ -21,22 +24,22 @@ impl Compose {
         plan: &Plan,
         up: &Line,
         wanted: &Wanted,
+        look: &mut Look,
         watcher: &mut dyn Watcher,
     ) -> Result<(), EngineError> {
         let docker = &plan.draft.docker;
-        let mut look = Look::begin(docker);
         look.listen(wanted)?;
         look.changed = plan.changed();
         let mut running = docker.begin(up)?;
         let mut said = Vec::new();
         loop {
             let ended = running.ended(&mut said);
-            let all = self.look(&mut look, wanted, watcher)?;
+            let all = self.look(look, wanted, watcher)?;
             match ended {
                 Ok(true) => return Ok(()),
                 Ok(false) => sleep(LOOK),
                 // Compose names the container; what that said is more.
-                Err(error) => return Err(self.blame(docker, &look, wanted, &all).unwrap_or(error)),
+                Err(error) => return Err(self.blame(look, wanted, &all).unwrap_or(error)),
             }
         }
     }
@@ -48,10 +51,25 @@ impl Compose {
         until: Until,
         watcher: &mut dyn Watcher,
     ) -> Result<(), EngineError> {
-        let docker = self.docker()?;
-        let mut look = Look::begin(&docker);
+        let mut look = match self.looking.take() {
+            Some(look) => look,
+            None => Look::begin(&self.docker()?, SystemTime::now()),
+        };
+        let ended = self.wait_looking(wanted, until, &mut look, watcher);
+        // It knows what was told already.
+        self.looking = Some(look);
+        ended
+    }
+
+    fn wait_looking(
+        &self,
+        wanted: &Wanted,
+        until: Until,
+        look: &mut Look,
+        watcher: &mut dyn Watcher,
+    ) -> Result<(), EngineError> {
         loop {
-            let all = self.look(&mut look, wanted, watcher)?;
+            let all = self.look(look, wanted, watcher)?;
             let done = |(instance, (seen, _)): (&Instance, &(Seen, Option<Container>))| match until {
                 Until::Said if !instance.says_ready => seen.state != State::Down,
                 _ => seen.state.is_good(),
@@ -80,11 +98,13 @@ impl Compose {
             let runs = container.as_ref().filter(|container| container.runs());
             let new = runs.filter(|container| container.started() > Some(look.since));
             if let Some(container) = new.filter(|container| look.started.insert(container.id.clone())) {
-                let replaced =
-                    look.changed.remove(&seen.name).filter(|_| !self.before.contains_key(&container.id));
                 let name = seen.name.clone();
-                watcher
-                    .heard(replaced.map_or(Event::Started(name.clone()), |keys| Event::Replaced(name, keys)));
+                let is_new = !self.before.contains_key(&container.id);
+                let replaced = if is_new { look.changed.remove(&name) } else { None };
+                watcher.heard(match replaced {
+                    Some(keys) => Event::Replaced(name, keys),
+                    None => Event::Started(name),
+                });
             }
         }
         if watcher.interrupts() > 0 {
@@ -93,7 +113,7 @@ impl Compose {
         for (instance, (seen, container)) in wanted.instances.iter().zip(&all) {
             match container {
                 _ if !self.touches(&instance.name) => {}
-                Some(container) => self.check(look, instance, seen, container)?,
+                Some(container) => self.check(look, wanted, instance, seen, container)?,
                 // Somebody else takes it down.
                 None if self.raised => return Err(EngineError::NotRunning(seen.name.clone())),
                 None => {}
@@ -109,20 +129,26 @@ impl Compose {
     /// Fails when an instance has ended and was started again, or takes too long.
     fn check(
         &self,
-        look: &Look,
+        look: &mut Look,
+        wanted: &Wanted,
         instance: &Instance,
         seen: &Seen,
         container: &Container,
     ) -> Result<(), EngineError> {
-        let before = self.before.get(&container.id).copied().unwrap_or(0);
+        let known = self.before.get(&container.id).copied();
+        if !self.raised && known.is_some() && look.changed.contains_key(&seen.name) {
+            // Whatever becomes of it: another one is about to take its place.
+            return Ok(());
+        }
+        let before = known.unwrap_or(0);
         // While Compose replaces a container, the old one has ended.
         let ended = self.raised && container.has_ended();
         if ended || container.restarts() > before && !seen.state.is_good() {
-            return Err(Self::died(look, seen, container));
+            return Err(Self::died(look, wanted, seen, container));
         }
         let after = instance.ready_within + READY_MARGIN;
-        let waited = Duration::from_millis(seen.for_ms.unwrap_or(0)).min(look.begin.elapsed());
-        let late = container.runs() && !seen.state.is_good() && waited > after;
+        let since = Duration::from_millis(seen.for_ms.unwrap_or(0)).min(look.begin.elapsed());
+        let late = container.runs() && !seen.state.is_good() && since > after;
         if late {
             return Err(EngineError::Late {
                 name: seen.name.clone(),
@@ -135,14 +161,11 @@ impl Compose {
         Ok(())
     }
 
-    fn died(look: &Look, seen: &Seen, container: &Container) -> EngineError {
-        let limit = container.memory_limit().unwrap_or(0);
-        let told = look.ends.of(&container.id, limit).or_else(|| container.end());
+    fn died(look: &mut Look, wanted: &Wanted, seen: &Seen, container: &Container) -> EngineError {
+        let told = look.end_of(wanted, container).or_else(|| container.end());
         EngineError::Died {
             name: seen.name.clone(),
-            how: told.map_or("did not get ready at its first start".to_owned(), |how| {
-                how + " before it was healthy"
-            }),
+            how: told.unwrap_or("ended and was started again".to_owned()) + " before it was healthy",
             last: Self::last_lines(&look.docker, &seen.name),
             health: seen.health.clone(),
         }
@@ -151,20 +174,19 @@ impl Compose {
     /// The first instance that is to blame when Compose has given up.
     fn blame(
         &self,
-        docker: &Docker,
-        look: &Look,
+        look: &mut Look,
         wanted: &Wanted,
         all: &[(Seen, Option<Container>)],
     ) -> Option<EngineError> {
         let touched = wanted.instances.iter().zip(all).filter(|(instance, _)| self.touches(&instance.name));
         touched.into_iter().find_map(|(_, (seen, container))| match (container, seen.state) {
             (Some(container), _) if container.has_ended() || container.end().is_some() => {
-                Some(Self::died(look, seen, container))
+                Some(Self::died(look, wanted, seen, container))
             }
             (Some(_), State::Unhealthy) => Some(EngineError::Unhealthy {
                 name: seen.name.clone(),
                 health: seen.health.clone(),
-                last: Self::last_lines(docker, &seen.name),
+                last: Self::last_lines(&look.docker, &seen.name),
             }),
             _ => None,
         })
@@ -172,7 +194,8 @@ impl Compose {
 }
 
 /// What is known since somebody began to look.
-struct Look {
+#[derive(Debug)]
+pub(super) struct Look {
     begin: Instant,
     since: SystemTime,
     docker: Docker,
@@ -186,10 +209,11 @@ struct Look {
 }
 
 impl Look {
-    fn begin(docker: &Docker) -> Self {
+    /// `since` is when this process began to change something.
+    pub(super) fn begin(docker: &Docker, since: SystemTime) -> Self {
         Self {
             begin: Instant::now(),
-            since: SystemTime::now(),
+            since,
             docker: docker.clone(),
             listening: None,
             ends: Ends::default(),
@@ -201,9 +225,24 @@ impl Look {
     /// Has the engine tell of what ends from now on.
     fn listen(&mut self, wanted: &Wanted) -> Result<(), EngineError> {
         if self.listening.is_none() {
-            self.listening = Some(self.docker.begin(&line::ends(&containers(wanted)?.project))?);
+            self.listening = Some(self.docker.begin(&line::ends(&containers(wanted)?.project, self.since))?);
         }
         Ok(())
+    }
+
+    /// How a container ended. What the engine tells of it may be on its way.
+    fn end_of(&mut self, wanted: &Wanted, container: &Container) -> Option<String> {
+        // Without being told there is still what the container looks like.
+        self.listen(wanted).ok()?;
+        let (begin, limit) = (Instant::now(), container.memory_limit().unwrap_or(0));
+        loop {
+            self.hear();
+            let told = self.ends.of(&container.id, limit);
+            if told.is_some() || begin.elapsed() > TOLD_WITHIN {
+                return told;
+            }
+            sleep(LOOK / 10);
+        }
     }
 
     fn hear(&mut self) {

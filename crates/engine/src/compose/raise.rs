@@ -7,6 +7,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::container::Container;
 use super::draft::Draft;
+use super::look::Look;
 use super::step::{self, Found, Goal, Step};
 use super::{Compose, Line, PLACE, containers, restart};
 use crate::desired::Desired;
@@ -113,11 +114,12 @@ impl Compose {
     /// Does what there is to do.
     pub(super) fn raise(&mut self, wanted: &Wanted, watcher: &mut dyn Watcher) -> Result<(), EngineError> {
         let plan = self.plan(wanted)?;
+        let mut look = Look::begin(&plan.draft.docker, SystemTime::now());
         // What cannot be fetched has changed nothing yet.
         let (fetch, then): (Vec<&Step>, Vec<&Step>) =
             plan.steps.iter().partition(|step| matches!(step, Step::Pull(_)));
         for step in fetch {
-            self.take(step, &plan, wanted, watcher)?;
+            self.take(step, &plan, wanted, &mut look, watcher)?;
         }
         self.acted = !plan.steps.is_empty();
         let mut kept = self.kept()?;
@@ -139,7 +141,7 @@ impl Compose {
             }
         }
         for step in then {
-            self.take(step, &plan, wanted, watcher)?;
+            self.take(step, &plan, wanted, &mut look, watcher)?;
         }
         let there = if plan.steps.is_empty() {
             plan.containers
@@ -152,6 +154,7 @@ impl Compose {
                 kept.made.insert(name, (mark.clone(), container.hash().to_owned()));
             }
         }
+        self.looking = Some(look);
         kept.loaded = newest(&containers(wanted)?.inputs).map(micros);
         self.remember(wanted, &kept)
     }
@@ -161,6 +164,7 @@ impl Compose {
         step: &Step,
         plan: &Plan,
         wanted: &Wanted,
+        look: &mut Look,
         watcher: &mut dyn Watcher,
     ) -> Result<(), EngineError> {
         let docker = &plan.draft.docker;
@@ -176,7 +180,7 @@ impl Compose {
             }
             Step::Remove(_) => docker.run(&step.line(), &mut || watcher.interrupts() > 0),
             Step::Reload(..) => docker.ask(&step.line()).map(drop),
-            Step::Up(_) => self.bring_up(plan, &step.line(), wanted, watcher),
+            Step::Up(_) => self.bring_up(plan, &step.line(), wanted, look, watcher),
             Step::Restart(name) => {
                 let Some(instance) = wanted.instances.iter().find(|instance| instance.name == *name) else {
                     return Ok(());

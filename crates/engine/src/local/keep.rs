@@ -5,6 +5,7 @@ use std::thread::sleep;
 use std::time::Instant;
 
 use super::{GLANCE, Local, PATIENCE, REST};
+use crate::desired::Desired;
 use crate::folder::FolderError;
 use crate::plan::Budget;
 use crate::{Engine, EngineError, Event, Instance, State, Wanted, Watcher};
@@ -24,12 +25,19 @@ impl Local {
         let mut budgets: BTreeMap<String, Budget> = BTreeMap::new();
         // When to start what has ended; never, for what ended too often.
         let mut due: BTreeMap<String, Option<Instant>> = BTreeMap::new();
+        let mut last = None;
         loop {
             if watcher.interrupts() > 0 {
                 return Ok(Kept::Interrupted);
             }
             // Another `up` may have wanted something else meanwhile.
+            let written = Desired::written(&self.folder);
             let Some(wanted) = self.wanted()? else { return Ok(Kept::TakenDown) };
+            if let Some((before, earlier)) = last.replace((written, wanted.clone()))
+                && before != written
+            {
+                watcher.heard(Event::WantedAgain(earlier == wanted));
+            }
             let all = self.see_all(&wanted.instances, GLANCE)?;
             watcher.saw(&all);
             self.tend()?;

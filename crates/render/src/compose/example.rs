@@ -8,6 +8,9 @@ const HEAD: &str = "\
 # Written by `cargo xtask generate`; a change here is lost. Copy it to .env, and set what has no # before it.
 #
 # What each variable is when it is not set stands behind its name. docs/reference/compose.md says which file uses it.
+
+# the files that make up the service, in the order of docs/reference/compose.md
+#COMPOSE_FILE=compose.yaml:sample.yaml
 ";
 
 /// What stands for a value that everybody has to choose.

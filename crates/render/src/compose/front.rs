@@ -36,7 +36,11 @@ fn server(role: &Role, port: u16, roles: &[&Role]) -> String {
     line!(text, "    error_page 497 =308 https://$http_host$request_uri;");
     let mut davs = String::new();
     for dav in roles.iter().filter(|dav| is_dav(dav)).filter(|dav| by_default || dav.name == name) {
-        let to = if by_default { format!("https://{}.$domain/", dav.name) } else { "/".to_owned() };
+        let to = if by_default {
+            format!("https://{}.$domain/", dav.name)
+        } else {
+            "https://$http_host/".to_owned()
+        };
         line!(davs, "    location = /.well-known/{} {{", dav.name);
         line!(davs, "      return 301 {to};");
         line!(davs, "    }}");

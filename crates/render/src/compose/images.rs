@@ -1,4 +1,4 @@
-//! The images of the stores and of the front: which, by docker/bases.json.
+//! The images that are not ours: which, by docker/bases.json.
 
 use std::sync::LazyLock;
 
@@ -22,11 +22,13 @@ pub struct Image {
     pub reference: String,
 }
 
-const NAMES: [(&str, &str, &str); 5] = [
+const NAMES: [(&str, &str, &str); 7] = [
     ("mongo", "MONGODB_IMAGE", "the image of MongoDB"),
     ("redis", "REDIS_IMAGE", "the image of Redis"),
     ("nginx", "NGINX_IMAGE", "the image of the front, nginx"),
     ("ferretdb", "FERRETDB_IMAGE", "the image of FerretDB"),
+    ("node", "NODE_IMAGE", "the image whose Node the roles get"),
+    ("debian", "BASE_IMAGE", "the image that the roles' image is made from"),
     ("postgres-documentdb", "POSTGRESQL_IMAGE", "the image of PostgreSQL with DocumentDB, below FerretDB"),
 ];
 

@@ -12,6 +12,7 @@ use super::service::memory;
 use super::{fill, fronted, images, line, upper};
 use crate::Generated;
 
+const BUILD: &str = include_str!("../../templates/compose/build.yaml");
 const SAMPLE: &str = include_str!("../../templates/compose/sample.yaml");
 const FERRETDB: &str = include_str!("../../templates/compose/ferretdb.yaml");
 const INJECTED: &str = include_str!("../../templates/compose/injected.yaml");
@@ -20,7 +21,8 @@ const STORES_ELSEWHERE: &str = include_str!("../../templates/compose/stores-else
 const FORWARD_ONLY: &str = include_str!("../../templates/compose/forward-only.yaml");
 
 /// Each with what it changes, in the order in which they are given to Compose.
-pub const OVERLAYS: [(&str, &str); 6] = [
+pub const OVERLAYS: [(&str, &str); 7] = [
+    ("build.yaml", "the image is built from the application's source, in a clone of berth's repository"),
     (
         "injected.yaml",
         "the application's own published image, untouched, with `berth-init` from this host (`BERTH_INIT_FILE`)",
@@ -47,6 +49,7 @@ pub const OVERLAYS: [(&str, &str); 6] = [
 /// All of them, in that order.
 pub fn all(roles: &[&Role]) -> Vec<Generated> {
     vec![
+        Generated { path: "compose/build.yaml", text: build(roles) },
         Generated { path: "compose/injected.yaml", text: injected(roles) },
         Generated { path: "compose/sample.yaml", text: sample(roles) },
         Generated { path: "compose/ferretdb.yaml", text: ferretdb(roles) },
@@ -54,6 +57,19 @@ pub fn all(roles: &[&Role]) -> Vec<Generated> {
         Generated { path: "compose/no-front.yaml", text: no_front(roles) },
         Generated { path: "compose/forward-only.yaml", text: forward_only(roles) },
     ]
+}
+
+fn build(roles: &[&Role]) -> String {
+    let order = start_order(roles);
+    let (builder, others) = builder(&order);
+    images::fill(&fill(BUILD, &[("builder", builder), ("services", &alike(&others, "made"))]))
+}
+
+/// The role that has the image built for all, one that is there in any case; and the others. Two that do it at once are in
+/// each other's way.
+fn builder<'a>(roles: &[&'a Role]) -> (&'static str, Vec<&'a Role>) {
+    let builder = roles.iter().find(|role| role.forwards).map_or("", |role| role.name);
+    (builder, roles.iter().copied().filter(|role| role.name != builder).collect())
 }
 
 fn injected(roles: &[&Role]) -> String {

@@ -93,7 +93,7 @@ fn installation() -> Vec<Variable> {
         variable(
             "BERTH_SETTINGS",
             Some("./settings.env"),
-            "the file with other settings of the application, as it stands: no quotes, no `$`",
+            "the file with other settings of the application, read as `.env` is: `$` begins a variable but in single quotes",
         ),
         variable("BERTH_TMP_SIZE", Some("64m"), "the most that a role's temporary files may take, in memory"),
         variable("BERTH_LOG_SIZE", Some("10m"), "the size at which a container's log is begun anew"),
@@ -157,6 +157,19 @@ fn limits(roles: &[&Role]) -> Vec<Variable> {
 
 fn overlays(roles: &[&Role]) -> Vec<Variable> {
     let mut table = vec![
+        variable("BERTH_SOURCE", Some("../docker/app"), "the folder of the application's source"),
+        variable("BERTH_REPOSITORY", Some(".."), "the clone of berth's repository"),
+        variable(
+            "BERTH_DOCKERFILE",
+            Some("../Dockerfile"),
+            "`docker/Dockerfile` of that clone, as seen from the application's folder",
+        ),
+        variable("COMPILE", Some("yes"), "`no` if none of the application's packages has to be compiled"),
+        variable(
+            "BERTH_BUILD_CA",
+            Some("/etc/ssl/certs/ca-certificates.crt"),
+            "the certificates that the build trusts",
+        ),
         required("BERTH_INIT_FILE", "the file `berth-init` of this host, for the image's architecture"),
         variable("BERTH_APP_DIR", Some("/app"), "the application's folder in the published image"),
         required("REDIS_HOST", "where Redis is"),
