@@ -17,7 +17,6 @@ const TIMES: u32 = 50;
 const ROLE: &str = "berth-soak-web";
 const CURL: &str = "berth-soak-curl";
 const NETWORK: &str = "berth-soak";
-const CURL_IMAGE: &str = "berth-soak/curl:1";
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
