@@ -155,7 +155,9 @@ fn black_box(suite: &str, docker: Option<&Docker>) -> Result<Outcome> {
 /// The test of the docker suite that has mails go in while every role is restarted and killed, with as many as these.
 pub fn mails_in_containers(docker: &Docker, image: &str, mails: u32) -> Result<Outcome> {
     let mut test = suite_command("docker", Some(docker))?;
-    test.env("BERTH_TEST_IMAGE", image).env("BERTH_TEST_MAILS", mails.to_string()).args(["--", "nothing_lost"]);
+    test.env("BERTH_TEST_IMAGE", image)
+        .env("BERTH_TEST_MAILS", mails.to_string())
+        .args(["--", "nothing_lost"]);
     tested("docker", &mut test)
 }
 

@@ -76,8 +76,8 @@ fn a_role_that_is_stopped_with_clients_connected_ends_well_within_its_grace() {
         // Five seconds of it are the engine's.
         assert!(took < Duration::from_secs(grace - 5), "{role} took {took:?}");
         let log = stack.engine.run(&["logs", "--tail", "20", &stack.container(role)]);
-        let lines = log.out.lines().chain(log.err.lines());
-        let end = lines.filter(|line| line.contains("main process ended")).last();
+        let mut lines = log.out.lines().chain(log.err.lines());
+        let end = lines.rfind(|line| line.contains("main process ended"));
         let normal = ["\"normal\":true", "\"asked_by\":\"SIGTERM\""];
         assert!(end.is_some_and(|end| normal.iter().all(|part| end.contains(part))), "{role}: {log:#?}");
         told.push(format!("{role} {code} after {} ms", took.as_millis()));

@@ -62,10 +62,15 @@ impl Installation {
         Some(Self { engine, offset, users: AtomicUsize::new(0) })
     }
 
-    /// The sample application on a MongoDB-protocol server and Redis, brought up with these words besides.
+    /// The sample application, brought up with these words besides.
     pub fn bring_up(&self, words: &[&str]) -> Ran {
-        let (image, project, offset) = (image(), self.project(), self.offset.number.to_string());
-        let all = ["up", "--engine", "compose", "--detach", "--image", &image, "--project", &project];
+        self.bring_up_from(&image(), words)
+    }
+
+    /// The same, from another image.
+    pub fn bring_up_from(&self, image: &str, words: &[&str]) -> Ran {
+        let (project, offset) = (self.project(), self.offset.number.to_string());
+        let all = ["up", "--engine", "compose", "--detach", "--image", image, "--project", &project];
         self.done(&[&all[..], &["--port-offset", &offset], words].concat())
     }
 

@@ -21,6 +21,7 @@ mod image;
 mod image_building;
 mod image_check;
 mod image_derived;
+mod injected;
 mod installation;
 mod nothing_lost;
 mod outside;

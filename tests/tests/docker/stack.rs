@@ -19,21 +19,17 @@ pub struct Stack(MutexGuard<'static, Option<Installation>>);
 pub fn stack() -> Option<Stack> {
     // A test that failed has let go of it, and what it broke is mended here.
     let mut shared = STACK.lock().unwrap_or_else(PoisonError::into_inner);
-    match &*shared {
-        Some(installation) => {
-            installation.done(&["up", "--detach", "--no-prove"]);
-            for service in STORES.iter().chain(&ROLES).chain(&["front"]) {
-                installation.becomes(service, "healthy");
-            }
+    if let Some(installation) = &*shared {
+        installation.done(&["up", "--detach", "--no-prove"]);
+        for service in STORES.iter().chain(&ROLES).chain(&["front"]) {
+            installation.becomes(service, "healthy");
         }
-        None => {
-            let installation = Installation::new()?;
-            at_exit(take_down);
-            let installation = shared.insert(installation);
-            let ran = installation.bring_up(&["--overlay", "sample,ferretdb"]);
-            let took = ran.err.lines().find(|line| line.contains("from the start to the end of the proof"));
-            tell(&format!("all twelve roles, stores and front: {}", took.unwrap_or("not proven")));
-        }
+    } else {
+        at_exit(take_down);
+        let installation = shared.insert(Installation::new()?);
+        let ran = installation.bring_up(&["--overlay", "sample,ferretdb"]);
+        let took = ran.err.lines().find(|line| line.contains("from the start to the end of the proof"));
+        tell(&format!("all twelve roles, stores and front: {}", took.unwrap_or("not proven")));
     }
     Some(Stack(shared))
 }
