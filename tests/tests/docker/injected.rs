@@ -31,9 +31,9 @@ fn a_published_image_is_run_untouched_with_berth_init_from_the_host_and_without_
         let ours = mounts.iter().find(|mount| mount["Destination"] == "/usr/local/bin/berth-init").unwrap();
         assert_eq!((&ours["Source"], &ours["RW"]), (&json!(init), &json!(false)), "{role}");
         // Whose user it is says the image.
-        let main = mail.main(role);
-        assert_ne!(main.status("Uid").unwrap().split('\t').next(), Some("0"), "{role}");
-        assert_eq!(main.status("CapEff").unwrap(), "0000000000000000", "{role}");
+        let program = mail.main(role);
+        assert_ne!(program.status("Uid").unwrap().split('\t').next(), Some("0"), "{role}");
+        assert_eq!(program.status("CapEff").unwrap(), "0000000000000000", "{role}");
     }
     let bound = mail.inspect("web")["HostConfig"]["PortBindings"]["3000/tcp"].clone();
     assert_eq!(
