@@ -15,17 +15,25 @@
 
 use std::io::Write;
 
+mod at_exit;
 mod case;
 mod chance;
+mod load;
+mod offset;
 mod process;
 mod programs;
+mod ran;
 mod terminal;
 mod wait;
 
+pub use at_exit::at_exit;
 pub use case::Case;
 pub use chance::Chance;
+pub use load::{Load, Mails, Served, User};
+pub use offset::Offset;
 pub use process::Process;
 pub use programs::{application, berth, clients, init, node, root, servers, xtask};
+pub use ran::{Ran, have, tell};
 pub use terminal::terminal;
 pub use wait::{DEADLINE, wait_until, wait_until_within};
 

@@ -1,4 +1,4 @@
-//! What a contributor runs, one file a command: `cargo xtask up`, `test`, `check`, `generate`, `bench`, `bases`,
+//! What a contributor runs, one file a command: `cargo xtask up`, `test`, `check`, `generate`, `bench`, `soak`, `bases`,
 //! `docker`, `tools`.
 //!
 //! Commands work on the clone that they are called from, whatever the current folder, and keep what they
@@ -23,6 +23,7 @@ mod outcome;
 mod programs;
 mod run;
 mod servers;
+mod soak;
 mod test;
 mod tools;
 mod up;
@@ -73,6 +74,12 @@ enum Command {
         #[arg(long, default_value_t = 5)]
         runs: usize,
     },
+    /// Run what takes too long for every change: mails under restarts and kills, two builds compared, the other architecture
+    Soak {
+        /// How many mails go in while roles are restarted and killed
+        #[arg(long, default_value_t = 1000)]
+        mails: u32,
+    },
     /// Build the shared image: from source, or from a published image
     BuildImage(Box<build_image::BuildImage>),
     /// Get the images that ours are built from and run beside; where no registry can be reached, stand-ins are made
@@ -110,6 +117,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Check => Ok(check::run()),
         Command::Generate { check } => generate::run(check).map(|()| ExitCode::SUCCESS),
         Command::Bench { runs } => bench::run(runs).map(|()| ExitCode::SUCCESS),
+        Command::Soak { mails } => soak::run(mails),
         Command::BuildImage(asked) => build_image::run(&asked),
         Command::Bases { refresh } => docker::run_bases(refresh),
         Command::Docker { stop, words } => docker::run(&words, stop),

@@ -142,8 +142,27 @@ fn on_docker(outcomes: &mut Outcomes) {
     });
 }
 
-/// A black-box suite. The programs were built by the step before; asking for them again costs nothing.
+/// A black-box suite.
 fn black_box(suite: &str, docker: Option<&Docker>) -> Result<Outcome> {
+    let mut test = suite_command(suite, docker)?;
+    if suite == "init" {
+        // Its tests wait more than they work: a role's grace, a minute of silence.
+        test.args(["--", "--test-threads=8"]);
+    }
+    tested(suite, &mut test)
+}
+
+/// The test of the docker suite that has mails go in while every role is restarted and killed, with as many as these.
+pub fn mails_in_containers(docker: &Docker, image: &str, mails: u32) -> Result<Outcome> {
+    let mut test = suite_command("docker", Some(docker))?;
+    test.env("BERTH_TEST_IMAGE", image)
+        .env("BERTH_TEST_MAILS", mails.to_string())
+        .args(["--", "nothing_lost"]);
+    tested("docker", &mut test)
+}
+
+/// A suite with its programs. These were built by a step before; asking for them again costs nothing.
+fn suite_command(suite: &str, docker: Option<&Docker>) -> Result<Command> {
     let Programs { berth, init, node, app } = programs::build(Packages::All)?;
     let mut test = cargo();
     test.args(["test", "--package", "berth-tests", "--locked", "--test", suite]);
@@ -151,11 +170,7 @@ fn black_box(suite: &str, docker: Option<&Docker>) -> Result<Outcome> {
     test.env("BERTH_TEST_NODE", node).env("BERTH_TEST_APP", app);
     test.env("BERTH_TEST_XTASK", std::env::current_exe()?);
     test.envs(docker.into_iter().flat_map(Docker::environment));
-    if suite == "init" {
-        // Its tests wait more than they work: a role's grace, a minute of silence.
-        test.args(["--", "--test-threads=8"]);
-    }
-    tested(suite, &mut test)
+    Ok(test)
 }
 
 /// Runs tests and sums up what they say of themselves.

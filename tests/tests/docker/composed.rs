@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use berth_tests::{berth, wait_until_within};
+use berth_tests::{Ran, berth, wait_until_within};
 use serde_json::Value;
 
-use crate::engine::{Engine, PATIENCE, Ran};
+use crate::engine::{Engine, PATIENCE};
 
 /// The sample application's image: BERTH_TEST_IMAGE, else the one that `cargo xtask build-image` makes.
 fn image() -> String {

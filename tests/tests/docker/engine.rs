@@ -1,10 +1,10 @@
 //! What one test owns in the engine: whatever carries its label, and what it named.
 
 use std::ffi::OsStr;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use berth_tests::{Case, skip, wait_until_within};
+use berth_tests::{Case, Ran, skip, wait_until_within};
 use serde_json::Value;
 
 /// Long enough for anything that an engine does on a busy machine.
@@ -17,21 +17,6 @@ const VARIABLES: [&str; 5] = ["DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", 
 pub struct Engine {
     pub case: Case,
     name: String,
-}
-
-/// What a command came to.
-#[derive(Debug)]
-pub struct Ran {
-    pub code: Option<i32>,
-    pub out: String,
-    pub err: String,
-}
-
-impl Ran {
-    pub fn of(output: &Output) -> Self {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
-    }
 }
 
 impl Engine {
@@ -117,9 +102,9 @@ impl Engine {
         })
     }
 
-    /// Removes whatever has the label.
-    fn clear(&self) {
-        let filter = format!("label={}", self.label());
+    /// Removes whatever a label is on.
+    pub fn clear(&self, label: &str) {
+        let filter = format!("label={label}");
         for (kind, remove) in [
             (&["ps", "--all"][..], &["rm", "--force", "--volumes"][..]),
             (&["network", "ls"], &["network", "rm"]),
@@ -137,7 +122,7 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.clear();
+        self.clear(&self.label());
     }
 }
 

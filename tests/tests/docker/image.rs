@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 
 use berth_catalogue::ROLES;
 use berth_render::dockerfile;
-use berth_tests::{DEADLINE, berth, init, terminal, wait_until_within};
+use berth_tests::{DEADLINE, Ran, berth, init, terminal, wait_until_within};
 use serde_json::json;
 
-use crate::engine::{Engine, PATIENCE, Ran};
+use crate::engine::{Engine, PATIENCE};
 
 /// What `cargo xtask build-image` makes of the sample.
 pub const SAMPLE: &str = "berth/postbox:dev";

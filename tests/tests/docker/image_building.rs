@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::process::Command;
 
-use berth_tests::{Case, root, wait_until_within, xtask};
+use berth_tests::{Case, Ran, root, wait_until_within, xtask};
 use serde_json::Value;
 
-use crate::engine::{Engine, PATIENCE, Ran, base};
+use crate::engine::{Engine, PATIENCE, base};
 use crate::image_check::{check, findings};
 
 /// The Node of the application with traps, as the package that stands in for its image. Another release than the sample's.

@@ -7,12 +7,26 @@
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
 
 mod base_images;
+mod bringing_up;
+mod browser;
+mod certificates;
 mod compose_files;
 mod composed;
+mod ending;
 mod engine;
 mod front;
+mod hardening;
+mod health_checks;
 mod image;
 mod image_building;
 mod image_check;
 mod image_derived;
+mod injected;
+mod installation;
+mod nothing_lost;
+mod outside;
 mod rig;
+mod stack;
+mod stores;
+mod trouble;
+mod updating;

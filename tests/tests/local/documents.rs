@@ -1,9 +1,8 @@
 //! Accounts and queue in a document store, FerretDB, and news over Redis: all that is there on files is there on these.
 
-use berth_tests::{Chance, wait_until};
+use berth_tests::{Chance, Load, Mails, wait_until};
 use nix::libc::SIGKILL;
 
-use crate::load::{Load, Mails};
 use crate::service::{ROLES, Service, tell};
 use crate::stores;
 

@@ -1,9 +1,8 @@
 //! Each process is killed in turn while mails go in.
 
-use berth_tests::{Chance, wait_until};
+use berth_tests::{Chance, Load, Mails, wait_until};
 use nix::libc::SIGKILL;
 
-use crate::load::{Load, Mails};
 use crate::service::{ROLES, Service, have, tell};
 
 #[test]

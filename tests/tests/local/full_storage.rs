@@ -4,9 +4,8 @@ use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 
-use berth_tests::{is_root, skip, wait_until};
+use berth_tests::{Load, Mails, is_root, skip, wait_until};
 
-use crate::load::{Load, Mails};
 use crate::service::{Ran, Service, have};
 
 /// A service whose data is on a small file system of its own, in a mount namespace of its own, so that the kernel

@@ -17,7 +17,6 @@ mod documents;
 mod faults;
 mod full_storage;
 mod health;
-mod load;
 mod odd_conduct;
 mod pop3;
 mod proving;

@@ -1,8 +1,7 @@
 //! Redis, over which the roles tell each other news: mails wait at the door while it is away.
 
-use berth_tests::wait_until;
+use berth_tests::{Load, Mails, wait_until};
 
-use crate::load::{Load, Mails};
 use crate::service::Service;
 use crate::stores;
 

@@ -1,15 +1,11 @@
 //! A service of its own for each test: its state folder, its ports, its processes.
 
 use std::ffi::OsStr;
-use std::io::Write;
-use std::net::TcpListener;
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::process::{Command, Stdio};
 
-use berth_tests::{Case, Process, application, berth, init, node, skip, wait_until_within};
+use berth_tests::{Case, Offset, Process, Served, application, berth, init, node};
+pub use berth_tests::{Ran, User, have, tell};
 use serde_json::Value;
 
 /// The roles that a mail goes through, which most tests make do with.
@@ -47,32 +43,14 @@ const PORTS: [(&str, u16); 9] = [
 pub struct Service {
     pub case: Case,
     pub offset: u16,
-    /// Holds the offset against other tests, those of other processes too; the kernel lets go of it with us.
-    _reserved: UnixListener,
-}
-
-/// What a command came to.
-#[derive(Debug)]
-pub struct Ran {
-    pub code: Option<i32>,
-    pub out: String,
-    pub err: String,
-}
-
-/// A user of the service.
-pub struct User {
-    pub address: String,
-    pub password: String,
+    _reserved: Offset,
 }
 
 impl Service {
-    /// A place for a service, where nothing runs yet. Its ports are not those that people take for a second or third
-    /// installation, and below the ephemeral ones. Where many tests run at a time, some wait for the ports of others.
+    /// A place for a service, where nothing runs yet.
     pub fn new() -> Self {
-        let (offset, reserved) = wait_until_within(Duration::from_mins(5), "ports that nobody has", || {
-            (1000..=25000).step_by(4000).find_map(reserve)
-        });
-        Self { case: Case::new(), offset, _reserved: reserved }
+        let reserved = Offset::reserve(&PORTS.map(|(_, port)| port), |_| {});
+        Self { case: Case::new(), offset: reserved.number, _reserved: reserved }
     }
 
     /// A service of the roles that a mail goes through.
@@ -226,47 +204,32 @@ impl Service {
     /// Makes a user.
     pub fn user(&self, name: &str) -> User {
         let ran = self.admin(&["user", "add", &format!("{name}@example.test"), "--json"]);
-        let made: Value = serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {ran:#?}"));
-        let text = |key: &str| made[key].as_str().unwrap().to_owned();
-        User { address: text("address"), password: text("password") }
+        User::of(&ran)
     }
 }
 
-impl User {
-    /// As curl and others want it.
-    pub fn credentials(&self) -> String {
-        format!("{}:{}", self.address, self.password)
+impl Served for Service {
+    fn case(&self) -> &Case {
+        &self.case
     }
-}
 
-impl Ran {
-    pub fn of(output: &Output) -> Self {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+    fn port(&self, role: &str) -> u16 {
+        Self::port(self, role)
     }
-}
 
-/// An offset and what holds it, if nobody else has it and no port is taken there.
-fn reserve(offset: u16) -> Option<(u16, UnixListener)> {
-    let name = SocketAddr::from_abstract_name(format!("berth-tests-offset-{offset}")).unwrap();
-    let reserved = UnixListener::bind_addr(&name).ok()?;
-    let is_free = |port| TcpListener::bind(("127.0.0.1", port + offset)).is_ok();
-    PORTS.iter().all(|(_, port)| is_free(*port)).then_some((offset, reserved))
-}
-
-/// Whether these programs are here; else says that what needs them is skipped.
-pub fn have(programs: &[&str]) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_there =
-        |program: &&&str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
-    let absent: Vec<_> = programs.iter().filter(|program| !is_there(program)).copied().collect();
-    if !absent.is_empty() {
-        skip(&format!("there is no {}", absent.join(", no ")));
+    fn authority(&self) -> String {
+        Self::authority(self)
     }
-    absent.is_empty()
-}
 
-/// Tells what was found out, though the test passes: the harness holds back only what the print macros write.
-pub fn tell(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    fn user(&self, name: &str) -> User {
+        Self::user(self, name)
+    }
+
+    fn queue(&self) -> Option<PathBuf> {
+        Some(self.state("data/queue.sqlite"))
+    }
+
+    fn beside(&self, program: &str) -> Command {
+        Self::beside(self, program)
+    }
 }

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::time::{Duration, Instant};
 
-use berth_tests::{Process, init, wait_until, wait_until_within};
+use berth_tests::{Load, Mails, Process, init, wait_until, wait_until_within};
 use nix::libc::{SIGINT, SIGTERM};
 use serde_json::Value;
 
-use crate::load::{Load, Mails};
 use crate::service::{ROLES, Service, have, tell};
 
 /// The grace of each role, as `berth-init roles --json` tells it.

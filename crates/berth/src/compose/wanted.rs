@@ -39,7 +39,7 @@ pub fn wanted(
     let needed: BTreeSet<String> = instances.iter().flat_map(|instance| instance.needs.clone()).collect();
     instances.sort_by_key(|instance| place(&instance.name, needed.contains(&instance.name)));
     let keeper =
-        ROLES.iter().find(|role| role.kind == Kind::Store && config.services.contains_key(role.name));
+        ROLES.iter().find(|role| role.kind == Kind::Store && chosen.iter().any(|name| name == role.name));
     let front = front(config, env).map(|(name, _)| name.to_owned());
     let reload = front.map(|name| (name, RELOAD.map(ToOwned::to_owned).to_vec()));
     Wanted {
@@ -176,6 +176,11 @@ mod tests {
     fn only_some_come_with_what_they_need_and_pages_with_the_front() {
         assert_eq!(names(&of(&["imap"], ENV, true)), ["mongodb", "sqlite", "imap"]);
         assert_eq!(names(&of(&["web"], ENV, true)), ["mongodb", "web", "front"]);
+        let scripts = |wanted: Wanted| match wanted.means {
+            Means::Containers(containers) => containers.scripts,
+            means @ Means::Processes(_) => panic!("{means:?}"),
+        };
+        assert_eq!(scripts(of(&["web"], ENV, true)), None, "no account is made where no mailbox is kept");
     }
 
     #[test]

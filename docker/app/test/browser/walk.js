@@ -135,7 +135,7 @@ async function seen(page, path) {
 }
 
 async function titled(page, title) {
-  assert.equal(await page.title(), `${title} – postbox`);
+  assert.equal(await page.title(), `${title} – ${process.env.APP_NAME ?? 'postbox'}`);
 }
 
 async function noticed(page, notice) {

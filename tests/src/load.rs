@@ -1,23 +1,68 @@
 //! Mails that go in over both doors while something is done to the service, and what becomes of them.
 
+#![allow(clippy::unwrap_used)] // A panic is how a test fails.
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
-use std::process::{Child, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use berth_tests::wait_until_within;
 use serde_json::{Value, json};
 
-use crate::service::{Ran, Service, User, tell};
+use crate::case::Case;
+use crate::ran::{Ran, tell};
+use crate::wait::wait_until_within;
 
-const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/local/mail.py");
+const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/mail.py");
 
 /// Enough for whatever was done to the service to be over.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// A user of the service.
+#[derive(Debug, Clone)]
+pub struct User {
+    /// The mail address, which is the name to sign in with.
+    pub address: String,
+    /// The password.
+    pub password: String,
+}
+
+impl User {
+    /// As curl and others want it.
+    #[must_use]
+    pub fn credentials(&self) -> String {
+        format!("{}:{}", self.address, self.password)
+    }
+
+    /// The user that the application's own `admin.js user add --json` says it has made.
+    #[must_use]
+    pub fn of(ran: &Ran) -> Self {
+        let made: Value = serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {ran:#?}"));
+        let text = |key: &str| made[key].as_str().expect("it says so").to_owned();
+        Self { address: text("address"), password: text("password") }
+    }
+}
+
+/// A service that mails can be sent to: on 127.0.0.1, however it is run.
+pub trait Served {
+    /// What the clients are started through.
+    fn case(&self) -> &Case;
+    /// The port of a role on 127.0.0.1.
+    fn port(&self, role: &str) -> u16;
+    /// The certification authority that clients trust.
+    fn authority(&self) -> String;
+    /// Makes a user with a name like this.
+    fn user(&self, name: &str) -> User;
+    /// The file of the queue, where it is a file.
+    fn queue(&self) -> Option<PathBuf>;
+    /// A command that sees that file.
+    fn beside(&self, program: &str) -> Command;
+}
+
 /// How the mails are.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct Mails {
     /// How many threads send at each of the two doors.
     pub threads: usize,
@@ -28,43 +73,53 @@ pub struct Mails {
 }
 
 /// A client that sends to `to` from within and from outside, until it is told to finish.
+#[allow(missing_debug_implementations)] // It is what it does.
 pub struct Load<'a> {
-    service: &'a Service,
+    service: &'a dyn Served,
     client: Child,
     mails: Mails,
     to: User,
 }
 
 impl<'a> Load<'a> {
-    pub fn start(service: &'a Service, mails: Mails) -> Self {
+    /// Makes a sender and a recipient, and begins.
+    pub fn start(service: &'a dyn Served, mails: Mails) -> Self {
         let (from, to) = (service.user("ada"), service.user("bob"));
         let plan = json!({
             "smtp": service.port("smtp"), "mx": service.port("mx"), "authority": service.authority(),
             "from": from.address, "password": from.password, "to": to.address,
             "threads": mails.threads, "size": mails.size, "pause": mails.pause,
         });
-        let mut client = service.case.command("python3");
+        let mut client = service.case().command("python3");
         client.args([CLIENT, "send"]).stdin(Stdio::piped());
-        client.stdout(File::create(service.case.path("answers")).unwrap());
-        let mut client = client.stderr(File::create(service.case.path("trouble")).unwrap()).spawn().unwrap();
+        client.stdout(File::create(service.case().path("answers")).unwrap());
+        let mut client =
+            client.stderr(File::create(service.case().path("trouble")).unwrap()).spawn().unwrap();
         writeln!(client.stdin.as_mut().unwrap(), "{plan}").unwrap();
         Self { service, client, mails, to }
     }
 
     /// The answers until now: the mail, what became of it, and the code or the error.
     fn answers(&self) -> Vec<(String, String, String)> {
-        let text = self.service.case.read("answers");
+        let text = self.service.case().read("answers");
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         let words = whole.lines().map(|line| line.split(' ').map(str::to_owned).collect::<Vec<_>>());
         words.map(|words| (words[0].clone(), words[1].clone(), words[2].clone())).collect()
     }
 
     /// The codes with which a door put mails off.
+    #[must_use]
     pub fn deferred(&self, door: &str) -> Vec<String> {
         let of_door = |(mail, outcome, code): (String, String, String)| {
             (mail.starts_with(door) && outcome == "deferred").then_some(code)
         };
         self.answers().into_iter().filter_map(of_door).collect()
+    }
+
+    /// How many mails were taken until now.
+    #[must_use]
+    pub fn taken(&self) -> usize {
+        self.answers().iter().filter(|(_, outcome, _)| outcome == "accepted").count()
     }
 
     /// Waits until each door has taken `count` more mails.
@@ -89,7 +144,7 @@ impl<'a> Load<'a> {
         drop(self.client.stdin.take());
         let client = &mut self.client;
         let ended = wait_until_within(PATIENCE * 2, "the client ends", || client.try_wait().unwrap());
-        let trouble = self.service.case.read("trouble");
+        let trouble = self.service.case().read("trouble");
         assert!(ended.success() && trouble.is_empty(), "{ended}: {trouble}");
         let mut mails: BTreeMap<String, Fate> = BTreeMap::new();
         for (mail, outcome, detail) in self.answers() {
@@ -128,10 +183,10 @@ impl<'a> Load<'a> {
         let plan: Value = json!({
             "imap": self.service.port("imap"), "authority": self.service.authority(),
             "user": self.to.address, "password": self.to.password,
-            "queue": self.service.state("data/queue.sqlite"), "size": self.mails.size,
+            "queue": self.service.queue(), "size": self.mails.size,
             "accepted": accepted,
         });
-        let plan = self.service.case.write("plan", &format!("{plan}\n"));
+        let plan = self.service.case().write("plan", &format!("{plan}\n"));
         let mut client = self.service.beside("python3");
         let client = client.args([CLIENT, "read"]).stdin(fs_err::File::open(plan).unwrap().into_parts().0);
         let ran = Ran::of(&client.output().unwrap());

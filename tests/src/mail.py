@@ -132,7 +132,7 @@ def wait_for_queue(path, end):
 
 def read(plan):
     end = time.monotonic() + GIVE_UP
-    if os.path.exists(plan["queue"]):
+    if plan["queue"] and os.path.exists(plan["queue"]):
         wait_for_queue(plan["queue"], end)
     mails = inbox(plan)
     while not set(plan["accepted"]) <= {name for name, _ in mails} and time.monotonic() < end:

@@ -1,0 +1,138 @@
+//! What a container may do, as the engine says and as it finds itself.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::installation::{Installation, ROLES, STORES};
+use crate::stack::stack;
+
+/// Where roles may write besides /tmp.
+const KEEPERS: [&str; 2] = ["sqlite", "sqlite-bree"];
+
+fn all() -> impl Iterator<Item = &'static str> {
+    STORES.into_iter().chain(ROLES).chain(["front"])
+}
+
+/// The paths that a container has mounted, which of them for writing.
+fn mounts(seen: &Value) -> (BTreeSet<&str>, BTreeSet<&str>) {
+    let all = seen["Mounts"].as_array().unwrap();
+    let paths = |writable: bool| {
+        let these = all.iter().filter(move |mount| mount["RW"] == writable);
+        these.map(|mount| mount["Destination"].as_str().unwrap()).collect()
+    };
+    (paths(false), paths(true))
+}
+
+#[test]
+fn the_engine_gives_every_container_the_least_that_it_needs() {
+    let Some(stack) = stack() else { return };
+    for service in all() {
+        let seen = stack.inspect(service);
+        let (host, config) = (&seen["HostConfig"], &seen["Config"]);
+        assert_eq!(host["ReadonlyRootfs"], true, "{service}");
+        assert_eq!(host["Privileged"], false, "{service}");
+        assert_eq!(host["CapDrop"], json!(["ALL"]), "{service}");
+        assert!(host["CapAdd"].as_array().is_none_or(Vec::is_empty), "{service}: {}", host["CapAdd"]);
+        assert_eq!(host["SecurityOpt"], json!(["no-new-privileges=true"]), "{service}");
+        assert_eq!(host["PidsLimit"], 512, "{service}");
+        assert!(host["Memory"].as_u64().unwrap() > 0, "{service} has a limit");
+        assert_eq!(host["RestartPolicy"]["Name"], "unless-stopped", "{service}");
+        assert_eq!(host["LogConfig"]["Type"], "json-file", "{service}");
+        assert_eq!(host["LogConfig"]["Config"], json!({"max-size": "10m", "max-file": "5"}), "{service}");
+        assert_eq!(host["Ulimits"].as_array().unwrap().len(), 1, "{service}: {}", host["Ulimits"]);
+        let user = config["User"].as_str().unwrap();
+        assert!(user.split(':').all(|id| id.parse::<u32>().unwrap() > 0), "{service}: {user}");
+        let (read, written) = mounts(&seen);
+        assert!(!read.iter().chain(&written).any(|path| path.contains("docker.sock")), "{service}");
+        if !ROLES.contains(&service) {
+            continue;
+        }
+        assert_eq!(user, "10001:10001");
+        let grace = match service {
+            "sqlite" => 80,
+            "bree" => 65,
+            _ => 20,
+        };
+        assert_eq!(config["StopTimeout"], grace, "{service}");
+        let others: Vec<_> = read.iter().filter(|path| !path.starts_with("/run/secrets/")).collect();
+        assert_eq!(others, [&"/certificates"], "{service}");
+        let volumes: &[&str] = if KEEPERS.contains(&service) { &["/mnt"] } else { &[] };
+        assert_eq!(written.into_iter().collect::<Vec<_>>(), volumes, "{service}");
+        let tmpfs = host["Tmpfs"].as_object().unwrap();
+        assert_eq!(tmpfs.keys().collect::<Vec<_>>(), ["/tmp"], "{service}");
+    }
+}
+
+/// Whoever may ask the engine may read all; but a secret is to be in no list of processes and no `docker inspect`.
+#[test]
+fn no_secret_is_in_what_the_engine_tells_of_a_container() {
+    let Some(stack) = stack() else { return };
+    let folder = fs_err::read_dir(stack.state("compose/secrets")).unwrap();
+    let secrets: Vec<_> = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(secrets.len() > 8, "{secrets:?}");
+    for service in all() {
+        let seen = stack.inspect(service).to_string();
+        let processes = stack.engine.done(&["top", &stack.container(service), "-eo", "pid,args"]);
+        for secret in &secrets {
+            let value = stack.secret(secret);
+            let value = value.trim();
+            assert!(!seen.contains(value) && !processes.contains(value), "{service} shows {secret}");
+        }
+    }
+}
+
+/// A line of /proc/self/status as the container's own shell reads it.
+fn inside(stack: &Installation, role: &str, script: &str) -> String {
+    let ran = stack.exec(role, &["sh", "-c", script]);
+    assert_eq!(ran.code, Some(0), "{role}: {ran:#?}");
+    ran.out
+}
+
+#[test]
+fn a_role_finds_itself_without_rights_and_writes_only_where_it_may() {
+    let Some(stack) = stack() else { return };
+    let none = "0000000000000000";
+    for role in ROLES {
+        // Of PID 1, of the application, and of what a shell in the container gets.
+        for process in [stack.init(role), stack.main(role)] {
+            let line = |key| process.status(key).unwrap();
+            for key in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+                assert_eq!(line(key), none, "{role}: {key} of {:?}", process.words());
+            }
+            assert_eq!(line("NoNewPrivs"), "1", "{role}");
+            assert_eq!(line("Uid"), "10001\t10001\t10001\t10001", "{role}");
+            assert_eq!(line("Seccomp"), "2", "{role}: the engine's filter");
+        }
+        let script = "grep -E '^(CapEff|CapBnd|NoNewPrivs):' /proc/self/status | tr -s '\\t' ' '; id -u
+            for file in /a /app/a /usr/local/bin/a /etc/a /certificates/a /run/secrets/a; do
+                touch $file 2>/dev/null && echo wrote $file; done
+            touch /tmp/.a && rm /tmp/.a && echo wrote /tmp
+            touch /mnt/.a 2>/dev/null && rm /mnt/.a && echo wrote /mnt
+            cp /bin/true /tmp/.a && /tmp/.a 2>/dev/null && echo ran /tmp/.a; rm /tmp/.a
+            find / -xdev -perm /6000 -type f 2>/dev/null; true";
+        let seen = inside(&stack, role, script);
+        let mut expected = format!("NoNewPrivs: 1\nCapEff: {none}\nCapBnd: {none}\n10001\nwrote /tmp\n");
+        if KEEPERS.contains(&role) {
+            expected += "wrote /mnt\n";
+        }
+        let sorted = |text: &str| text.lines().map(|line| line.trim().to_owned()).collect::<BTreeSet<_>>();
+        assert_eq!(sorted(&seen), sorted(&expected), "{role}");
+    }
+}
+
+#[test]
+fn a_role_sees_no_more_memory_than_its_limit_and_its_files_are_private() {
+    let Some(stack) = stack() else { return };
+    for role in ROLES {
+        let limit = stack.inspect(role)["HostConfig"]["Memory"].as_u64().unwrap();
+        let script =
+            "cat /sys/fs/cgroup/memory.max 2>/dev/null || cat /sys/fs/cgroup/memory/memory.limit_in_bytes";
+        assert_eq!(inside(&stack, role, script).trim(), limit.to_string(), "{role}");
+    }
+    let mode = |path: &str| {
+        let metadata = fs_err::metadata(stack.state(path)).unwrap();
+        std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777
+    };
+    assert_eq!((mode("compose/secrets"), mode("compose/secrets/REDIS_PASSWORD")), (0o700, 0o444));
+}

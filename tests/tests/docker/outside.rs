@@ -1,0 +1,124 @@
+//! What can be reached from elsewhere, in the form of the service that keeps no mailboxes; and that it goes without a
+//! trace.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::installation::{Installation, image};
+
+/// The services of `forward-only`.
+const SERVICES: [&str; 10] =
+    ["postgresql", "ferretdb", "redis", "web", "api", "smtp", "mx", "smtp-bree", "bree", "front"];
+
+/// What anything in a container of the service may listen on.
+const INSIDE: [u16; 14] = [25, 80, 443, 2465, 2525, 2993, 2995, 3000, 4000, 5000, 6000, 6379, 8080, 8443];
+
+/// Of stores and of sqlite.
+const PRIVATE: [u16; 5] = [3456, 5432, 6379, 8081, 27017];
+
+/// Tries to connect to each `HOST:PORT` of its arguments, and prints those that answer.
+const TRY: &str = "const { connect } = require('node:net');
+for (const door of process.argv.slice(1)) {
+  const [host, port] = door.split(':');
+  const socket = connect({ host, port: Number(port), timeout: 3000 });
+  socket.on('connect', () => { console.log(door); socket.destroy(); });
+  socket.on('timeout', () => socket.destroy());
+  socket.on('error', () => {});
+}";
+
+/// Talks to the stores as somebody without a password: the first answer of each.
+const WITHOUT_PASSWORD: &str = "const { connect } = require('node:net');
+const ask = (host, port, bytes) => new Promise((resolve, reject) => {
+  const socket = connect({ host, port }, () => socket.write(bytes));
+  socket.on('data', (data) => { socket.destroy(); resolve(data.toString('latin1')); });
+  socket.on('error', reject);
+});
+const startup = Buffer.from('\\0\\0\\0\\0\\0\\x03\\0\\0user\\0berth\\0database\\0postgres\\0\\0', 'latin1');
+startup.writeInt32BE(startup.length);
+(async () => {
+  console.log('redis ' + (await ask('redis', 6379, 'KEYS *\\r\\n')).trim());
+  const postgres = await ask('postgresql', 5432, startup);
+  console.log('postgresql ' + postgres[0] + postgres.includes('SCRAM-SHA-256'));
+  const { MongoClient } = await import('mongodb');
+  const client = new MongoClient('mongodb://mongodb:27017', { serverSelectionTimeoutMS: 5000 });
+  try { await client.db('mail').collection('users').findOne(); console.log('mongodb answered'); }
+  catch (error) { console.log('mongodb ' + error.message); }
+  await client.close();
+})();";
+
+/// The names of what a project has in the engine.
+fn left(installation: &Installation, kind: &[&str]) -> BTreeSet<String> {
+    let filter = format!("label=com.docker.compose.project={}", installation.project());
+    let words = [kind, &["--filter", &filter, "--format", "{{.Name}}{{.Names}}"]].concat();
+    // The one or the other, by kind.
+    let ran = installation.engine.run(&words);
+    let ran = if ran.code == Some(0) {
+        ran
+    } else {
+        installation.engine.run(&[kind, &["--quiet", "--filter", &filter]].concat())
+    };
+    ran.out.lines().map(str::to_owned).collect()
+}
+
+/// Which of these answer somebody in a container on a network that is none of the service's.
+fn answer(installation: &Installation, doors: &[String]) -> BTreeSet<String> {
+    let engine = &installation.engine;
+    let (network, label) = (engine.name("elsewhere"), engine.label());
+    engine.done(&["network", "create", "--label", &label, &network]);
+    let image = image();
+    let network = format!("--network={network}");
+    let words = ["run", "--rm", "--label", &label, &network, "--entrypoint=node", &image, "-e", TRY];
+    let doors: Vec<&str> = doors.iter().map(String::as_str).collect();
+    engine.done(&[&words[..], &doors].concat()).lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn from_another_network_only_published_ports_answer_and_stores_want_a_password_and_down_leaves_nothing() {
+    let Some(mail) = Installation::new() else { return };
+    let bridge: Value = mail.engine.inspect("bridge");
+    let host = bridge["IPAM"]["Config"][0]["Gateway"].as_str().unwrap();
+    mail.bring_up(&["--no-prove", "--overlay", "sample,ferretdb,forward-only", "--listen", host]);
+    let runs = mail.engine.done(&[
+        "ps",
+        "--filter",
+        &format!("label=com.docker.compose.project={}", mail.project()),
+        "--format",
+        "{{.Label \"com.docker.compose.service\"}} {{.Status}}",
+    ]);
+    let healthy: BTreeSet<_> = runs
+        .lines()
+        .filter(|line| line.contains("(healthy)"))
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    assert_eq!(healthy, BTreeSet::from(SERVICES), "{runs}");
+
+    let published: BTreeSet<String> = ["smtp", "mx", "http", "https"]
+        .iter()
+        .map(|name| format!("{host}:{}", mail.published(name)))
+        .collect();
+    let mut doors: Vec<String> = published.iter().cloned().collect();
+    doors.extend(["imap", "pop3"].map(|name| format!("{host}:{}", mail.published(name))));
+    for service in SERVICES {
+        let seen = mail.inspect(service);
+        for network in seen["NetworkSettings"]["Networks"].as_object().unwrap().values() {
+            let address = network["IPAddress"].as_str().unwrap();
+            doors.extend(INSIDE.iter().chain(&PRIVATE).map(|port| format!("{address}:{port}")));
+        }
+    }
+    assert_eq!(answer(&mail, &doors), published);
+
+    let said = mail.exec("web", &["node", "-e", WITHOUT_PASSWORD]);
+    let lines: Vec<_> = said.out.lines().collect();
+    assert!(lines.len() == 3, "{said:#?}");
+    assert!(lines[0].starts_with("redis -NOAUTH"), "{}", lines[0]);
+    assert_eq!(lines[1], "postgresql Rtrue", "it asks for a password");
+    assert!(lines[2].to_lowercase().contains("auth"), "{}", lines[2]);
+
+    mail.done(&["down"]);
+    assert_eq!(left(&mail, &["ps", "--all"]), BTreeSet::new());
+    assert_eq!(left(&mail, &["network", "ls"]), BTreeSet::new());
+    assert_ne!(left(&mail, &["volume", "ls"]), BTreeSet::new(), "what was kept is there");
+    mail.done(&["down", "--volumes", "--yes"]);
+    assert_eq!(left(&mail, &["volume", "ls"]), BTreeSet::new());
+}

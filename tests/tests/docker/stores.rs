@@ -1,0 +1,78 @@
+//! A store is away for half a minute, and comes back.
+
+use std::time::{Duration, Instant};
+
+use berth_tests::{Load, Mails, have, wait_until_within};
+
+use crate::installation::{Installation, ROLES, START};
+use crate::stack::stack;
+
+/// So long.
+const AWAY: Duration = Duration::from_secs(30);
+
+/// Whether every role's health misses what this setting names; or the role greets with 421, for the same reason.
+fn all_miss(stack: &Installation, setting: &str) -> bool {
+    let misses = |role| {
+        let said = stack.exec(role, &["berth-init", "health"]);
+        said.code == Some(1) && (said.out.contains(setting) || said.out.contains("read \"421"))
+    };
+    // A name that is gone is looked for for five seconds.
+    std::thread::scope(|scope| {
+        let asked: Vec<_> = ROLES.map(|role| scope.spawn(move || misses(role))).into();
+        asked.into_iter().all(|role| role.join().unwrap())
+    })
+}
+
+/// Has a store away, during which every role says what it needs, is live, and does not end.
+fn away(stack: &Installation, setting: &str, go: &[&str], back: &[&str]) {
+    let state = || -> Vec<_> {
+        ROLES.iter().map(|role| (stack.restarts(role), stack.init(role), stack.main(role))).collect()
+    };
+    let before = state();
+    let begun = Instant::now();
+    stack.engine.done(go);
+    wait_until_within(AWAY, &format!("all miss {setting}"), || all_miss(stack, setting).then_some(()));
+    while begun.elapsed() < AWAY {
+        for role in ROLES {
+            let live = stack.exec(role, &["berth-init", "health", "--live"]);
+            assert_eq!(live.code, Some(0), "{role}: {live:#?}");
+        }
+    }
+    stack.engine.done(back);
+    for role in ROLES {
+        wait_until_within(START, &format!("{role} is well again"), || {
+            (stack.exec(role, &["berth-init", "health"]).code == Some(0)).then_some(())
+        });
+    }
+    assert!(state() == before, "a role ended for want of a store");
+}
+
+#[test]
+fn while_the_document_store_hangs_health_says_so_and_nothing_ends_or_is_lost() {
+    if !have(&["python3"]) {
+        return;
+    }
+    let Some(stack) = stack() else { return };
+    let load = Load::start(&*stack, Mails { threads: 1, size: 4000, pause: 0.2 });
+    load.goes_on(5);
+    let store = stack.container("ferretdb");
+    away(&stack, "MONGO_URI", &["pause", &store], &["unpause", &store]);
+    load.goes_on(5);
+    load.finish("the document store paused for 30 s");
+    stack.done(&["prove"]);
+}
+
+#[test]
+fn while_redis_is_gone_health_says_so_and_nothing_ends_or_is_lost() {
+    if !have(&["python3"]) {
+        return;
+    }
+    let Some(stack) = stack() else { return };
+    let load = Load::start(&*stack, Mails { threads: 1, size: 4000, pause: 0.2 });
+    load.goes_on(5);
+    let store = stack.container("redis");
+    away(&stack, "REDIS_HOST", &["stop", &store], &["start", &store]);
+    load.goes_on(5);
+    load.finish("Redis gone for 30 s");
+    stack.done(&["prove"]);
+}

@@ -1,0 +1,91 @@
+//! `cargo xtask soak`: what takes too long for every change. Many mails while every role is restarted and killed; the
+//! image built twice, and compared; roles of the image for the other architecture, under emulation; and what a health
+//! check costs beside `curl`.
+//!
+//! Steps that this machine cannot do are said to be skipped. Times and CPU are for a person to read, never asserted.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail, ensure};
+use fs_err as fs;
+use serde_json::Value;
+
+use crate::docker::{self, Docker, Ensured};
+use crate::outcome::{Outcome, Outcomes};
+use crate::run::{program, run as run_program};
+use crate::test;
+
+mod emulation;
+mod health;
+
+/// Where it keeps what it builds.
+const FOLDER: &str = "target/soak";
+
+/// The image that it builds and tries; nobody else's tag.
+const IMAGE: &str = "berth/postbox:soak";
+
+/// Does all of it, however a step comes out.
+pub fn run(mails: u32) -> Result<ExitCode> {
+    let docker = match docker::ensure()? {
+        Ensured::Usable(docker) => docker,
+        Ensured::Missing(why) => bail!(why),
+    };
+    fs::create_dir_all(FOLDER)?;
+    let mut outcomes = Outcomes::default();
+    outcomes.step("image", "cargo xtask build-image", || {
+        build(&["--tag", IMAGE], &[]).map(|()| Outcome::Ok(IMAGE.to_owned()))
+    });
+    outcomes.step("mails under restarts and kills", "cargo xtask soak", || {
+        test::mails_in_containers(&docker, IMAGE, mails)
+    });
+    outcomes.step("the same image twice", "cargo xtask soak", twice);
+    outcomes.step("the image for arm64", "cargo xtask soak", || emulation::tried(&docker));
+    outcomes.step("CPU of a health check", "cargo xtask soak", || health::compared(&docker));
+    outcomes.step("docker engine put away", "cargo xtask docker --stop", || {
+        let _ = docker.ask(["image", "rm", "--force", IMAGE, emulation::IMAGE]);
+        docker.leave().map(|()| Outcome::Ok(String::new()))
+    });
+    Ok(outcomes.conclude())
+}
+
+/// `cargo xtask build-image` with these words, and these for `docker build`.
+fn build(words: &[&str], rest: &[&str]) -> Result<()> {
+    let mut build = program(std::env::current_exe()?);
+    build.args(["build-image", "--no-check"]).args(words).arg("--").args(rest);
+    run_program(&format!("build-image {}", words.join(" ")), &mut build).map(drop)
+}
+
+/// Builds from nothing, twice, and compares the digests.
+fn twice() -> Result<Outcome> {
+    let mut digests = Vec::new();
+    for number in 1..=2 {
+        let file = format!("{FOLDER}/{number}.tar");
+        build(&["--oci", &file], &["--no-cache"])?;
+        digests.push(digest(Path::new(&file))?);
+        fs::remove_file(&file)?;
+    }
+    ensure!(digests[0] == digests[1], "{} and then {}", digests[0], digests[1]);
+    Ok(Outcome::Ok(format!("{} both times", digests[0])))
+}
+
+/// The digest of the image in an archive of an OCI layout (image-spec, image layout: index.json).
+fn digest(archive: &Path) -> Result<String> {
+    let mut tar = program("tar");
+    tar.arg("--extract").arg("--to-stdout").arg("--file").arg(archive).arg("index.json");
+    let index = crate::run::ask(&mut tar).context("the archive has no index.json")?;
+    let index: Value = serde_json::from_str(&index)?;
+    Ok(index["manifests"][0]["digest"].as_str().context("the index names no image")?.to_owned())
+}
+
+/// Ends well, or says what `docker` said.
+fn done(docker: &Docker, words: &[&str]) -> Result<String> {
+    let output = docker.command(words).output().context("cannot run docker")?;
+    ensure!(
+        output.status.success(),
+        "docker {}: {}",
+        words.join(" "),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
