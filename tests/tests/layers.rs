@@ -21,8 +21,8 @@ const NOT_FOR_INIT: [&str; 3] = ["canary", "engine", "render"];
 /// Besides roles themselves, the crates that may name one: the list of them, and black-box tests.
 const NAME_ROLES: [&str; 2] = ["catalogue", "tests"];
 
-/// Names of roles are words of the field too. Where one means something else, and what.
-const OTHER_MEANINGS: [(&str, &str, &str); 7] = [
+/// Names of roles are words of the field too. Where one means something else, or one role stands for all, and what.
+const OTHER_MEANINGS: [(&str, &str, &str); 9] = [
     ("crates/berth/src/doors.rs", "api", "the name of a port"),
     ("crates/berth/src/doors.rs", "smtp", "the name of a port, IANA's for 25"),
     ("crates/canary/src/prove.rs", "api", "a step of the proof"),
@@ -30,6 +30,8 @@ const OTHER_MEANINGS: [(&str, &str, &str); 7] = [
     ("crates/canary/src/prove.rs", "pop3", "a step of the proof"),
     ("crates/canary/src/prove.rs", "web", "a step of the proof"),
     ("crates/role/src/lib.rs", "web", "a kind of role"),
+    ("xtask/src/soak/emulation.rs", "smtp-bree", "the role that is run under emulation"),
+    ("xtask/src/soak/health.rs", "web", "the role whose page curl can ask for as well"),
 ];
 
 fn layer(name: &str) -> Option<u8> {
