@@ -1,13 +1,15 @@
 // Removes from installed packages what running them does not need, and what differs from one installation to the next:
 // tidy.mjs FOLDER ARCHITECTURE
 //
-// pnpm's notes (times, the place of its store); what compiling left beside the result; programs and libraries for other
-// platforms, of which packages bring one for each. Modes become the same everywhere.
+// pnpm's notes (times, the place of its store); what compiling left beside the result; sources of what is compiled, types
+// and source maps, which only compilers, editors and debuggers read; programs and libraries for other platforms, of which
+// packages bring one for each. Modes become the same everywhere. Licences stay.
 import { chmodSync, closeSync, existsSync, lstatSync, openSync, readdirSync, readFileSync, readSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
 const [root, architecture] = process.argv.slice(2);
 const machine = { amd64: 62, arm64: 183 }[architecture]; // elf.h: EM_X86_64, EM_AARCH64
+const READ_BY_TOOLS = /\.(c|cc|cpp|cxx|h|hh|hpp|gypi?|[cm]?[jt]s\.map|css\.map|d\.[cm]?ts)$/;
 const NOTES = ['.modules.yaml', '.pnpm-workspace-state.json', '.pnpm-workspace-state-v1.json', '.cache', '.pnpm/lock.yaml'];
 
 let removed = 0;
@@ -18,12 +20,15 @@ console.log(`${kept} files, ${removed} removed that this image has no use for`);
 
 /** Tidies a folder; `compiled` is whether node-gyp made it. */
 function tidy(folder, compiled) {
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+  // Folders before what lies beside them: that tells what made them.
+  const entries = readdirSync(folder, { withFileTypes: true });
+  entries.sort((one, other) => other.isDirectory() - one.isDirectory());
+  for (const entry of entries) {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) {
       tidy(path, compiled || isOfGyp(path));
       if (readdirSync(path).length === 0) rmSync(path, { recursive: true });
-    } else if (entry.isFile() && (isForeign(path) || (compiled && !isResult(path)))) {
+    } else if (entry.isFile() && (isForeign(path) || isForTools(path) || (compiled && !isResult(path)))) {
       rmSync(path);
       removed += 1;
     } else if (entry.isFile()) {
@@ -32,6 +37,11 @@ function tidy(folder, compiled) {
     }
   }
   chmodSync(folder, 0o755);
+}
+
+/** Whether a file is read by tools alone. TypeScript, where it runs, reads its own types. */
+function isForTools(path) {
+  return READ_BY_TOOLS.test(path) && !path.includes('/typescript/lib/');
 }
 
 /** Whether a file is a program or library that the image's platform cannot load: by its first bytes. */
