@@ -4,7 +4,7 @@
 #   docker buildx bake -f docker/docker-bake.hcl --load                       the sample
 #   APP=../mail COMPILE=yes TAG=registry.example.test/mail:v1 docker buildx bake -f docker/docker-bake.hcl --push
 #
-# With SOURCE_DATE_EPOCH set, and --set '*.output=type=…,rewrite-timestamp=true', the same input makes the same image.
+# With SOURCE_DATE_EPOCH set, and --provenance=false, the same input makes the same image.
 
 variable "APP" {
   description = "The application's folder"

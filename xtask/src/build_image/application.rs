@@ -16,8 +16,8 @@ const RELEASES: [u64; 5] = [24, 26, 22, 20, 18];
 /// Those that get no more corrections.
 const PAST: [u64; 2] = [20, 18];
 
-/// What the layers are made by, but for the application's own files and berth-init: these change with every commit, and
-/// with their time in it every layer would.
+/// What the layers are made by, but for the application's own files and berth-init: an image that differs in these alone
+/// shares all that it can with the one before.
 const RECIPE: [&str; 4] =
     ["docker/Dockerfile", "docker/Dockerfile.dockerignore", "docker/recipe", "docker/bases.json"];
 const PACKAGES: [&str; 6] =
@@ -35,7 +35,7 @@ pub struct Application {
     pub node: Node,
     /// Whether packages of it have to be compiled, or may have to.
     pub compiles: bool,
-    /// The time that all files of the image get, in seconds since 1970 (reproducible-builds.org, SOURCE_DATE_EPOCH).
+    /// The time that the image is said to be of, in seconds since 1970 (reproducible-builds.org, SOURCE_DATE_EPOCH).
     pub epoch: u64,
     folder: PathBuf,
     manifest: Value,
