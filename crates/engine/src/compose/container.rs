@@ -220,7 +220,8 @@ impl Container {
             ready_after_ms: self.healthy_after().and_then(ms),
             restarts: self.restart_count,
             memory_limit: self.memory_limit(),
-            health: self.said().map(ToOwned::to_owned),
+            // What it said while it lived is no longer so.
+            health: self.end().or_else(|| self.said().map(ToOwned::to_owned)),
             image: Some(self.config.image.clone()),
             ..Seen::new(instance, state)
         }
