@@ -176,7 +176,7 @@ impl Container {
     }
 
     /// What its last health check said.
-    fn said(&self) -> Option<&str> {
+    pub fn said(&self) -> Option<&str> {
         let last = self.state.health.as_ref()?.log.as_ref()?.last()?;
         Some(last.output.trim()).filter(|output| !output.is_empty())
     }
