@@ -16,19 +16,28 @@ pub struct Offset {
     _reserved: UnixListener,
 }
 
+/// All that are used.
+const NUMBERS: [u16; 7] = [1000, 5000, 9000, 13000, 17000, 21000, 25000];
+
 impl Offset {
-    /// An offset at which these ports are free. `claimed` is told one that is held, before its ports are looked at.
-    /// Where many tests run at a time, some wait for the ports of others.
-    pub fn reserve(ports: &[u16], claimed: impl Fn(u16)) -> Self {
-        let reserve = |number: u16| {
-            let name = SocketAddr::from_abstract_name(format!("berth-tests-offset-{number}")).ok()?;
-            let reserved = UnixListener::bind_addr(&name).ok()?;
-            claimed(number);
-            let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", port + number)).is_ok();
-            ports.iter().all(is_free).then_some(Self { number, _reserved: reserved })
-        };
+    /// An offset at which these ports are free. Where many tests run at a time, some wait for the ports of others.
+    #[must_use]
+    pub fn reserve(ports: &[u16]) -> Self {
+        let is_free =
+            |number: u16| ports.iter().all(|port| TcpListener::bind(("127.0.0.1", port + number)).is_ok());
         wait_until_within(Duration::from_mins(5), "ports that nobody has", || {
-            (1000..=25000).step_by(4000).find_map(reserve)
+            NUMBERS.into_iter().filter_map(Self::hold).find(|held| is_free(held.number))
         })
+    }
+
+    /// Every offset that nobody holds now, held while it is handed out: what was made at one is left behind by somebody
+    /// who is no more.
+    pub fn unheld() -> impl Iterator<Item = Self> {
+        NUMBERS.into_iter().filter_map(Self::hold)
+    }
+
+    fn hold(number: u16) -> Option<Self> {
+        let name = SocketAddr::from_abstract_name(format!("berth-tests-offset-{number}")).ok()?;
+        Some(Self { number, _reserved: UnixListener::bind_addr(&name).ok()? })
     }
 }

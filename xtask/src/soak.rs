@@ -1,6 +1,5 @@
 //! `cargo xtask soak`: what takes too long for every change. Many mails while every role is restarted and killed; the
-//! image built twice, and compared; roles of the image for the other architecture, under emulation; and what a health
-//! check costs beside `curl`.
+//! image built twice, and compared; and the image for the other architecture, under emulation.
 //!
 //! Steps that this machine cannot do are said to be skipped. Times and CPU are for a person to read, never asserted.
 
@@ -17,7 +16,6 @@ use crate::run::{program, run as run_program};
 use crate::test;
 
 mod emulation;
-mod health;
 
 /// Where it keeps what it builds.
 const FOLDER: &str = "target/soak";
@@ -41,7 +39,6 @@ pub fn run(mails: u32) -> Result<ExitCode> {
     });
     outcomes.step("the same image twice", "cargo xtask soak", twice);
     outcomes.step("the image for arm64", "cargo xtask soak", || emulation::tried(&docker));
-    outcomes.step("CPU of a health check", "cargo xtask soak", || health::compared(&docker));
     outcomes.step("docker engine put away", "cargo xtask docker --stop", || {
         let _ = docker.ask(["image", "rm", "--force", IMAGE, emulation::IMAGE]);
         docker.leave().map(|()| Outcome::Ok(String::new()))

@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::time::Instant;
 
 use hyper::StatusCode;
+use hyper::header::WWW_AUTHENTICATE;
 
 use crate::failure::{Cause, Doing, Failure};
 use crate::http::Connection;
@@ -60,10 +61,11 @@ async fn pop3(service: &Service, at: &Endpoint) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A page, or the way to one.
+/// A page, or the way to one; or the question for a password that stands before every page (RFC 7617).
 async fn page(service: &Service, at: &Endpoint) -> Result<(), Failure> {
     let what = "ask for the page";
     let (head, _) = Connection::open(service, at).await?.get("/").await.doing(what)?;
-    let fine = head.status == StatusCode::OK || head.status.is_redirection();
+    let gate = head.status == StatusCode::UNAUTHORIZED && head.headers.contains_key(WWW_AUTHENTICATE);
+    let fine = head.status == StatusCode::OK || head.status.is_redirection() || gate;
     fine.then_some(()).ok_or(Cause::Http(head.status)).doing(what)
 }

@@ -97,3 +97,24 @@ fn a_changed_configuration_is_seen_whatever_compose_has_marked_it_with() {
     assert!(ran.out.ends_with(up), "{ran:#?}");
     wait_until("nothing of it goes on", || pretend.case.processes().is_empty().then_some(()));
 }
+
+/// They were looked for where only ours are drafted.
+#[test]
+fn files_that_its_owner_has_added_are_read_from_their_place() {
+    let pretend = Pretend::new();
+    pretend.up();
+    let env = pretend.case.read("state/compose/.env");
+    pretend.case.write(
+        "state/compose/.env",
+        &env.replace("COMPOSE_FILE=compose.yaml", "COMPOSE_FILE=compose.yaml:mine.yaml"),
+    );
+    pretend.says("asked", "");
+    pretend.done(&["up", "--dry-run"]);
+    let asked = pretend.case.read("docker/asked");
+    let config = asked.lines().find(|line| line.contains(" config ")).unwrap();
+    assert!(config.contains(&format!("--file {}", pretend.state("compose/mine.yaml").display())), "{config}");
+    assert!(
+        !config.contains(&format!("--file {}", pretend.state("compose/compose.yaml").display())),
+        "{config}"
+    );
+}

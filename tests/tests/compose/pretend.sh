@@ -45,6 +45,7 @@ case "$*" in
   ;;
 "compose down "*) rm -f "$answers/containers.json" ;;
 "compose rm "*) ;;
+"compose logs "*" --follow"*) say logs && exec sleep 600 ;;
 "compose logs "*) say logs ;;
 "compose exec "*" status --json")
   # Another program each time that a restart was asked for.

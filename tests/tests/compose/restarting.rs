@@ -1,5 +1,10 @@
 //! What is asked of a role in its container, and what is read of it.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use berth_tests::wait_until;
+use nix::libc::SIGINT;
 use serde_json::{Value, json};
 
 use crate::pretend::{Pretend, SERVICES, container};
@@ -80,6 +85,22 @@ fn the_status_tells_health_reasons_and_restarts() {
     );
     assert_eq!(imap["memory_limit"], 268_435_456);
     assert_eq!(imap["ports"][0]["number"], pretend.port);
+}
+
+/// The docker client is in a process group of its own, where no Ctrl-C of a terminal reaches it.
+#[test]
+fn who_has_followed_long_enough_leaves_no_client_behind() {
+    let pretend = Pretend::new();
+    pretend.up();
+    pretend.says("logs", "imap-1  | a line\n");
+    let mut logs = pretend.berth(&["logs", "-f"]);
+    let mut logs = logs.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(logs.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "imap    | a line\n");
+    pretend.case.process("berth", "logs").signal(SIGINT).unwrap();
+    assert_eq!(wait_until("it ends", || logs.try_wait().unwrap()).code(), Some(0));
+    wait_until("no client is left", || pretend.case.processes().is_empty().then_some(()));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! An installation on Docker Compose: its state folder, its ports, and what `docker` says of its containers.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -56,9 +56,11 @@ impl Installation {
             skip("the sample's image is not there: `cargo xtask build-image` makes it");
             return None;
         }
-        // A run that was killed has left its project behind: whoever holds the offset may remove it.
-        let clear = |number| engine.clear(&label(number));
-        let offset = Offset::reserve(&PUBLISHED.map(|(_, port)| port), clear);
+        // A run that was killed has left its project behind.
+        for held in Offset::unheld() {
+            forget(&engine, held.number);
+        }
+        let offset = Offset::reserve(&PUBLISHED.map(|(_, port)| port));
         Some(Self { engine, offset, users: AtomicUsize::new(0) })
     }
 
@@ -170,6 +172,23 @@ fn project(offset: u16) -> String {
 
 fn label(offset: u16) -> String {
     format!("com.docker.compose.project={}", project(offset))
+}
+
+/// Removes what a killed run has left of this project: in the engine, and its folder.
+fn forget(engine: &Engine, offset: u16) {
+    let (filter, folder) =
+        (format!("label={}", label(offset)), "{{.Label \"com.docker.compose.project.working_dir\"}}");
+    let folders = engine.run(&["ps", "--all", "--filter", &filter, "--format", folder]).out;
+    engine.clear(&label(offset));
+    for folder in folders.lines() {
+        // FOLDER OF THE TEST/state/compose
+        let of_the_test = Path::new(folder).ancestors().nth(2).unwrap_or(Path::new(""));
+        let name = of_the_test.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with("berth-test-") {
+            // The first of its containers has had it removed.
+            let _ = fs_err::remove_dir_all(of_the_test);
+        }
+    }
 }
 
 impl Served for Installation {

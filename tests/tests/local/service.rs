@@ -49,7 +49,7 @@ pub struct Service {
 impl Service {
     /// A place for a service, where nothing runs yet.
     pub fn new() -> Self {
-        let reserved = Offset::reserve(&PORTS.map(|(_, port)| port), |_| {});
+        let reserved = Offset::reserve(&PORTS.map(|(_, port)| port));
         Self { case: Case::new(), offset: reserved.number, _reserved: reserved }
     }
 

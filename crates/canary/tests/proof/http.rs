@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{AUTHORIZATION, COOKIE, LOCATION, SET_COOKIE};
+use hyper::header::{AUTHORIZATION, COOKIE, LOCATION, SET_COOKIE, WWW_AUTHENTICATE};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -44,6 +44,11 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Answer {
             let found: Vec<_> = found.map(|subject| serde_json::json!({ "subject": subject })).collect();
             reply(200, &serde_json::json!({ "messages": found }).to_string())
         }
+        ("GET", "/") if shared.fault == Fault::Gate => {
+            let gate = Response::builder().status(401).header(WWW_AUTHENTICATE, "Basic realm=\"mail\"");
+            gate.body(Full::default()).unwrap()
+        }
+        ("GET", "/") if shared.fault == Fault::Locked => reply(401, ""),
         ("GET", "/") => redirect("/sign-in", ""),
         ("GET", "/sign-in") => reply(200, "<form>"),
         ("POST", "/sign-in") if body == form() => redirect("/mail", "session=open; Path=/; Secure; HttpOnly"),

@@ -202,6 +202,17 @@ async fn doors_are_proved_without_a_mailbox_and_nothing_is_sent() {
     assert!(refuse.starts_with("refuse failed: cannot see a mail to another domain refused"), "{refuse}");
 }
 
+/// The published application has one until somebody may sign in; its page was taken for broken.
+#[tokio::test]
+async fn a_password_that_is_asked_for_before_every_page_is_an_answer() {
+    let gate = started(Fault::Gate).await;
+    let proof = protocols(&gate.service, pending(), &mut |_| ()).await;
+    assert_eq!(wrong(&proof), [""; 0]);
+    let locked = started(Fault::Locked).await;
+    let proof = protocols(&locked.service, pending(), &mut |_| ()).await;
+    assert!(wrong(&proof)[0].starts_with("web-door failed"), "{:?}", wrong(&proof));
+}
+
 /// Somebody wants an end while the proof waits for a mail: what it has sent is taken away all the same.
 #[tokio::test]
 async fn an_interrupted_proof_takes_away_what_it_has_made() {

@@ -62,6 +62,10 @@ pub enum Fault {
     PagesBehind,
     /// The API asks nobody for a password.
     ApiOpen,
+    /// A password is asked for before every page, which is no fault.
+    Gate,
+    /// The same, but without saying of what kind.
+    Locked,
     /// Signing out of the page changes nothing.
     WebStays,
     /// What was put into a store is not found there.

@@ -176,7 +176,7 @@ impl Container {
     }
 
     /// What its last health check said.
-    fn said(&self) -> Option<&str> {
+    pub fn said(&self) -> Option<&str> {
         let last = self.state.health.as_ref()?.log.as_ref()?.last()?;
         Some(last.output.trim()).filter(|output| !output.is_empty())
     }
@@ -220,7 +220,8 @@ impl Container {
             ready_after_ms: self.healthy_after().and_then(ms),
             restarts: self.restart_count,
             memory_limit: self.memory_limit(),
-            health: self.said().map(ToOwned::to_owned),
+            // What it said while it lived is no longer so.
+            health: self.end().or_else(|| self.said().map(ToOwned::to_owned)),
             image: Some(self.config.image.clone()),
             ..Seen::new(instance, state)
         }
@@ -331,6 +332,15 @@ mod tests {
         assert_eq!(imap.health.as_deref(), Some("unhealthy in 12 ms: no greeting"));
         assert_eq!(imap.ready_after_ms, None, "it was never healthy");
         assert_eq!(seen("plain").ready_after_ms, None);
+        // Good from the first answer on; and when more have been given than are kept, nobody knows.
+        let kept = |answers: usize| {
+            let mut store = find("store");
+            let log = store.state.health.as_mut().unwrap().log.as_mut().unwrap();
+            let good = log.pop().unwrap();
+            *log = vec![good; answers];
+            store.healthy_after().map(|after| after.as_millis())
+        };
+        assert_eq!((kept(1), kept(ANSWERS_KEPT)), (Some(1418), None));
         assert_eq!(seen("bad").restarts, 5);
     }
 

@@ -34,13 +34,12 @@ impl Draft {
         }
         let env = files.get(Path::new(".env")).map_or("", String::as_str);
         let variables = variables(env);
-        let chosen: Vec<PathBuf> = variables
-            .get("COMPOSE_FILE")
-            .map_or("compose.yaml", String::as_str)
-            .split(':')
-            .map(PathBuf::from)
-            .collect();
-        let chosen: Vec<&Path> = chosen.iter().map(PathBuf::as_path).collect();
+        let chosen =
+            variables.get("COMPOSE_FILE").map_or("compose.yaml", String::as_str).split(':').map(Path::new);
+        // What is not among the files is its owner's, and in its place already.
+        let at =
+            |file: &Path| if files.contains_key(file) { folder.path().join(file) } else { place.join(file) };
+        let chosen: Vec<PathBuf> = chosen.map(at).collect();
         let docker = Docker::new(place, names(env));
         let line = line::config(place, folder.path(), &chosen);
         let said: Value = docker.read(&line)?;

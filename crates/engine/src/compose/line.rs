@@ -1,7 +1,7 @@
 //! The docker commands, as a person would type them in the project's folder. Nothing here runs any.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// One docker command.
@@ -70,12 +70,12 @@ pub fn compose_version() -> Line {
 
 /// What Compose makes of files that are not in their place yet.
 #[must_use]
-pub fn config(place: &Path, draft: &Path, files: &[&Path]) -> Line {
+pub fn config(place: &Path, draft: &Path, files: &[PathBuf]) -> Line {
     let text = |path: &Path| path.to_string_lossy().into_owned();
     let mut line = Line::docker(["compose", "--project-directory"]);
     line.0.extend([text(place), "--env-file".to_owned(), text(&draft.join(".env"))]);
     for file in files {
-        line.0.extend(["--file".to_owned(), text(&draft.join(file))]);
+        line.0.extend(["--file".to_owned(), text(file)]);
     }
     line.0.extend(["config", "--format", "json"].map(ToOwned::to_owned));
     line
@@ -231,7 +231,7 @@ mod tests {
                  --filter label=com.docker.compose.project=mail",
             ),
             (
-                config(Path::new("/s/c"), Path::new("/tmp/d"), &[Path::new("compose.yaml")]),
+                config(Path::new("/s/c"), Path::new("/tmp/d"), &["/tmp/d/compose.yaml".into()]),
                 "docker compose --project-directory /s/c --env-file /tmp/d/.env --file /tmp/d/compose.yaml \
                  config --format json",
             ),

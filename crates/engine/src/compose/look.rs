@@ -167,7 +167,7 @@ impl Compose {
             name: seen.name.clone(),
             how: told.unwrap_or("ended and was started again".to_owned()) + " before it was healthy",
             last: Self::last_lines(&look.docker, &seen.name),
-            health: seen.health.clone(),
+            health: container.said().map(ToOwned::to_owned),
         }
     }
 
