@@ -1,7 +1,7 @@
 //! Compose takes the files, in every combination that the manual names.
 
 use berth_render::compose::{OVERLAYS, files};
-use berth_tests::Case;
+use berth_tests::{Case, Ran};
 
 use crate::engine::Engine;
 
@@ -60,11 +60,13 @@ fn what_has_to_be_set_is_named() {
     written(&engine.case);
     let path = engine.case.path("compose/compose.yaml").display().to_string();
     let words = ["compose", "--env-file=/dev/null", "--file", &path, "config", "--quiet"];
-    let ran = engine.run(&words);
-    assert_ne!(ran.code, Some(0));
-    assert!(
-        ran.err.contains("DOMAIN") && ran.err.contains("is the mail domain, to be set in .env"),
-        "{}",
-        ran.err
-    );
+    // Compose names one, and which of several is chance.
+    for (left_out, what, other) in [
+        ("DOMAIN", "is the mail domain, to be set in .env", "BERTH_IMAGE"),
+        ("BERTH_IMAGE", "is the image of the roles, to be set in .env", "DOMAIN"),
+    ] {
+        let ran = Ran::of(&engine.docker(&words).env(other, "example.test").output().unwrap());
+        assert_ne!(ran.code, Some(0));
+        assert!(ran.err.contains(left_out) && ran.err.contains(what), "{}", ran.err);
+    }
 }

@@ -58,6 +58,13 @@ impl Front {
         front.certificate();
         let names = ROLES.map(|(name, _)| name);
         front.compose(&[&["up", "--detach", "--wait", "front"], &names[..]].concat());
+        // Nobody checks the health of what stands for the roles.
+        for name in names {
+            wait_until_within(PATIENCE, &format!("{name} is there"), || {
+                let host = format!("{name}.example.test");
+                serde_json::from_str::<serde_json::Value>(&front.ask(&host, "/", &[])).ok()
+            });
+        }
         Some(front)
     }
 
