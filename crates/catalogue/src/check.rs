@@ -200,7 +200,7 @@ fn circle(roles: &[&Role]) -> Option<Vec<&'static str>> {
 mod tests {
     use super::*;
     use crate::ROLES;
-    use berth_role::{Hostname, Need, Place, Port, Readiness, Stop, Tls, Volume};
+    use berth_role::{Heap, Hostname, Need, Place, Port, Readiness, Stop, Tls, Volume};
     use std::time::Duration;
 
     const WORKER: Role = Role {
@@ -220,6 +220,7 @@ mod tests {
         reads: &[],
         health: &[],
         stop: Stop { drain: Duration::from_secs(1), grace: Duration::from_secs(2), normal: &[0] },
+        heap: Heap::share(60),
         place: Place {
             hostname: Hostname::Own,
             outside: None,

@@ -1,4 +1,4 @@
-use berth_role::{Bounds, Certificate, Hostname, Readiness, Role, Strength, Tls, Upstream};
+use berth_role::{Bounds, Certificate, Heap, Hostname, Readiness, Role, Strength, Tls, Upstream};
 use serde::Serialize;
 
 /// A role as machines read it: `berth-init roles --json`.
@@ -44,6 +44,17 @@ pub struct RoleDescription {
     pub volumes: Vec<VolumeDescription>,
     /// The memory it takes.
     pub memory: MemoryDescription,
+    /// How much of it V8's heap may take; nothing where V8 is left alone.
+    pub heap: Option<HeapDescription>,
+}
+
+/// How much of a role's memory V8's heap may take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HeapDescription {
+    /// The part of what is left beside Node itself, in hundredths.
+    pub percent: u8,
+    /// How many threads it is divided among.
+    pub threads: u8,
 }
 
 /// Files that outlive a container.
@@ -222,6 +233,10 @@ pub fn describe(role: &Role) -> RoleDescription {
             application: bounds(role.place.memory.application),
             sample: bounds(role.place.memory.sample),
         },
+        heap: match role.heap {
+            Heap::Share { percent, threads } => Some(HeapDescription { percent, threads }),
+            Heap::ByItself => None,
+        },
     }
 }
 
@@ -278,6 +293,8 @@ mod tests {
         assert_eq!(of("sqlite")["outside"], serde_json::Value::Null);
         assert_eq!([&of("mx")["hostname"], &of("imap")["hostname"]], ["reverse", "own"]);
         assert_eq!([&of("bree")["start"], &of("mx")["start"]], ["last", "with-others"]);
+        assert_eq!(of("sqlite")["heap"], serde_json::json!({"percent": 60, "threads": 2}));
+        assert_eq!(of("bree")["heap"], serde_json::Value::Null);
         assert_eq!(of("bree")["memory"]["application"]["limit_bytes"], 16_u64 << 30);
     }
 }

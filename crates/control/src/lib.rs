@@ -25,8 +25,10 @@ use berth_role::{Listening, TlsMode};
 use serde::{Deserialize, Serialize};
 
 mod listener;
+mod verdict;
 
 pub use listener::{Asked, Listener};
+pub use verdict::Verdict;
 
 /// The longest line that either side reads; a status is some hundred bytes.
 const LONGEST: u64 = 64 * 1024;

@@ -10,6 +10,7 @@ use berth_role::Role;
 use berth_settings::{Finding, OWN, Origin, Severity};
 use serde::Serialize;
 
+use crate::account::leave_root;
 use crate::engines;
 use crate::needs::{self, Key};
 use crate::own::{Own, environment};
@@ -39,8 +40,9 @@ struct Told {
 pub fn run(name: &str, json: bool) -> anyhow::Result<ExitCode> {
     let role = called(name)?;
     let own = Own::read()?;
+    leave_root(&own)?;
     let folder = application::folder(role, &own).with_context(|| format!("cannot check the role {name}"))?;
-    let review = Review::of(role, &folder);
+    let review = Review::of(role, &folder, &own);
     let mut findings = review.findings.clone();
     findings.extend(node(&own, &folder));
     findings.extend(mistyped());

@@ -10,6 +10,7 @@ use berth_role::{Need, Readiness, Role, Strength, Upstream};
 use berth_settings::{Settings, known};
 use serde::Serialize;
 
+use crate::heap::{Chosen, Told};
 use crate::needs;
 use crate::own::{Own, Restart};
 use crate::review::Review;
@@ -23,7 +24,8 @@ struct Explanation {
     folder: PathBuf,
     /// Nothing when there is no Node.
     node: Option<PathBuf>,
-    arguments: Vec<&'static str>,
+    arguments: Vec<String>,
+    heap: Told,
     ports: Vec<Listens>,
     certificate: Option<PathBuf>,
     needs: Vec<NeedTold>,
@@ -81,9 +83,10 @@ pub fn run(name: &str, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn explain(role: &'static Role, own: &Own, folder: PathBuf) -> Explanation {
-    let review = Review::of(role, &folder);
+    let review = Review::of(role, &folder, own);
     let settings = &review.settings;
     let times = RoleTimes::of(role, own);
+    let heap = Chosen::for_role(role.heap, own);
     let from = |key: &str| settings.setting(key).map(|setting| setting.origin().to_string());
     let ports = role.ports.iter().filter_map(|port| {
         let listening = review.ports.iter().find(|listening| listening.name == port.name)?;
@@ -95,7 +98,13 @@ fn explain(role: &'static Role, own: &Own, folder: PathBuf) -> Explanation {
         role: role.name,
         serves: role.serves,
         node: application::node(own).ok(),
-        arguments: vec![role.entrypoint],
+        arguments: heap
+            .argument()
+            .map(|argument| argument.to_string_lossy().into_owned())
+            .into_iter()
+            .chain([role.entrypoint.to_owned()])
+            .collect(),
+        heap: heap.told(role.heap),
         ports: ports.collect(),
         certificate: review.certificate.clone(),
         needs: role.needs.iter().map(|need| need_told(*need, settings)).collect(),
@@ -167,6 +176,7 @@ impl Explanation {
             .as_ref()
             .map_or("node, which is not there".to_owned(), |node| node.display().to_string());
         item("runs", format!("{node} {}", self.arguments.join(" ")));
+        item("heap", self.heap.line());
         item("in", self.folder.display().to_string());
         for listens in &self.ports {
             let Listens { port, published, setting, from } = listens;

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use berth_report::exit;
 
+mod account;
 mod application;
 mod ask;
 mod check;
@@ -15,12 +16,14 @@ mod command_line;
 mod engines;
 mod explain;
 mod health;
+mod heap;
 mod list;
 mod locate;
 mod needs;
 mod own;
 mod pem;
 mod plain;
+mod powers;
 mod print;
 mod review;
 mod role;

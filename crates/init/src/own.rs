@@ -26,8 +26,12 @@ pub struct Own {
     pub grace: Option<Seconds>,
     pub ready_within: Option<Seconds>,
     pub need_within: Option<Seconds>,
+    /// What V8's old space may take, in MiB.
+    pub heap: Option<u32>,
     #[serde(default)]
     pub forward_usr1: bool,
+    /// Whom we become when we are started as root.
+    pub user: Option<String>,
     /// Which log lines are written: a level, or a list of target=level.
     pub log: Option<String>,
     pub log_format: Option<Format>,

@@ -14,6 +14,7 @@ use berth_settings::{Settings, Severity};
 use berth_supervise::machine::{Conduct, Plan};
 use berth_supervise::{Budget, Charge, Inherited, Program, Waiting};
 
+use crate::account::{home_of, leave_root};
 use crate::application;
 use crate::command_line::Times;
 use crate::locate::locate;
@@ -25,10 +26,12 @@ use crate::serve::serve;
 pub fn supervise(words: &[OsString], settings: bool, as_role: Option<Times>) -> anyhow::Result<ExitCode> {
     let inherited = Inherited::take().context("cannot block signals")?;
     let own = Own::read()?;
+    let user = leave_root(&own)?;
     let mut program = program(words)?;
     if settings {
         program.environment = handed_over(&own)?;
     }
+    program.environment.extend(home_of(user));
     let conduct = as_role.map_or(Conduct::Plain, |times| Conduct::Role {
         readiness: Readiness::AliveFor(Duration::ZERO),
         ready_within: Duration::MAX,
@@ -47,7 +50,7 @@ fn program(words: &[OsString]) -> Result<Program, Problem> {
         words.split_first().ok_or_else(|| Problem::new(Code::Usage, "no program after --"))?;
     let folder = std::env::current_dir()
         .map_err(|error| Problem::new(Code::CannotRun, "cannot tell the current folder").because(error))?;
-    Ok(Program { path: locate(first)?, arguments: rest.to_vec(), folder, environment: Vec::new() })
+    Ok(Program { path: locate(first)?, arguments: rest.to_vec(), folder, ..Program::default() })
 }
 
 /// What the application would be handed. It would end where something is missing, and so do we.

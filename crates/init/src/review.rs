@@ -10,8 +10,8 @@ use berth_role::{Listening, Role};
 use berth_settings::{Finding, Settings, Severity};
 
 use crate::needs::{self, NeedError, Needed};
-use crate::own::environment;
-use crate::pem;
+use crate::own::{Own, environment};
+use crate::{pem, powers};
 
 /// What the settings of a role say.
 pub struct Review {
@@ -28,12 +28,12 @@ pub struct Review {
 
 impl Review {
     /// Reads the settings of the application in this folder for a role. Contacts nobody.
-    pub fn of(role: &'static Role, folder: &Path) -> Self {
+    pub fn of(role: &'static Role, folder: &Path, own: &Own) -> Self {
         let settings = Settings::load(folder, environment());
         let get = |key: &str| settings.get(key).map(str::to_owned);
         let mut findings = settings.findings(|key| concerns(role, key));
         // A port that is none was told by the settings' own rules.
-        let ports = role.ports.iter().filter_map(|port| port.resolve(&get).ok()).collect();
+        let ports: Vec<_> = role.ports.iter().filter_map(|port| port.resolve(&get).ok()).collect();
         let needs = needs::hard(role, &get).unwrap_or_else(|error| {
             if let NeedError::Uri { setting, error } = error {
                 let finding = Finding::refused(format!("cannot be used: {error}"));
@@ -42,6 +42,8 @@ impl Review {
             Vec::new()
         });
         let certificate = pem::check(role, &settings, folder, &mut findings);
+        findings.extend(powers::ports(role, &settings, &ports, own));
+        findings.extend(powers::data(role, &settings, folder));
         findings.extend(own_name(&settings));
         findings.sort_by_key(|finding| finding.severity);
         Self { role, folder: folder.to_owned(), ports, certificate, needs, findings, settings }

@@ -1,7 +1,6 @@
 //! A role: its settings, its program, its needs.
 
 use std::error::Error;
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::ExitCode;
@@ -12,13 +11,16 @@ use berth_control::{Credentials, Port, Status};
 use berth_role::{Listening, Role, Stop};
 use berth_settings::Severity;
 use berth_supervise::machine::{Conduct, Plan};
-use berth_supervise::{Budget, Charge, Inherited, Program, Waiting};
+use berth_supervise::{Budget, Charge, Inherited, Program, Runtime, Waiting};
 use tracing::warn;
 
+use crate::account::{home_of, leave_root};
 use crate::application;
+use crate::heap::Chosen;
 use crate::needs::{self, Key, Needed};
 use crate::own::{Own, Restart};
-use crate::review::Review;
+use crate::powers::needs_bind_service;
+use crate::review::{Environment, Review};
 use crate::serve::serve;
 use crate::times::RoleTimes;
 
@@ -27,9 +29,11 @@ pub fn supervise(name: &str) -> anyhow::Result<ExitCode> {
     let inherited = Inherited::take().context("cannot block signals")?;
     let role = called(name)?;
     let own = Own::read()?;
+    let user = leave_root(&own)?;
     let found = application::folder(role, &own).and_then(|folder| Ok((folder, application::node(&own)?)));
     let (folder, node) = found.with_context(|| format!("cannot start the role {name}"))?;
-    let mut charge = RoleCharge { role, folder, node, known: Known::default() };
+    let mut charge =
+        RoleCharge { role, own: &own, home: home_of(user), folder, node, known: Known::default() };
     let program = charge.read().map_err(|review| review.problem())?;
     serve(&own, &plan(role, &own), &mut charge, program, inherited)
 }
@@ -49,8 +53,11 @@ fn plan(role: &Role, own: &Own) -> Plan {
     }
 }
 
-struct RoleCharge {
+struct RoleCharge<'a> {
     role: &'static Role,
+    own: &'a Own,
+    /// The variable that names the user's folder, if we have become one.
+    home: Environment,
     /// The application's folder; found once, because our own current folder changes.
     folder: PathBuf,
     node: PathBuf,
@@ -67,27 +74,32 @@ struct Known {
     warnings: Vec<String>,
 }
 
-impl RoleCharge {
+impl RoleCharge<'_> {
     /// Reads and checks the settings, and gives what is to be started. Changes nothing when they are wrong.
     fn read(&mut self) -> Result<Program, Box<Review>> {
-        let review = Review::of(self.role, &self.folder);
+        let review = Review::of(self.role, &self.folder, self.own);
         if review.said(Severity::Refused).next().is_some() {
             return Err(Box::new(review));
         }
-        let environment = review.handed_over();
+        let mut environment = review.handed_over();
+        environment.extend(self.home.clone());
         let warnings = review.said(Severity::Warned).map(ToString::to_string).collect();
         let Review { ports, certificate, needs, .. } = review;
+        let bind_service = needs_bind_service(&ports);
         self.known = Known { ports, certificate, needs, warnings };
+        let heap = Chosen::for_role(self.role.heap, self.own);
         Ok(Program {
             path: self.node.clone(),
-            arguments: vec![OsString::from(self.role.entrypoint)],
+            arguments: heap.argument().into_iter().chain([self.role.entrypoint.into()]).collect(),
+            bind_service,
+            runtime: Runtime::Node { heap: heap.heap() },
             folder: self.folder.clone(),
             environment,
         })
     }
 }
 
-impl Charge for RoleCharge {
+impl Charge for RoleCharge<'_> {
     fn name(&self) -> &str {
         self.role.name
     }

@@ -26,6 +26,7 @@ const NOTES: &str = "
 - **Grace**: how long it may take to stop, before what is left of it is killed.
 - **Memory**: the most that was measured from the start until it was at rest, and the limit of a container, which leaves room for
   three mails of 50 MB at once; with the application that berth exists for, and with the sample application. `m` is MiB, `g` GiB.
+- **Heap**: how much of a memory limit V8's old space may take ([how](berth-init.md#heap)).
 
 Roles start in this order, and stop in the reverse: ";
 
@@ -123,6 +124,7 @@ fn place(role: &Role, item: &mut impl FnMut(&str, &dyn Display)) {
     let told = |Bounds { peak, limit }| format!("{peak} measured, {limit} allowed");
     let (application, sample) = (told(memory.application), told(memory.sample));
     item("Memory", &format_args!("{application}; with the sample application {sample}"));
+    item("Heap", &role.heap);
 }
 
 /// Where a port listens, and how it does.

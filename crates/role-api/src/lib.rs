@@ -10,8 +10,8 @@
 use std::time::Duration;
 
 use berth_role::{
-    Bounds, Certificate, Check, Exposure, Hostname, Kind, Memory, Need, Place, Port, Readiness, Role, Start,
-    Stop, Tls, Upstream,
+    Bounds, Certificate, Check, Exposure, Heap, Hostname, Kind, Memory, Need, Place, Port, Readiness, Role,
+    Start, Stop, Tls, Upstream,
 };
 
 /// The same for programs.
@@ -47,6 +47,7 @@ pub const ROLE: Role = Role {
     reads: &["API_SECRETS", "TXT_ENCRYPTION_KEY", "WEBHOOK_SIGNATURE_KEY", "TRUST_PROXY"],
     health: &[Check::Http { path: "/v1/test", statuses: &[200] }],
     stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
+    heap: Heap::share(60),
     place: Place {
         hostname: Hostname::Own,
         outside: Some("the code host's API, without which it ends; resolvers over HTTPS; webhooks"),

@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use berth_role::{Bounds, Hostname, Kind, Memory, Need, Place, Readiness, Role, Start, Stop, Upstream};
+use berth_role::{Bounds, Heap, Hostname, Kind, Memory, Need, Place, Readiness, Role, Start, Stop, Upstream};
 
 /// The jobs behind everything.
 pub const ROLE: Role = Role {
@@ -36,6 +36,7 @@ pub const ROLE: Role = Role {
     health: &[],
     // 41 s is the longest end that was measured, with its start under way.
     stop: Stop { drain: Duration::from_secs(45), grace: Duration::from_mins(1), normal: &[0, 1, 130, 143] },
+    heap: Heap::ByItself,
     place: Place {
         hostname: Hostname::Reverse,
         outside: Some("resolvers over HTTPS: it checks the records of domains"),

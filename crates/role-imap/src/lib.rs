@@ -13,8 +13,8 @@
 use std::time::Duration;
 
 use berth_role::{
-    Bounds, Certificate, Check, Exposure, Hostname, Kind, Memory, Need, Place, Port, Readiness, Role, Start,
-    Stop, Tls, Upstream,
+    Bounds, Certificate, Check, Exposure, Heap, Hostname, Kind, Memory, Need, Place, Port, Readiness, Role,
+    Start, Stop, Tls, Upstream,
 };
 
 /// Mailboxes for mail clients.
@@ -50,6 +50,7 @@ pub const ROLE: Role = Role {
     reads: &["API_SECRETS", "SMTP_MESSAGE_MAX_SIZE", "SQLITE_STORAGE_PATH"],
     health: &[Check::Imap, Check::Certificate],
     stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
+    heap: Heap::share(60),
     place: Place {
         hostname: Hostname::Own,
         outside: Some("resolvers over HTTPS: a login looks up the domain's records"),

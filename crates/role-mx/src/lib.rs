@@ -12,8 +12,8 @@
 use std::time::Duration;
 
 use berth_role::{
-    Bounds, Certificate, Check, Exposure, Hostname, Kind, Memory, Need, Place, Port, Readiness, Role, Start,
-    Stop, Tls, Upstream,
+    Bounds, Certificate, Check, Exposure, Heap, Hostname, Kind, Memory, Need, Place, Port, Readiness, Role,
+    Start, Stop, Tls, Upstream,
 };
 
 /// Mail from other servers.
@@ -58,6 +58,7 @@ pub const ROLE: Role = Role {
     ],
     health: &[Check::Smtp, Check::Certificate],
     stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
+    heap: Heap::share(60),
     place: Place {
         hostname: Hostname::Reverse,
         outside: Some("resolvers over HTTPS; other mail servers on port 25, where it forwards; webhooks"),

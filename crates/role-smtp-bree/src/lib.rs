@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use berth_role::{Bounds, Hostname, Kind, Memory, Need, Place, Readiness, Role, Start, Stop, Upstream};
+use berth_role::{Bounds, Heap, Hostname, Kind, Memory, Need, Place, Readiness, Role, Start, Stop, Upstream};
 
 /// The sender of the queue.
 pub const ROLE: Role = Role {
@@ -33,6 +33,8 @@ pub const ROLE: Role = Role {
     reads: &["SRS_SECRET", "SEND_EMAIL", "POSTBOX_MX_HOST"],
     health: &[],
     stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
+    // Two worker threads load the application too.
+    heap: Heap::Share { percent: 60, threads: 3 },
     place: Place {
         hostname: Hostname::Reverse,
         outside: Some("other mail servers on port 25; resolvers over HTTPS"),

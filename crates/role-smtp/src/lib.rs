@@ -12,8 +12,8 @@
 use std::time::Duration;
 
 use berth_role::{
-    Bounds, Certificate, Check, Exposure, Hostname, Kind, Memory, Need, Place, Port, Readiness, Role, Start,
-    Stop, Tls, Upstream,
+    Bounds, Certificate, Check, Exposure, Heap, Hostname, Kind, Memory, Need, Place, Port, Readiness, Role,
+    Start, Stop, Tls, Upstream,
 };
 
 /// Submission of mail by users.
@@ -45,6 +45,7 @@ pub const ROLE: Role = Role {
     reads: &["SMTP_MESSAGE_MAX_SIZE", "MAX_RECIPIENTS"],
     health: &[Check::Smtp, Check::Certificate],
     stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
+    heap: Heap::share(60),
     place: Place {
         hostname: Hostname::Own,
         outside: Some("resolvers over HTTPS: it looks up the client's name before it greets"),

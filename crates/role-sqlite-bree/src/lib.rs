@@ -11,7 +11,7 @@
 use std::time::Duration;
 
 use berth_role::{
-    Bounds, Hostname, Kind, Memory, Need, Place, Readiness, Role, Start, Stop, Upstream, Volume,
+    Bounds, Heap, Hostname, Kind, Memory, Need, Place, Readiness, Role, Start, Stop, Upstream, Volume,
 };
 
 /// The housekeeper of the mailboxes.
@@ -36,6 +36,7 @@ pub const ROLE: Role = Role {
     reads: &["API_SECRETS", "SQLITE_STORAGE_PATH"],
     health: &[],
     stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
+    heap: Heap::ByItself,
     place: Place {
         hostname: Hostname::Own,
         outside: None,

@@ -12,8 +12,8 @@
 use std::time::Duration;
 
 use berth_role::{
-    Bounds, Certificate, Check, Exposure, Hostname, Kind, Memory, Need, Place, Port, Readiness, Role, Start,
-    Stop, Tls, Upstream, Volume,
+    Bounds, Certificate, Check, Exposure, Heap, Hostname, Kind, Memory, Need, Place, Port, Readiness, Role,
+    Start, Stop, Tls, Upstream, Volume,
 };
 
 /// The keeper of the mailboxes.
@@ -46,6 +46,8 @@ pub const ROLE: Role = Role {
     health: &[Check::WebSocketUnauthorized, Check::Certificate],
     // 60 s is the application's own limit; the rest is for what it leaves behind.
     stop: Stop { drain: Duration::from_mins(1), grace: Duration::from_secs(75), normal: &[0, 1, 130, 143] },
+    // The second thread loads the application again.
+    heap: Heap::Share { percent: 60, threads: 2 },
     place: Place {
         hostname: Hostname::Own,
         outside: None,

@@ -12,8 +12,8 @@
 use std::time::Duration;
 
 use berth_role::{
-    Bounds, Certificate, Check, Exposure, Hostname, Kind, Memory, Need, Place, Port, Readiness, Role, Start,
-    Stop, Tls, Upstream,
+    Bounds, Certificate, Check, Exposure, Heap, Hostname, Kind, Memory, Need, Place, Port, Readiness, Role,
+    Start, Stop, Tls, Upstream,
 };
 
 /// Pages for people.
@@ -57,6 +57,7 @@ pub const ROLE: Role = Role {
     ],
     health: &[Check::Http { path: "/", statuses: &[200, 301, 302, 303, 307, 308] }],
     stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
+    heap: Heap::share(60),
     place: Place {
         hostname: Hostname::Own,
         outside: Some("the code host's API, without which it ends; resolvers over HTTPS"),

@@ -23,11 +23,13 @@ use std::fmt;
 use std::time::Duration;
 
 mod bytes;
+mod heap;
 mod place;
 mod port;
 mod settings;
 
 pub use bytes::Bytes;
+pub use heap::Heap;
 pub use place::{Bounds, Hostname, Memory, Place, Volume};
 pub use port::{Exposure, Listening, Port, PortError, Tls, TlsMode};
 
@@ -68,6 +70,8 @@ pub struct Role {
     pub health: &'static [Check],
     /// How it is stopped.
     pub stop: Stop,
+    /// How much of its memory V8's heap may take.
+    pub heap: Heap,
     /// What it asks of the container that it runs in.
     pub place: Place,
 }

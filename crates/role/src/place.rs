@@ -41,6 +41,14 @@ impl Volume {
         }
     }
 
+    /// The setting that names the folder in it.
+    #[must_use]
+    pub const fn setting(self) -> &'static str {
+        match self {
+            Self::Mailboxes => "SQLITE_STORAGE_PATH",
+        }
+    }
+
     /// Where the application expects it.
     #[must_use]
     pub const fn path(self) -> &'static str {

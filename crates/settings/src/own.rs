@@ -47,6 +47,17 @@ pub static OWN: &[OwnSetting] = &[
     own("BERTH_GRACE", "the role's", "from TERM until KILL. With `--stop=role` the option counts instead."),
     own("BERTH_READY_WITHIN", "the role's", "how long a role may take from its start until it is ready"),
     own("BERTH_NEED_WITHIN", "300", "how long a role's needs may take to answer"),
+    own(
+        "BERTH_HEAP",
+        "the role's share of the memory limit",
+        "what V8's old space may take in each thread of a role, in MiB; 0 leaves it to V8. See [Heap](berth-init.md#heap).",
+    ),
+    own(
+        "BERTH_USER",
+        "none: it stays who it is",
+        "started as root, whom `berth-init` becomes before it reads anything: a name, `uid`, `name:group` or `uid:gid`. See \
+         [Privileges](berth-init.md#privileges).",
+    ),
     own("BERTH_FORWARD_USR1", "`false`", "`true` passes USR1 on; see [Signals](berth-init.md#signals)"),
     own(
         "BERTH_LOG",

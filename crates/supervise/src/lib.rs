@@ -25,22 +25,26 @@
 
 #![allow(unsafe_code)] // System calls for which no crate has a safe wrapper that fits; each says why.
 
+mod account;
 mod channel;
 mod charge;
 mod descendants;
 mod exit;
 mod inherited;
 pub mod machine;
+mod privileges;
 mod reap;
 mod rest;
 mod restart;
 mod run;
 mod signals;
 mod spawn;
+mod verdict;
 
 pub use charge::{Charge, Waiting};
 pub use exit::Exit;
 pub use inherited::Inherited;
+pub use privileges::{User, become_user, has_capabilities, may_bind_service};
 pub use restart::Budget;
 pub use run::run;
-pub use spawn::Program;
+pub use spawn::{Program, Runtime};

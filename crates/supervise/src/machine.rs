@@ -313,6 +313,7 @@ impl Machine {
             asked,
             lived: now.saturating_sub(main.started),
             normal,
+            cut_off: drain.give_up.is_some(),
         }));
         self.advance(plan, now, actions);
     }

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use berth_role::Bytes;
 use nix::libc;
 use nix::unistd::Pid;
 
@@ -13,11 +14,20 @@ pub(crate) struct Reaped {
     /// What became of the main process: stopped or continued (true or false), in order.
     pub main_stops: Vec<bool>,
     /// The main process's end.
-    pub main_end: Option<Exit>,
+    pub main_end: Option<Ended>,
     /// How many others have ended.
     pub orphans: usize,
     /// There is no child any more.
     pub nothing_left: bool,
+}
+
+/// How a process ended, and what it had taken.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ended {
+    /// How.
+    pub exit: Exit,
+    /// The most that it, or a child of its that it had waited for, had resident at once (`ru_maxrss`, getrusage(2)).
+    pub peak: Bytes,
 }
 
 /// Takes every status that is there, without waiting. SIGCHLD tells that there is one, not how many
@@ -25,7 +35,7 @@ pub(crate) struct Reaped {
 pub(crate) fn reap(main: Option<Pid>) -> Reaped {
     let mut reaped = Reaped::default();
     loop {
-        let (pid, status) = match next() {
+        let (pid, status, peak) = match next() {
             Ok(Some(taken)) => taken,
             Ok(None) => return reaped,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -47,23 +57,28 @@ pub(crate) fn reap(main: Option<Pid>) -> Reaped {
             continue;
         };
         if is_main {
-            reaped.main_end = Some(end);
+            reaped.main_end = Some(Ended { exit: end, peak });
         } else {
             reaped.orphans += 1;
         }
     }
 }
 
-/// A status, if there is one. nix's `waitpid` takes a status and then fails on it when a real-time signal made
-/// the end, so that the end would be lost.
-fn next() -> io::Result<Option<(Pid, i32)>> {
+/// A status and the peak in memory, if there is one. nix's `waitpid` takes a status and then fails on it when a
+/// real-time signal made the end, so that the end would be lost.
+fn next() -> io::Result<Option<(Pid, i32, Bytes)>> {
     let mut status = 0;
-    // SAFETY: the call writes one integer, which outlives it.
-    let pid =
-        unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG | libc::WUNTRACED | libc::WCONTINUED) };
+    // SAFETY: plain data, for which all zero is a value.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    let options = libc::WNOHANG | libc::WUNTRACED | libc::WCONTINUED;
+    // SAFETY: wait4(2) writes one integer and one struct, which outlive it.
+    let pid = unsafe { libc::wait4(-1, &raw mut status, options, &raw mut usage) };
     match pid {
         -1 => Err(io::Error::last_os_error()),
         0 => Ok(None),
-        pid => Ok(Some((Pid::from_raw(pid), status))),
+        pid => {
+            let kibibytes = u64::try_from(usage.ru_maxrss).unwrap_or_default();
+            Ok(Some((Pid::from_raw(pid), status, Bytes::new(kibibytes.saturating_mul(1024)))))
+        }
     }
 }

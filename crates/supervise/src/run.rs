@@ -15,6 +15,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, sleep_until};
 use tracing::{error, info, warn};
 
+use crate::account::{Account, Told};
 use crate::channel::Channel;
 use crate::charge::{Charge, Waiting};
 use crate::descendants::descendants;
@@ -39,6 +40,7 @@ pub async fn run<C: Charge>(
     if !is_first && let Err(error) = prctl::set_child_subreaper(true) {
         warn!(%error, "orphans of the program cannot be reaped here");
     }
+    let is_role = !matches!(plan.conduct, Conduct::Plain);
     let (machine, actions) = Machine::new(plan, u64::from(std::process::id()) ^ clock());
     let mut supervisor = Supervisor {
         plan,
@@ -53,6 +55,7 @@ pub async fn run<C: Charge>(
         needs: None,
         waiting: Waiting::default(),
         orphans: 0,
+        account: if is_role { Account::told() } else { Account::default() },
     };
     supervisor.act(actions);
     supervisor.live(&Signals::new()?, listener.map(Listener::serve)).await
@@ -72,6 +75,7 @@ struct Supervisor<'a, C> {
     needs: Option<Pin<Box<dyn Future<Output = ()>>>>,
     waiting: Waiting,
     orphans: usize,
+    account: Account,
 }
 
 /// What woke us.
@@ -138,6 +142,7 @@ impl<C: Charge> Supervisor<'_, C> {
         if !matches!(self.plan.conduct, Conduct::Plain) {
             info!(role = self.charge.name(), signal = %signal_name(got.number), sender = got.sender, "signal");
         }
+        self.account.signal(got);
         self.take(Event::Signal(got.number))
     }
 
@@ -146,10 +151,11 @@ impl<C: Charge> Supervisor<'_, C> {
         self.orphans += reaped.orphans;
         let stops = reaped.main_stops.into_iter().map(Event::MainStopped);
         let events: Vec<_> = stops
-            .chain(reaped.main_end.map(Event::MainEnded))
+            .chain(reaped.main_end.map(|ended| Event::MainEnded(ended.exit)))
             .chain(reaped.nothing_left.then_some(Event::NothingLeft))
             .collect();
-        if reaped.main_end.is_some() {
+        if let Some(ended) = reaped.main_end {
+            self.account.ended(ended);
             self.main = None;
             self.channel = None;
         }
@@ -208,7 +214,7 @@ impl<C: Charge> Supervisor<'_, C> {
                     self.signal_main(SIGKILL);
                     self.signal_rest(SIGKILL);
                 }
-                Action::TellEnd(ending) => self.tell_end(ending),
+                Action::TellEnd(ending) => self.tell_end(&ending),
                 Action::TellNotReady => error!(role, "not ready in time"),
                 Action::TellNeedsMissed => {
                     error!(role, waiting_for = ?self.waiting.lines(), "a need did not answer in time");
@@ -232,9 +238,10 @@ impl<C: Charge> Supervisor<'_, C> {
 
     fn start(&mut self) -> Event {
         let is_role = !matches!(self.plan.conduct, Conduct::Plain);
-        let bond = Bond { terminal: !is_role, dies_with_us: is_role && !self.is_first };
+        let bond = Bond { terminal: !is_role, dies_with_us: is_role && !self.is_first, all_files: is_role };
         let channel = if is_role { Channel::new().ok() } else { None };
         let (ours, theirs) = channel.unzip();
+        self.account.starting();
         match start(&self.program, &self.inherited, bond, theirs.as_ref()) {
             Ok(pid) => {
                 self.main = Some(pid);
@@ -287,19 +294,27 @@ impl<C: Charge> Supervisor<'_, C> {
         }
     }
 
-    fn tell_end(&self, Ending { exit, asked, lived, normal }: Ending) {
+    fn tell_end(&self, ending: &Ending) {
+        let Told { verdict, sender, peak } = self.account.judge(ending, self.program.runtime);
+        let Ending { exit, asked, lived, normal, cut_off: _ } = ending;
         let asked = match asked {
-            Some(Reason::Signal(number)) => signal_name(number),
+            Some(Reason::Signal(number)) => signal_name(*number),
             Some(Reason::Restart) => "restart".to_owned(),
             Some(Reason::NotReady) => "not ready in time".to_owned(),
             None => "nobody".to_owned(),
         };
-        let (role, lived_ms) = (self.charge.name(), milliseconds(lived));
-        if normal {
-            info!(role, %exit, asked_by = asked, lived_ms, normal, "main process ended");
-        } else {
-            warn!(role, %exit, asked_by = asked, lived_ms, normal, "main process ended");
+        let (role, lived_ms) = (self.charge.name(), milliseconds(*lived));
+        let (peak_rss_bytes, restarts) = (peak.number(), self.machine.restarts());
+        // The level is the only difference, and tracing wants it at compile time.
+        macro_rules! tell {
+            ($level:ident) => {
+                $level!(
+                    role, %exit, %verdict, asked_by = asked, sender, lived_ms, normal, peak_rss_bytes, restarts,
+                    "main process ended"
+                )
+            };
         }
+        if *normal { tell!(info) } else { tell!(warn) }
     }
 
     fn answer(&mut self, request: Request) -> (Answer, Option<u8>) {

@@ -9,12 +9,15 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use berth_report::Code;
+use berth_role::Bytes;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::prctl;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getpid, getppid, setpgid, tcsetpgrp};
 
 use crate::inherited::Inherited;
+use crate::privileges::hand_over_bind_service;
 
 /// What is started.
 #[derive(Clone, Default)]
@@ -27,17 +30,36 @@ pub struct Program {
     pub folder: PathBuf,
     /// What it has in its environment besides ours, or, without a value, what of ours it has not.
     pub environment: Vec<(OsString, Option<OsString>)>,
+    /// It listens where CAP_NET_BIND_SERVICE is needed, and is handed it where we may.
+    pub bind_service: bool,
+    /// What it runs on.
+    pub runtime: Runtime,
+}
+
+/// What a program runs on, as far as it tells how to read its end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Runtime {
+    /// Something of which nothing is known.
+    #[default]
+    Unknown,
+    /// Node.
+    Node {
+        /// What V8's old space may take, where it was told.
+        heap: Option<Bytes>,
+    },
 }
 
 /// Without the environment, which may hold secrets.
 impl fmt::Debug for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, arguments, folder, environment: _ } = self;
+        let Self { path, arguments, folder, environment: _, bind_service, runtime } = self;
         let mut program = f.debug_struct("Program");
         program
             .field("path", path)
             .field("arguments", arguments)
             .field("folder", folder)
+            .field("bind_service", bind_service)
+            .field("runtime", runtime)
             .finish_non_exhaustive()
     }
 }
@@ -64,6 +86,8 @@ pub(crate) struct Bond {
     pub terminal: bool,
     /// It does not outlive us. Not needed by PID 1, with which everything ends.
     pub dies_with_us: bool,
+    /// It may have as many files open as it could allow itself.
+    pub all_files: bool,
 }
 
 /// Starts the program, with the end of a channel for its readiness if one is given, and gives its process id.
@@ -91,11 +115,14 @@ pub(crate) fn start(
     }
     let inherited = *inherited;
     let channel_number = channel.map(AsRawFd::as_raw_fd);
+    let bind_service = program.bind_service;
     let parent = getpid();
     // SAFETY: `prepare` makes system calls only: no allocation, no lock, as signal-safety(7) asks between fork
     // and exec.
     unsafe {
-        command.pre_exec(move || prepare(&inherited, bond, channel_number, parent).map_err(io::Error::from));
+        command.pre_exec(move || {
+            prepare(&inherited, bond, bind_service, channel_number, parent).map_err(io::Error::from)
+        });
     }
     let child =
         command.spawn().map_err(|source| StartError { path: program.path.display().to_string(), source })?;
@@ -103,7 +130,13 @@ pub(crate) fn start(
     Ok(Pid::from_raw(i32::try_from(child.id()).unwrap_or_default()))
 }
 
-fn prepare(inherited: &Inherited, bond: Bond, channel: Option<RawFd>, parent: Pid) -> nix::Result<()> {
+fn prepare(
+    inherited: &Inherited,
+    bond: Bond,
+    bind_service: bool,
+    channel: Option<RawFd>,
+    parent: Pid,
+) -> nix::Result<()> {
     if bond.dies_with_us {
         prctl::set_pdeathsig(Signal::SIGKILL)?;
         if getppid() != parent {
@@ -118,6 +151,13 @@ fn prepare(inherited: &Inherited, bond: Bond, channel: Option<RawFd>, parent: Pi
         // there is nothing to hand over. SIGTTOU cannot stop us: it is blocked until the restore below.
         let stdin = unsafe { std::os::fd::BorrowedFd::borrow_raw(0) };
         let _ = tcsetpgrp(stdin, getpid());
+    }
+    if bind_service {
+        hand_over_bind_service()?;
+    }
+    if bond.all_files {
+        let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
     }
     if let Some(number) = channel {
         // SAFETY: the parent holds this descriptor open across fork.

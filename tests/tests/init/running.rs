@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -70,14 +71,32 @@ impl<'a> Init<'a> {
         Self::script(case, place, role, &format!("exec $WITNESS name=main {witness}"))
     }
 
+    /// `berth-init ROLE`, with this program for Node in place of the application's. A module, for `await` at its top level.
+    pub fn node(case: &'a Case, place: Place, role: &str, node: &Path, program: &str) -> Self {
+        case.write("app/package.json", r#"{"type": "module"}"#);
+        Self::script(case, place, role, program).set("BERTH_NODE", node)
+    }
+
     pub fn set(mut self, key: &str, value: impl Into<OsString>) -> Self {
         self.variables.push((key.to_owned(), value.into()));
+        self
+    }
+
+    /// Has it called with other words.
+    pub fn words(mut self, words: &[&str]) -> Self {
+        self.words = words.iter().map(OsString::from).collect();
         self
     }
 
     /// Has the init started by this program.
     pub fn through(mut self, launcher: &[&str]) -> Self {
         self.launcher = launcher.iter().map(ToString::to_string).collect();
+        self
+    }
+
+    /// Has what starts it started by this program in turn.
+    pub fn before(mut self, launcher: &[&str]) -> Self {
+        self.launcher.splice(0..0, launcher.iter().map(ToString::to_string));
         self
     }
 
@@ -109,6 +128,16 @@ impl<'a> Init<'a> {
     /// Runs it to its end.
     pub fn output(&self) -> Output {
         run(&mut self.command())
+    }
+
+    /// Starts it with its log apart from what the program prints on standard error, which Node does when it dies.
+    pub fn start_apart(self) -> Running<'a> {
+        let script = "ulimit -c 0; exec \"$NODE\" \"$@\" 2>\"$BERTH_TEST_CASE/node-err\"";
+        let path = self.case.write("node-apart", &format!("#!/bin/sh\n{script}\n"));
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let key = |pair: &&(String, OsString)| pair.0 == "BERTH_NODE";
+        let node = self.variables.iter().rfind(key).map(|pair| pair.1.clone()).unwrap();
+        self.set("NODE", node).set("BERTH_NODE", path).start()
     }
 
     pub fn start(mut self) -> Running<'a> {

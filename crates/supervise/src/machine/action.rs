@@ -48,6 +48,8 @@ pub struct Ending {
     pub lived: Duration,
     /// Whether this is how an asked-for stop ends.
     pub normal: bool,
+    /// Whether KILL had been sent, because the grace was over.
+    pub cut_off: bool,
 }
 
 /// Why the main process is stopped.
