@@ -85,7 +85,7 @@ pub fn run(suites: &[Suite]) -> ExitCode {
             }
         });
     }
-    if wanted(Suite::Local) {
+    if wanted(Suite::Init) || wanted(Suite::Local) {
         outcomes.step("clients from PyPI", "cargo xtask tools", || {
             tools::clients().map(|()| Outcome::Ok(String::new()))
         });

@@ -25,9 +25,11 @@ use berth_role::{Listening, TlsMode};
 use serde::{Deserialize, Serialize};
 
 mod listener;
+mod metrics;
 mod verdict;
 
 pub use listener::{Asked, Listener};
+pub use metrics::{Checks, Metrics};
 pub use verdict::Verdict;
 
 /// The longest line that either side reads; a status is some hundred bytes.
@@ -39,6 +41,17 @@ const LONGEST: u64 = 64 * 1024;
 pub enum Request {
     /// How are you?
     Status,
+    /// What have you counted?
+    Metrics,
+    /// Somebody has asked the role over its own protocol, and this came of it: to be counted.
+    Checked {
+        /// Whether its process is worth keeping was the question, and not whether the service is good for clients.
+        live: bool,
+        /// The answer.
+        good: bool,
+        /// How long it took.
+        took_ms: u64,
+    },
     /// With what are the stores asked that the role cannot do without?
     Credentials,
     /// Stop the main process as it should be stopped, and start it again.
@@ -51,13 +64,15 @@ pub enum Request {
 pub enum Answer {
     /// To [`Request::Status`].
     Status(Status),
+    /// To [`Request::Metrics`].
+    Metrics(Box<Metrics>),
     /// To [`Request::Credentials`]: for a health probe, which is to read no settings. Whoever gets them may read the
     /// init's memory as well.
     Credentials {
         /// Those of each key-value store that has any; nobody else is logged in to more than once.
         credentials: Vec<Credentials>,
     },
-    /// It will be done.
+    /// It will be done, or was.
     Accepted,
     /// It will not be done.
     Refused {
@@ -195,6 +210,10 @@ pub enum State {
 }
 
 impl State {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Waiting, Self::Starting, Self::Ready, Self::Draining, Self::Pausing, Self::Ended];
+
     /// The word for it in what is printed.
     #[must_use]
     pub const fn word(self) -> &'static str {

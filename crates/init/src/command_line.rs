@@ -86,6 +86,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// What the running init has counted, as OpenMetrics text
+    Metrics,
     /// Stop the role's program as it should be stopped, and start it again
     Restart,
     /// All that would keep a role from running, and what is odd: exit 0 or 78
@@ -118,6 +120,7 @@ pub enum Wish {
     List { json: bool },
     Health { live: bool, json: bool },
     Status { json: bool },
+    Metrics,
     Restart,
     Check { role: String, json: bool },
     Explain { role: String, json: bool },
@@ -149,6 +152,7 @@ pub fn read() -> Result<Wish, ExitCode> {
     Ok(match (command, role) {
         (Some(Command::Health { live, json }), _) => Wish::Health { live, json },
         (Some(Command::Status { json }), _) => Wish::Status { json },
+        (Some(Command::Metrics), _) => Wish::Metrics,
         (Some(Command::Restart), _) => Wish::Restart,
         (Some(Command::Check { role, json }), _) => Wish::Check { role, json },
         (Some(Command::Explain { role, json }), _) => Wish::Explain { role, json },

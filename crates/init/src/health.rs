@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use berth_catalogue::find;
-use berth_control::{Credentials, Need, State, Status};
+use berth_control::{Credentials, Need, Request, State, Status};
 use berth_probe::{Patience, Target};
 use serde::Serialize;
 
-use crate::ask::{credentials, running};
+use crate::ask::{credentials, put, running};
 use crate::needs::{HERE, Key, ask, client, target, told_with_causes, with_cause};
 use crate::print;
 
@@ -31,7 +31,9 @@ struct Verdict {
 /// Prints the answer in one line; exit 0 when it is good, 1 when it is not, for whatever reason.
 pub fn run(live: bool, json: bool) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
-    let asked = running().and_then(|status| {
+    let asked = running();
+    let is_there = asked.is_ok();
+    let asked = asked.and_then(|status| {
         let keys = if live { Vec::new() } else { keys(&status)? };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let answer = runtime
@@ -45,8 +47,14 @@ pub fn run(live: bool, json: bool) -> anyhow::Result<ExitCode> {
     let reason = result.unwrap_or_else(|reason| reason);
     // What services say comes from outside, and is read on terminals.
     let reason = reason.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let verdict = Verdict { good, reason, took_ms: begun.elapsed().as_millis() };
+    let took = begun.elapsed();
+    let verdict = Verdict { good, reason, took_ms: took.as_millis() };
     print::lines(&[if json { verdict.json()? } else { verdict.told(live) }])?;
+    if is_there {
+        // For metrics. Whoever asks wants the answer, and has it.
+        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let _ = put(Request::Checked { live, good, took_ms });
+    }
     Ok(ExitCode::from(u8::from(!good)))
 }
 

@@ -19,7 +19,9 @@ mod health;
 mod heap;
 mod list;
 mod locate;
+mod metrics;
 mod needs;
+mod openmetrics;
 mod own;
 mod pem;
 mod plain;
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         Wish::List { json } => list::run(json),
         Wish::Health { live, json } => health::run(live, json),
         Wish::Status { json } => ask::status(json),
+        Wish::Metrics => metrics::run(),
         Wish::Restart => ask::restart(),
         Wish::Check { role, json } => check::run(&role, json),
         Wish::Explain { role, json } => explain::run(&role, json),

@@ -16,7 +16,7 @@ pub(crate) struct Reaped {
     /// The main process's end.
     pub main_end: Option<Ended>,
     /// How many others have ended.
-    pub orphans: usize,
+    pub orphans: u64,
     /// There is no child any more.
     pub nothing_left: bool,
 }

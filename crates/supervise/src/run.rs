@@ -7,7 +7,7 @@ use std::io;
 use std::pin::Pin;
 use std::time::Duration;
 
-use berth_control::{Answer, Asked, Listener, Main, Request, State, Status};
+use berth_control::{Asked, Listener, State};
 use nix::libc::{SIGCHLD, SIGCONT, SIGKILL, SIGPIPE, SIGTERM};
 use nix::sys::prctl;
 use nix::unistd::{Pid, getpid};
@@ -26,6 +26,8 @@ use crate::reap::reap;
 use crate::rest::give_back_code;
 use crate::signals::{Signals, send};
 use crate::spawn::{Bond, Program, start};
+
+mod answer;
 
 /// Supervises until the end, and gives the exit code. Must run inside tokio's current-thread runtime, on the
 /// thread that called [`Inherited::take`]: the parent-death signal goes by thread (PR_SET_PDEATHSIG(2const)).
@@ -54,7 +56,6 @@ pub async fn run<C: Charge>(
         channel: None,
         needs: None,
         waiting: Waiting::default(),
-        orphans: 0,
         account: if is_role { Account::told() } else { Account::default() },
     };
     supervisor.act(actions);
@@ -74,7 +75,6 @@ struct Supervisor<'a, C> {
     channel: Option<Channel>,
     needs: Option<Pin<Box<dyn Future<Output = ()>>>>,
     waiting: Waiting,
-    orphans: usize,
     account: Account,
 }
 
@@ -148,7 +148,7 @@ impl<C: Charge> Supervisor<'_, C> {
 
     fn reap(&mut self) -> Option<u8> {
         let reaped = reap(self.main);
-        self.orphans += reaped.orphans;
+        self.account.reaped(reaped.orphans);
         let stops = reaped.main_stops.into_iter().map(Event::MainStopped);
         let events: Vec<_> = stops
             .chain(reaped.main_end.map(|ended| Event::MainEnded(ended.exit)))
@@ -207,7 +207,10 @@ impl<C: Charge> Supervisor<'_, C> {
                 Action::AskNeeds => self.needs = Some(self.charge.needs(self.waiting.clone())),
                 Action::Start => event = Some(self.start()),
                 Action::CheckSettings => event = self.prepare().is_ok().then_some(Event::Restart),
-                Action::SignalMain(number) => self.signal_main(number),
+                Action::SignalMain(number) => {
+                    self.account.sent(number);
+                    self.signal_main(number);
+                }
                 Action::ContinueMain => self.signal_main(SIGCONT),
                 Action::TermRest => self.signal_rest(SIGTERM),
                 Action::KillAll => {
@@ -228,7 +231,7 @@ impl<C: Charge> Supervisor<'_, C> {
                 Action::TellBudgetSpent => error!(role, "failed too often: not started again"),
                 Action::End(code) => {
                     if !matches!(self.plan.conduct, Conduct::Plain) {
-                        info!(role, code, orphans_reaped = self.orphans, "end");
+                        info!(role, code, orphans_reaped = self.account.orphans(), "end");
                     }
                 }
             }
@@ -294,7 +297,7 @@ impl<C: Charge> Supervisor<'_, C> {
         }
     }
 
-    fn tell_end(&self, ending: &Ending) {
+    fn tell_end(&mut self, ending: &Ending) {
         let Told { verdict, sender, peak } = self.account.judge(ending, self.program.runtime);
         let Ending { exit, asked, lived, normal, cut_off: _ } = ending;
         let asked = match asked {
@@ -315,43 +318,6 @@ impl<C: Charge> Supervisor<'_, C> {
             };
         }
         if *normal { tell!(info) } else { tell!(warn) }
-    }
-
-    fn answer(&mut self, request: Request) -> (Answer, Option<u8>) {
-        match request {
-            Request::Status => (Answer::Status(self.status()), None),
-            Request::Credentials => (Answer::Credentials { credentials: self.charge.credentials() }, None),
-            Request::Restart
-                if !self.machine.takes_restart() || matches!(self.plan.conduct, Conduct::Plain) =>
-            {
-                let reason = format!("{} is {}", self.charge.name(), self.machine.state().word());
-                (Answer::Refused { reason }, None)
-            }
-            Request::Restart => match self.prepare() {
-                Ok(()) => (Answer::Accepted, self.take(Event::Restart)),
-                Err(reason) => (Answer::Refused { reason }, None),
-            },
-        }
-    }
-
-    fn status(&self) -> Status {
-        let stopped = self.machine.main_is_stopped();
-        let mut status = Status {
-            role: None,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            init: std::process::id(),
-            main: self.main.map(|pid| Main { pid: pid.as_raw().unsigned_abs(), stopped }),
-            state: self.machine.state(),
-            for_ms: milliseconds(self.origin.elapsed().saturating_sub(self.machine.entered())),
-            ready_after_ms: self.machine.ready_after().map(milliseconds),
-            restarts: self.machine.restarts(),
-            waiting_for: self.waiting.lines(),
-            ports: Vec::new(),
-            certificate: None,
-            needs: Vec::new(),
-        };
-        self.charge.describe(&mut status);
-        status
     }
 }
 

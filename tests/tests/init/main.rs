@@ -10,6 +10,7 @@ mod group;
 mod heap;
 mod listening;
 mod logging;
+mod metrics;
 mod needs;
 mod privileges;
 mod probing;

@@ -63,6 +63,8 @@ impl<'a> Init<'a> {
         Self::new(case, place, &[role])
             .set("BERTH_APP_DIR", case.path("app"))
             .set("BERTH_NODE", "/bin/bash")
+            // A shell does not know Node's options, which a machine with a limit on memory would bring.
+            .set("BERTH_HEAP", "0")
             .set("WITNESS", WITNESS)
     }
 
@@ -74,7 +76,7 @@ impl<'a> Init<'a> {
     /// `berth-init ROLE`, with this program for Node in place of the application's. A module, for `await` at its top level.
     pub fn node(case: &'a Case, place: Place, role: &str, node: &Path, program: &str) -> Self {
         case.write("app/package.json", r#"{"type": "module"}"#);
-        Self::script(case, place, role, program).set("BERTH_NODE", node)
+        Self::script(case, place, role, program).set("BERTH_NODE", node).set("BERTH_HEAP", "")
     }
 
     pub fn set(mut self, key: &str, value: impl Into<OsString>) -> Self {

@@ -1,0 +1,210 @@
+//! `berth-init metrics`: what the running init has counted, and what the kernel says of its program, for Prometheus and
+//! whoever else reads OpenMetrics. The kernel is asked here, by the one who wants to know: the init keeps no figure that can be
+//! had elsewhere.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::bail;
+use berth_cgroup::Cgroup;
+use berth_control::{Answer, Checks, Metrics, Request, State, Verdict};
+use berth_role::Bytes;
+use nix::unistd::{SysconfVar, sysconf};
+
+use crate::ask::put;
+use crate::openmetrics::{Kind, Text};
+use crate::print;
+
+/// Prints them.
+pub fn run() -> anyhow::Result<ExitCode> {
+    let metrics = match put(Request::Metrics)? {
+        Answer::Metrics(metrics) => *metrics,
+        other => bail!("the init answered {other:?} when asked for metrics"),
+    };
+    let main = metrics.status.main.map(|main| main.pid.to_string());
+    // The init's own group is that of all that it starts.
+    let group = Cgroup::of(main.as_deref().unwrap_or(&metrics.status.init.to_string()));
+    let process = main.as_deref().map(Process::of).unwrap_or_default();
+    print::lines(&[page(&metrics, &process, &group)])?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the kernel says of the program.
+#[derive(Debug, Default)]
+struct Process {
+    resident: Option<Bytes>,
+    cpu: Option<Duration>,
+}
+
+impl Process {
+    fn of(pid: &str) -> Self {
+        let file = |name: &str| fs_err::read_to_string(format!("/proc/{pid}/{name}")).ok();
+        Self {
+            resident: file("status").and_then(|text| resident(&text)),
+            cpu: file("stat").and_then(|text| cpu(&text, ticks_per_second())),
+        }
+    }
+}
+
+/// The line VmRSS (proc_pid_status(5)).
+fn resident(status: &str) -> Option<Bytes> {
+    let value = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = value.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(Bytes::new(kibibytes.saturating_mul(1024)))
+}
+
+/// The fields utime and stime, the 14th and 15th (proc_pid_stat(5)). The second one may hold blanks and brackets itself.
+fn cpu(stat: &str, ticks_per_second: u32) -> Option<Duration> {
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
+    let mut ticks = || fields.next()?.parse::<u64>().ok();
+    let ticks = ticks()?.checked_add(ticks()?)?;
+    Some(Duration::from_millis(ticks.saturating_mul(1000)) / ticks_per_second)
+}
+
+fn ticks_per_second() -> u32 {
+    let ticks = sysconf(SysconfVar::CLK_TCK).ok().flatten();
+    ticks.and_then(|ticks| u32::try_from(ticks).ok()).filter(|ticks| *ticks > 0).unwrap_or(100)
+}
+
+fn page(metrics: &Metrics, process: &Process, group: &Cgroup) -> String {
+    let mut page = Page { text: Text::default(), role: metrics.status.role.clone() };
+    page.state(metrics);
+    page.counted(metrics);
+    page.checks(metrics);
+    page.kernel(process, group);
+    page.text.end()
+}
+
+struct Page {
+    text: Text,
+    /// The first label of each, where a role is run.
+    role: Option<String>,
+}
+
+struct Sample {
+    suffix: &'static str,
+    labels: Vec<(&'static str, String)>,
+    value: String,
+}
+
+fn sample(suffix: &'static str, labels: &[(&'static str, &str)], value: &impl ToString) -> Sample {
+    let labels = labels.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    Sample { suffix, labels, value: value.to_string() }
+}
+
+impl Page {
+    /// Writes a family, unless it has no sample.
+    fn write(
+        &mut self,
+        name: &'static str,
+        kind: Kind,
+        help: &str,
+        samples: impl IntoIterator<Item = Sample>,
+    ) {
+        let mut samples = samples.into_iter().peekable();
+        if samples.peek().is_none() {
+            return;
+        }
+        let mut family = self.text.family(name, kind, help);
+        for Sample { suffix, labels, value } in samples {
+            let role = self.role.iter().map(|role| ("role", role.as_str()));
+            let others = labels.iter().map(|(name, value)| (*name, value.as_str()));
+            family.sample(suffix, &role.chain(others).collect::<Vec<_>>(), value);
+        }
+    }
+
+    fn gauge(&mut self, name: &'static str, help: &str, value: Option<String>) {
+        self.write(name, Kind::Gauge, help, value.map(|value| sample("", &[], &value)));
+    }
+
+    fn counter(&mut self, name: &'static str, help: &str, value: Option<String>) {
+        self.write(name, Kind::Counter, help, value.map(|value| sample("_total", &[], &value)));
+    }
+
+    fn state(&mut self, Metrics { status, .. }: &Metrics) {
+        let version = sample("", &[("version", &status.version)], &1);
+        self.write("berth_build_info", Kind::Gauge, "The version of berth-init.", [version]);
+        let states = State::ALL.map(|state| {
+            let is_it = u8::from(state == status.state);
+            sample("", &[("state", state.word())], &is_it)
+        });
+        self.write("berth_state", Kind::Gauge, "Whether it is in this state.", states);
+        let help = "How long it has been in that state.";
+        self.gauge("berth_state_age_seconds", help, Some(seconds(status.for_ms)));
+        let help = "From the start of the program until it was ready.";
+        self.gauge("berth_ready_after_seconds", help, status.ready_after_ms.map(seconds));
+    }
+
+    fn counted(&mut self, metrics: &Metrics) {
+        let help = "Starts of the program after the first, asked for or not.";
+        self.counter("berth_restarts", help, Some(metrics.status.restarts.to_string()));
+        let ends = Verdict::ALL.map(|verdict| {
+            let count = metrics.ends.get(&verdict).copied().unwrap_or_default();
+            sample("_total", &[("verdict", verdict.word())], &count)
+        });
+        self.write("berth_ends", Kind::Counter, "Ends of the program, by what they mean.", ends);
+        let help = "Ended processes that were collected, but for the program.";
+        self.counter("berth_orphans_reaped", help, Some(metrics.orphans_reaped.to_string()));
+        let signals = metrics.signals.iter();
+        let signals = signals.map(|(name, count)| sample("_total", &[("signal", name)], count));
+        let help = "Signals sent to the program: those passed on, and the TERM of a stop.";
+        self.write("berth_signals_forwarded", Kind::Counter, help, signals);
+    }
+
+    fn checks(&mut self, metrics: &Metrics) {
+        let questions = [("health", metrics.health), ("live", metrics.live)];
+        let results = questions.iter().flat_map(|(question, Checks { good, bad, .. })| {
+            let of = |result, count| sample("_total", &[("question", question), ("result", result)], count);
+            [of("good", good), of("bad", bad)]
+        });
+        let help = "Answers that `berth-init health` got, by question and result.";
+        self.write("berth_health_checks", Kind::Counter, help, results);
+        let durations = questions.iter().flat_map(|(question, Checks { good, bad, took_ms, .. })| {
+            let labels = [("question", *question)];
+            [sample("_count", &labels, &(good + bad)), sample("_sum", &labels, &seconds(*took_ms))]
+        });
+        let help = "How long these took.";
+        self.write("berth_health_check_duration_seconds", Kind::Summary, help, durations);
+        let last = questions.iter().filter_map(|(question, checks)| {
+            Some(sample("", &[("question", question)], &u8::from(checks.last?)))
+        });
+        self.write("berth_healthy", Kind::Gauge, "Whether the last answer was good.", last);
+    }
+
+    fn kernel(&mut self, process: &Process, group: &Cgroup) {
+        let bytes = |bytes: Bytes| bytes.number().to_string();
+        let time = |time: Duration| time.as_secs_f64().to_string();
+        let help = "Resident memory of the program.";
+        self.gauge("berth_program_resident_memory_bytes", help, process.resident.map(bytes));
+        let help = "Processor time of the program since its start.";
+        self.counter("berth_program_cpu_seconds", help, process.cpu.map(time));
+        let help = "Memory in use by the control group, caches of files included.";
+        self.gauge("berth_cgroup_memory_usage_bytes", help, group.memory_usage().map(bytes));
+        let help = "The lowest memory limit that counts for the control group.";
+        let limit = group.memory_limit().map(|limit| bytes(limit.bytes));
+        self.gauge("berth_cgroup_memory_limit_bytes", help, limit);
+        let help = "Processor time of the control group.";
+        self.counter("berth_cgroup_cpu_seconds", help, group.cpu_time().map(time));
+        let help = "Processes of the control group that the kernel killed for lack of memory.";
+        self.counter("berth_cgroup_oom_kills", help, group.oom_kills().map(|kills| kills.to_string()));
+    }
+}
+
+fn seconds(milliseconds: u64) -> String {
+    Duration::from_millis(milliseconds).as_secs_f64().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_cannot_fake_its_figures() {
+        let stat = "7 (a) 1 2 3 (b) S 1 7 7 0 -1 4194560 900 0 0 0 250 50 9 9 20 0 11 0 12345 1 2";
+        assert_eq!(cpu(stat, 100), Some(Duration::from_secs(3)));
+        assert_eq!(cpu("7 (a", 100), None);
+        let status = "Name:\ta\nVmHWM:\t  9 kB\nVmRSS:\t   84 kB\n";
+        assert_eq!(resident(status), Some(Bytes::new(84 * 1024)));
+        assert_eq!(resident("Name:\tkthreadd\n"), None);
+    }
+}
