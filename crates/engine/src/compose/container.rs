@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use berth_control::Verdict;
 use serde::Deserialize;
 
 use super::time::time;
@@ -166,7 +167,7 @@ impl Container {
         let ended = matches!(self.state.status.as_str(), "exited" | "dead" | "restarting");
         ended.then(|| match (self.state.oom_killed, self.state.error.as_str()) {
             (true, _) => over_its_limit(self.host_config.memory),
-            (false, "") => format!("ended with code {}", self.state.exit_code),
+            (false, "") => ended_with(&self.state.exit_code.to_string()),
             (false, error) => format!("could not be started: {error}"),
         })
     }
@@ -225,6 +226,14 @@ impl Container {
             image: Some(self.config.image.clone()),
             ..Seen::new(instance, state)
         }
+    }
+}
+
+/// What an end with a code is called; where the code alone tells what it means, with the word that berth-init has for it.
+pub fn ended_with(code: &str) -> String {
+    match code.parse().map_or(Verdict::Exited, Verdict::of_node) {
+        Verdict::Exited | Verdict::Failed => format!("ended with code {code}"),
+        verdict => format!("ended with code {code} ({verdict})"),
     }
 }
 

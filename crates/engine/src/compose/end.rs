@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::container::over_its_limit;
+use super::container::{ended_with, over_its_limit};
 
 /// What is known of the ends of each container since somebody began to listen, by its id.
 #[derive(Debug, Default)]
@@ -51,8 +51,7 @@ impl Ends {
     /// How a container ended: a part of a sentence.
     pub fn of(&self, id: &str, limit: u64) -> Option<String> {
         let end = self.0.get(id).filter(|end| end.count > 0)?;
-        let how =
-            if end.out_of_memory { over_its_limit(limit) } else { format!("ended with code {}", end.code) };
+        let how = if end.out_of_memory { over_its_limit(limit) } else { ended_with(&end.code) };
         Some(if end.count > 1 { format!("{how}, for the {}", ordinal(end.count)) } else { how })
     }
 }
@@ -82,6 +81,8 @@ mod tests {
         ends.hear(DIE);
         assert_eq!(ends.of("31d6", 0).unwrap(), "ended with code 3, for the second time");
         assert_eq!(ends.of("the one before", 0), None);
+        ends.hear(&DIE.replace("\"exitCode\":\"3\"", "\"exitCode\":\"13\""));
+        assert_eq!(ends.of("31d6", 0).unwrap(), "ended with code 13 (unsettled-await), for the third time");
     }
 
     #[test]

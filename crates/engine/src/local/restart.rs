@@ -49,10 +49,12 @@ impl Local {
         match ask(&Address::File(socket), Request::Restart, PATIENCE) {
             Ok(Answer::Accepted) => Ok(()),
             Ok(Answer::Refused { reason }) => Err(EngineError::Refused { name: name.to_owned(), reason }),
-            Ok(Answer::Status(_) | Answer::Credentials { .. }) => Err(EngineError::Refused {
-                name: name.to_owned(),
-                reason: "it answered something else".into(),
-            }),
+            Ok(Answer::Status(_) | Answer::Metrics(_) | Answer::Credentials { .. }) => {
+                Err(EngineError::Refused {
+                    name: name.to_owned(),
+                    reason: "it answered something else".into(),
+                })
+            }
             Err(AskError::Nobody(..)) => Err(EngineError::NotRunning(name.to_owned())),
             Err(source) => Err(EngineError::Ask { name: name.to_owned(), source }),
         }
