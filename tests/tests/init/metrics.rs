@@ -89,7 +89,8 @@ fn the_format_is_openmetrics_with_names_and_units_as_prometheus_has_them() {
 fn what_happens_is_counted() {
     for place in places() {
         let case = Case::new();
-        let mut init = Init::role(&case, place, ROLE, "ready on=15:0 catch").start();
+        let script = "(true &); exec $WITNESS name=main ready on=15:0 catch";
+        let mut init = Init::script(&case, place, ROLE, script).start();
         init.until_ready();
         let Some(before) = Metrics::of(&case, &init) else { return };
         let all = json!({});
@@ -115,6 +116,7 @@ fn what_happens_is_counted() {
 
         let after = Metrics::of(&case, &init).unwrap();
         assert_eq!(after.value("berth_restarts", &all), 1.0);
+        assert!(after.value("berth_orphans_reaped", &all) >= 1.0);
         assert_eq!(after.value("berth_ends", &json!({"verdict": "drained"})), 1.0);
         assert_eq!(after.values("berth_ends", &all).iter().sum::<f64>(), 1.0);
         assert_eq!(after.value("berth_signals_forwarded", &json!({"signal": "SIGUSR2"})), 2.0);
