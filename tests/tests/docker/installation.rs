@@ -160,6 +160,19 @@ impl Installation {
         })
     }
 
+    /// What there is of it in the engine, each as its kind and name.
+    pub fn left(&self) -> Vec<String> {
+        let filter = format!("label={}", label(self.offset.number));
+        let kinds = [("container", "{{.Names}}"), ("volume", "{{.Name}}"), ("network", "{{.Name}}")];
+        let all = kinds.map(|(kind, format)| {
+            let all: &[&str] = if kind == "container" { &["--all"] } else { &[] };
+            let words = [&[kind, "ls", "--filter", &filter, "--format", format], all].concat();
+            let listed = self.engine.done(&words);
+            listed.lines().map(|name| format!("{kind} {name}")).collect::<Vec<_>>()
+        });
+        all.concat()
+    }
+
     /// A published port.
     pub fn published(&self, name: &str) -> u16 {
         PUBLISHED.iter().find(|(other, _)| *other == name).unwrap().1 + self.offset.number
