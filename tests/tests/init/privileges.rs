@@ -2,7 +2,8 @@
 
 use std::os::unix::fs::{PermissionsExt, chown};
 
-use berth_tests::{Case, Process, is_root, skip};
+use berth_tests::{Case, Process, is_root, skip, wait_until};
+use nix::libc::{SIGHUP, SIGKILL};
 use serde_json::Value;
 
 use crate::running::{Init, Place, places, run, stderr, stdout};
@@ -112,8 +113,28 @@ fn only_a_role_with_a_low_port_is_handed_the_capability_to_listen_there() {
         init.until_said("main catching");
         assert_eq!(status(init.main(), CAPABILITIES), [BIND_SERVICE; 4]);
         assert_eq!(status(init.pid, CAPABILITIES), [NONE, BIND_SERVICE, NONE, NONE]);
+        // Nor is it lost with the first program.
+        init.signal(SIGHUP);
+        init.until_said_times("main catching", 2);
+        assert_eq!(status(init.main(), CAPABILITIES), [BIND_SERVICE; 4]);
         assert_eq!(init.stop(), 0);
     }
+}
+
+/// The kernel forgets a parent-death signal when credentials change (PR_SET_PDEATHSIG(2const)).
+#[test]
+fn an_init_that_has_left_root_and_is_killed_leaves_no_program_behind() {
+    let Some(case) = open_case() else { return };
+    let init =
+        Init::role(&case, Place::Ordinary, "mx", "ready on=15:0 catch").set("BERTH_USER", "10001:10002");
+    // With the capability, which is one more change.
+    let init = init.set("MX_PORT", "25");
+    let mut init = init.start();
+    init.until_ready();
+    let main = init.main();
+    init.signal(SIGKILL);
+    assert_eq!(init.end(), -SIGKILL);
+    wait_until("the program has ended", || (!main.lives()).then_some(()));
 }
 
 #[test]
