@@ -1,7 +1,7 @@
 //! What a command came to, and what a test found out.
 
 use std::io::Write;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use crate::skip;
 
@@ -22,6 +22,23 @@ impl Ran {
     pub fn of(output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+    }
+
+    /// Runs a command to its end.
+    #[must_use]
+    pub fn run(command: &mut Command) -> Self {
+        match command.output() {
+            Ok(output) => Self::of(&output),
+            Err(error) => Self { code: None, out: String::new(), err: format!("{command:?}: {error}") },
+        }
+    }
+
+    /// Runs a command that has to end well.
+    #[allow(clippy::must_use_candidate)] // Most of the time what it did is all that is wanted.
+    pub fn done(command: &mut Command) -> Self {
+        let ran = Self::run(command);
+        assert_eq!(ran.code, Some(0), "{command:?}:\n{}\n{}", ran.out, ran.err);
+        ran
     }
 }
 
