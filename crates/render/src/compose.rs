@@ -19,7 +19,8 @@ mod service;
 mod variables;
 
 pub use overlays::OVERLAYS;
-pub use secrets::{Made, SECRETS, Secret};
+pub use secrets::{Made, Readers, SECRETS, Secret};
+pub use service::image_variable;
 pub use variables::{VARIABLES, Variable};
 
 /// The folder of the files in the repository; their paths begin with it.

@@ -15,7 +15,7 @@ use crate::arguments::Up;
 use crate::preflight::measure::{self, Asked};
 use crate::preflight::{self, Finding};
 use crate::view::View;
-use crate::{certificate, dkim, places, problem, secrets, service};
+use crate::{certificate, dkim, problem, secrets, service};
 
 /// The label of an image that holds the sample application.
 const SAMPLE_LABEL: &str = "berth.sample";
@@ -64,7 +64,7 @@ impl Installation {
             choices::set_source(&mut env, arguments.app.as_deref())?;
         }
         if overlays.has(INJECTED) {
-            env.set("BERTH_INIT_FILE", &places::init(arguments.init.as_deref())?.to_string_lossy());
+            choices::set_init(&mut env, arguments.init.as_deref())?;
         }
         choices::set_what_the_host_has(&mut env, asked);
 

@@ -8,12 +8,13 @@ use berth_catalogue::{ROLES, find, start_order};
 use berth_control::PortTls;
 use berth_engine::compose::config::{Config, Published, Service};
 use berth_engine::{Containers, Means, Port, Wanted};
+use berth_render::compose::Variable;
 use berth_role::{Exposure, Kind, Readiness, Role, Tls};
 
 use super::env::{Env, PROJECT};
 
-/// The port of the front, by its variable and what that is when nobody sets it.
-const HTTPS: (&str, u16) = ("BERTH_PORT_HTTPS", 443);
+/// The variable for the port of the front.
+const HTTPS: &str = "BERTH_PORT_HTTPS";
 
 /// The front reads its certificate again when it is told to: an engine takes a signal of its own for the wish for an end.
 const RELOAD: [&str; 3] = ["nginx", "-s", "reload"];
@@ -86,7 +87,8 @@ fn place(name: &str, needed: bool) -> (u8, usize) {
 
 /// The service that speaks HTTPS for others, and the number of its port.
 fn front<'a>(config: &'a Config, env: &Env) -> Option<(&'a str, u16)> {
-    let number = env.get(HTTPS.0).and_then(|text| text.parse().ok()).unwrap_or(HTTPS.1);
+    let default = || Variable::named(HTTPS)?.default.as_deref();
+    let number = env.get(HTTPS).or_else(default)?.parse().ok()?;
     let publishes = |service: &Service| service.ports.iter().any(|port| port.number() == Some(number));
     let (name, _) =
         config.services.iter().find(|(name, service)| find(name).is_none() && publishes(service))?;

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use super::{Finding, Verdict, apart, bytes};
+use super::{Finding, Verdict, bytes};
+use crate::table::time;
 
 /// What was measured of the engine's host, and what the service asks of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -218,18 +219,18 @@ fn clock(clock: &Clock) -> Finding {
     if let Some(behind) = clock.behind_files.filter(|behind| *behind > APART) {
         let says = format!(
             "it is {} behind files that are here already: certificates would not be valid yet",
-            apart(behind)
+            time(behind)
         );
         return Finding::refused("clock", says, hint);
     }
     match clock.from_engine {
         Some(by) if by > APART => {
             let says =
-                format!("it is {} apart from the engine's: certificates and logs would not agree", apart(by));
+                format!("it is {} apart from the engine's: certificates and logs would not agree", time(by));
             Finding::refused("clock", says, hint)
         }
         Some(by) if by > APART_A_LITTLE => {
-            Finding::warning("clock", format!("it is {} apart from the engine's", apart(by)), hint)
+            Finding::warning("clock", format!("it is {} apart from the engine's", time(by)), hint)
         }
         _ => Finding::ok("clock", "as the engine's"),
     }

@@ -97,7 +97,7 @@ fn variables<'a>(uses: impl Fn(&str) -> Vec<&'a str>) -> String {
 
 fn secrets() -> String {
     let mut text = String::new();
-    for Secret { name, meaning, made, overlay } in SECRETS {
+    for Secret { name, meaning, made, overlay, .. } in SECRETS {
         let made = match made {
             Made::Letters(count) => format!("{count} letters and digits"),
             Made::Hexadecimal(count) => format!("{count} hexadecimal digits"),
