@@ -133,8 +133,15 @@ impl Pretend {
     pub fn changes(&self) -> Vec<String> {
         let asked = self.case.read(format!("{ANSWERS}/asked"));
         self.says("asked", "");
-        let changes =
-            ["pull ", "compose up ", "compose down ", "compose rm ", "compose exec ", "compose build "];
+        let changes = [
+            "pull ",
+            "volume rm ",
+            "compose up ",
+            "compose down ",
+            "compose rm ",
+            "compose exec ",
+            "compose build ",
+        ];
         let is_change = |line: &&str| changes.iter().any(|change| line.starts_with(change));
         asked.lines().filter(is_change).map(|line| format!("docker {line}")).collect()
     }
