@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use super::{build, done};
+use super::build;
 use crate::docker::Docker;
 use crate::outcome::Outcome;
 
@@ -17,16 +17,15 @@ const INTERPRETER: &str = "/proc/sys/fs/binfmt_misc/qemu-aarch64";
 
 /// Builds it, and runs both programs in it: berth-init, which lists the roles, and Node under it.
 pub fn tried(docker: &Docker) -> Result<Outcome> {
-    let engine = docker.ask(["version", "--format", "{{.Server.Arch}}"]).unwrap_or_default();
-    if engine.trim() != "arm64" && !Path::new(INTERPRETER).exists() {
+    if docker.platform()? != PLATFORM && !Path::new(INTERPRETER).exists() {
         return Ok(Outcome::Skipped(format!(
             "the kernel runs nothing of {PLATFORM}: apt-get install qemu-user-static, and register it with binfmt_misc"
         )));
     }
     build(&["--platform", PLATFORM, "--tag", IMAGE], &[])?;
     let run = ["run", "--rm", "--network", "none", "--platform", PLATFORM, IMAGE];
-    let roles = done(docker, &run)?;
-    let node = done(docker, &[&run[..], &["--", "node", "-p", "process.arch"]].concat())?;
+    let roles = docker.done(run)?;
+    let node = docker.done([&run[..], &["--", "node", "-p", "process.arch"]].concat())?;
     if node != "arm64" {
         bail!("node says that it is of {node}");
     }
