@@ -1,5 +1,6 @@
 //! An installation on Docker Compose: its state folder, its ports, and what `docker` says of its containers.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -71,9 +72,14 @@ impl Installation {
 
     /// The same, from another image.
     pub fn bring_up_from(&self, image: &str, words: &[&str]) -> Ran {
+        Ran::done(&mut self.up(image, words))
+    }
+
+    /// The command that brings it up for the first time.
+    pub fn up(&self, image: &str, words: &[&str]) -> Command {
         let (project, offset) = (self.project(), self.offset.number.to_string());
         let all = ["up", "--engine", "compose", "--detach", "--image", image, "--project", &project];
-        self.done(&[&all[..], &["--port-offset", &offset], words].concat())
+        self.berth(&[&all[..], &["--port-offset", &offset], words].concat())
     }
 
     pub fn project(&self) -> String {
@@ -104,6 +110,17 @@ impl Installation {
     /// What a secret is.
     pub fn secret(&self, name: &str) -> String {
         fs_err::read_to_string(self.state("compose/secrets").join(name)).unwrap()
+    }
+
+    /// For docker's `--filter`: what is of its project.
+    pub fn filter(&self) -> String {
+        format!("label={}", label(self.offset.number))
+    }
+
+    /// What there is of it in the engine, of one kind: `volume ls` and the like.
+    pub fn left(&self, kind: &[&str]) -> BTreeSet<String> {
+        let all = self.engine.done(&[kind, &["--quiet", "--filter", &self.filter()]].concat());
+        all.lines().map(str::to_owned).collect()
     }
 
     /// The container of a service.

@@ -47,20 +47,6 @@ startup.writeInt32BE(startup.length);
   await client.close();
 })();";
 
-/// The names of what a project has in the engine.
-fn left(installation: &Installation, kind: &[&str]) -> BTreeSet<String> {
-    let filter = format!("label=com.docker.compose.project={}", installation.project());
-    let words = [kind, &["--filter", &filter, "--format", "{{.Name}}{{.Names}}"]].concat();
-    // The one or the other, by kind.
-    let ran = installation.engine.run(&words);
-    let ran = if ran.code == Some(0) {
-        ran
-    } else {
-        installation.engine.run(&[kind, &["--quiet", "--filter", &filter]].concat())
-    };
-    ran.out.lines().map(str::to_owned).collect()
-}
-
 /// Which of these answer somebody in a container on a network that is none of the service's.
 fn answer(installation: &Installation, doors: &[String]) -> BTreeSet<String> {
     let engine = &installation.engine;
@@ -82,7 +68,7 @@ fn from_another_network_only_published_ports_answer_and_stores_want_a_password_a
     let runs = mail.engine.done(&[
         "ps",
         "--filter",
-        &format!("label=com.docker.compose.project={}", mail.project()),
+        &mail.filter(),
         "--format",
         "{{.Label \"com.docker.compose.service\"}} {{.Status}}",
     ]);
@@ -116,9 +102,9 @@ fn from_another_network_only_published_ports_answer_and_stores_want_a_password_a
     assert!(lines[2].to_lowercase().contains("auth"), "{}", lines[2]);
 
     mail.done(&["down"]);
-    assert_eq!(left(&mail, &["ps", "--all"]), BTreeSet::new());
-    assert_eq!(left(&mail, &["network", "ls"]), BTreeSet::new());
-    assert_ne!(left(&mail, &["volume", "ls"]), BTreeSet::new(), "what was kept is there");
+    assert_eq!(mail.left(&["ps", "--all"]), BTreeSet::new());
+    assert_eq!(mail.left(&["network", "ls"]), BTreeSet::new());
+    assert_ne!(mail.left(&["volume", "ls"]), BTreeSet::new(), "what was kept is there");
     mail.done(&["down", "--volumes", "--yes"]);
-    assert_eq!(left(&mail, &["volume", "ls"]), BTreeSet::new());
+    assert_eq!(mail.left(&["volume", "ls"]), BTreeSet::new());
 }
