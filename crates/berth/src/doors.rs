@@ -8,7 +8,6 @@ use berth_engine::{Folder, Means, Port, Wanted};
 use berth_role::Role;
 
 use crate::certificate::AUTHORITY;
-use crate::service::host_of;
 use crate::{dkim, secrets};
 
 /// What each door is called, whichever role it belongs to: names of IANA's registry where there is one.
@@ -71,7 +70,7 @@ fn authority(folder: &Folder, wanted: &Wanted) -> anyhow::Result<String> {
 
 /// The name by which a door is asked for: behind a front that is how roles are told apart.
 fn server_name(door: &str, domain: &str) -> String {
-    owner(door).map_or(domain.to_owned(), |role| host_of(role, domain))
+    owner(door).map_or(domain.to_owned(), |role| role.public_name(domain))
 }
 
 /// The role behind a door.

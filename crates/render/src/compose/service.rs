@@ -11,9 +11,6 @@ use super::{line, public_name, upper};
 /// How long a role that is no longer ready waits for load balancers to notice. Compose has none.
 pub const STOP_DELAY: Duration = Duration::ZERO;
 
-/// What an init may take beyond its role's grace, to look after what is left and to end.
-pub const STOP_MARGIN: Duration = Duration::from_secs(5);
-
 /// The folder of the mailboxes, as SQLITE_STORAGE_PATH says it.
 const STORAGE: &str = "sqlite_storage";
 
@@ -49,7 +46,7 @@ pub fn role(role: &Role, all: &[&Role]) -> String {
     line!(text, "      <<: *healthy");
     line!(text, "      start_period: {}", seconds(role.ready_within));
     line!(text, "    mem_limit: {}", memory(role, role.place.memory.application.limit));
-    line!(text, "    stop_grace_period: {}", seconds(STOP_DELAY + role.stop.grace + STOP_MARGIN));
+    line!(text, "    stop_grace_period: {}", seconds(STOP_DELAY + role.stop.within()));
     text.push('\n');
     text
 }
