@@ -104,10 +104,10 @@ impl Service {
 
     fn instance(&self, role: &Role, settings: &Settings) -> anyhow::Result<Instance> {
         let setting = |key: &str| settings.get(key).map(ToOwned::to_owned);
-        let ports = role
-            .ports
-            .iter()
-            .map(|port| Ok(Port { published: port.published, listening: port.resolve(&setting)?.into() }));
+        let ports = role.ports.iter().map(|port| {
+            let listening = port.resolve(&setting)?.into();
+            Ok(Port { published: port.published, listening, address: None })
+        });
         let named = |strength| {
             let running =
                 role.needed_roles(strength).filter(|name| self.roles.iter().any(|role| role.name == *name));
