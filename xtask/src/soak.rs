@@ -16,6 +16,7 @@ use crate::run::{program, run as run_program};
 use crate::test;
 
 mod emulation;
+mod emulator;
 
 /// Where it keeps what it builds.
 const FOLDER: &str = "target/soak";
