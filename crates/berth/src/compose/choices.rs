@@ -11,6 +11,7 @@ use berth_report::{Code, Problem};
 
 use super::env::{Env, PROJECT};
 use crate::arguments::Up;
+use crate::image::elf;
 use crate::preflight::measure::{self, Asked};
 use crate::{places, service};
 
@@ -141,11 +142,12 @@ pub fn set_source(env: &mut Env, app: Option<&Path>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is put into each container is the berth-init of this host, at first the one beside us.
+/// What is put into each container is the berth-init of this host, at first the one beside us. It has to be static.
 pub fn set_init(env: &mut Env, asked: Option<&Path>) -> anyhow::Result<()> {
     const INIT: &str = "BERTH_INIT_FILE";
     let had = env.get(INIT).map(Path::new);
     let init = places::init(asked.or(had))?;
+    elf::architecture(&init)?;
     env.set(INIT, &init.to_string_lossy());
     Ok(())
 }
@@ -250,6 +252,8 @@ mod tests {
 
         let init = tempfile::NamedTempFile::new().unwrap();
         let path = init.path().canonicalize().unwrap();
+        assert!(set_init(&mut env, Some(&path)).is_err(), "it is no program");
+        fs_err::write(&path, elf::tests::program(62)).unwrap();
         set_init(&mut env, Some(&path)).unwrap();
         set_init(&mut env, None).unwrap();
         assert_eq!(env.get("BERTH_INIT_FILE"), path.to_str());
