@@ -3,9 +3,12 @@
 
 use berth_report::{Code, Problem};
 
+pub mod asked;
 pub mod engine;
 pub mod host;
 pub mod measure;
+
+mod here;
 
 /// What counts: all is well, somebody should know, or it cannot work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

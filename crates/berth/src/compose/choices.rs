@@ -12,7 +12,7 @@ use berth_report::{Code, Problem};
 use super::env::{Env, PROJECT};
 use crate::arguments::Up;
 use crate::image::elf;
-use crate::preflight::measure::{self, Asked};
+use crate::preflight::asked::Asked;
 use crate::{places, service};
 
 /// The project's name when nobody says so.
@@ -156,12 +156,12 @@ pub fn set_init(env: &mut Env, asked: Option<&Path>) -> anyhow::Result<()> {
 pub fn set_what_the_host_has(env: &mut Env, asked: &Asked) {
     let default = Variable::named("NOFILE").and_then(|variable| variable.default.as_deref());
     if let Some(wanted) = default.and_then(|text| text.parse().ok()) {
-        let files = measure::files_within(asked, wanted);
+        let files = asked.files_within(wanted);
         if files < wanted {
             env.set_first("NOFILE", &files.to_string());
         }
     }
-    if !measure::has_ipv6(asked) {
+    if !asked.has_ipv6() {
         env.set_first("BERTH_IPV6", "false");
     }
 }

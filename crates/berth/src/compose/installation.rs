@@ -12,8 +12,8 @@ use super::env::{Env, FILES, PROJECT};
 use super::overlays::{BUILD, INJECTED, Overlays};
 use super::{certificates, secrets as files_of_secrets, wanted::wanted};
 use crate::arguments::Up;
-use crate::preflight::measure::{self, Asked};
-use crate::preflight::{self, Finding};
+use crate::preflight::asked::Asked;
+use crate::preflight::{self, Finding, measure};
 use crate::view::View;
 use crate::{certificate, dkim, problem, secrets, service};
 

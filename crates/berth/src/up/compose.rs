@@ -14,7 +14,7 @@ use crate::arguments::Up;
 use crate::compose::installation::Installation;
 use crate::compose::secrets;
 use crate::interrupts::INTERRUPTED;
-use crate::preflight::{self, Finding, Verdict, measure};
+use crate::preflight::{self, Finding, Verdict, asked};
 use crate::stdout::print;
 use crate::view::View;
 use crate::{again, problem};
@@ -23,7 +23,7 @@ pub fn run(path: &Path, arguments: &Up) -> anyhow::Result<ExitCode> {
     check(arguments)?;
     let would_be = Folder::would_be(path);
     let docker = Docker::new(&would_be.path(PLACE), []);
-    let asked = measure::engine(&docker)?;
+    let asked = asked::ask(&docker)?;
     let mut findings = preflight::engine::judge(&asked.engine, &asked.place);
     preflight::verdict(&findings).inspect_err(|_| eprint!("{}", preflight::told(&findings)))?;
 
