@@ -9,6 +9,7 @@ pub mod host;
 pub mod measure;
 
 mod here;
+mod memory;
 
 /// What counts: all is well, somebody should know, or it cannot work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -11,7 +11,8 @@ use berth_role::Bytes;
 
 use super::asked::Asked;
 use super::here;
-use super::host::{Clock, Host, Memory, Takes};
+use super::host::{Clock, Files, Host, Published};
+use super::memory::{Memory, Takes};
 use crate::compose::env::Env;
 use crate::problem;
 
@@ -35,7 +36,7 @@ pub fn host(docker: &Docker, asked: &Asked, service: &Service) -> anyhow::Result
     let chosen = |name: &str| service.wanted.instances.iter().any(|instance| instance.name == name);
     let services = service.config.services.iter().filter(|(name, _)| chosen(name));
     let wants_mongodb = service.config.images(chosen).iter().any(|image| is_mongodb(image));
-    let files = services.clone().filter_map(|(_, service)| service.open_files()).max().unwrap_or(0);
+    let files = services.clone().filter_map(|(_, service)| service.open_files()).max();
     Ok(Host {
         ports: ports(docker, asked, service)?,
         memory: Memory {
@@ -51,7 +52,7 @@ pub fn host(docker: &Docker, asked: &Asked, service: &Service) -> anyhow::Result
             .flatten()
             .map(|free| (info.docker_root_dir.clone(), free)),
         cgroup: info.cgroup_version.clone(),
-        files: (files, if here { here::files_allowed() } else { None }),
+        files: Files { wanted: files, allowed: here.then(here::files_allowed).flatten() },
         mongodb: read("/proc/cpuinfo")
             .filter(|_| wants_mongodb)
             .and_then(|text| here::mongodb(&text, &info.architecture)),
@@ -77,11 +78,7 @@ fn is_mongodb(image: &str) -> bool {
 }
 
 /// The published ports, with whoever holds one that is not ours.
-fn ports(
-    docker: &Docker,
-    asked: &Asked,
-    service: &Service,
-) -> anyhow::Result<Vec<(String, u16, Option<String>)>> {
+fn ports(docker: &Docker, asked: &Asked, service: &Service) -> anyhow::Result<Vec<Published>> {
     let held = docker.ask(&line::publishers()).map_err(problem::of)?;
     let held: Vec<Publisher> = held.lines().filter_map(Publisher::read).collect();
     let everywhere = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
@@ -102,7 +99,7 @@ fn ports(
                 }
                 None => None,
             };
-            ports.push((instance.name.clone(), number, holder));
+            ports.push(Published { service: instance.name.clone(), number, holder });
         }
     }
     Ok(ports)
