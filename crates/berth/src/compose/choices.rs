@@ -142,10 +142,11 @@ pub fn set_source(env: &mut Env, app: Option<&Path>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is put into each container is the berth-init of this host, at first the one beside us. It has to be static.
+/// What is put into each container is the berth-init of this host: that of the last time while it is there, else the one
+/// beside us. It has to be static.
 pub fn set_init(env: &mut Env, asked: Option<&Path>) -> anyhow::Result<()> {
     const INIT: &str = "BERTH_INIT_FILE";
-    let had = env.get(INIT).map(Path::new);
+    let had = env.get(INIT).map(Path::new).filter(|path| path.is_file());
     let init = places::init(asked.or(had))?;
     elf::architecture(&init)?;
     env.set(INIT, &init.to_string_lossy());
