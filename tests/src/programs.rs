@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::skip;
+
 /// `berth-init`: BERTH_TEST_INIT, else the one that was built beside the tests.
 #[must_use]
 pub fn init() -> PathBuf {
@@ -50,6 +52,19 @@ pub fn clients() -> Option<PathBuf> {
 pub fn servers() -> Option<PathBuf> {
     let folder = root().join(".tools/servers");
     folder.join("installed").is_file().then_some(folder)
+}
+
+/// Whether these programs are here; else says that what needs them is skipped.
+#[must_use]
+pub fn have(programs: &[&str]) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there =
+        |program: &&&str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    let absent: Vec<_> = programs.iter().filter(|program| !is_there(program)).copied().collect();
+    if !absent.is_empty() {
+        skip(&format!("there is no {}", absent.join(", no ")));
+    }
+    absent.is_empty()
 }
 
 fn named(variable: &str) -> Option<PathBuf> {

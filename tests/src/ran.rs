@@ -1,9 +1,6 @@
-//! What a command came to, and what a test found out.
+//! What a command came to.
 
-use std::io::Write;
 use std::process::{Command, Output};
-
-use crate::skip;
 
 /// What a command came to.
 #[derive(Debug)]
@@ -40,22 +37,4 @@ impl Ran {
         assert_eq!(ran.code, Some(0), "{command:?}:\n{}\n{}", ran.out, ran.err);
         ran
     }
-}
-
-/// Whether these programs are here; else says that what needs them is skipped.
-#[must_use]
-pub fn have(programs: &[&str]) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_there =
-        |program: &&&str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
-    let absent: Vec<_> = programs.iter().filter(|program| !is_there(program)).copied().collect();
-    if !absent.is_empty() {
-        skip(&format!("there is no {}", absent.join(", no ")));
-    }
-    absent.is_empty()
-}
-
-/// Tells what was found out, though the test passes: the harness holds back only what the print macros write.
-pub fn tell(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
 }
