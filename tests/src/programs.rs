@@ -54,19 +54,6 @@ pub fn servers() -> Option<PathBuf> {
     folder.join("installed").is_file().then_some(folder)
 }
 
-/// Whether these programs are here; else says that what needs them is skipped.
-#[must_use]
-pub fn have(programs: &[&str]) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_there =
-        |program: &&&str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
-    let absent: Vec<_> = programs.iter().filter(|program| !is_there(program)).copied().collect();
-    if !absent.is_empty() {
-        skip(&format!("there is no {}", absent.join(", no ")));
-    }
-    absent.is_empty()
-}
-
 fn named(variable: &str) -> Option<PathBuf> {
     let path = std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)?;
     assert!(path.exists(), "{variable} names {}, which is not there", path.display());
@@ -86,4 +73,17 @@ fn built(variable: &str, name: &str) -> PathBuf {
 #[must_use]
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the suites are a folder of the repository")
+}
+
+/// Whether these programs are here; else says that what needs them is skipped.
+#[must_use]
+pub fn have(programs: &[&str]) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there =
+        |program: &&&str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    let absent: Vec<_> = programs.iter().filter(|program| !is_there(program)).copied().collect();
+    if !absent.is_empty() {
+        skip(&format!("there is no {}", absent.join(", no ")));
+    }
+    absent.is_empty()
 }
