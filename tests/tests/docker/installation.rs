@@ -1,6 +1,5 @@
 //! An installation on Docker Compose: its state folder, its ports, and what `docker` says of its containers.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -112,17 +111,6 @@ impl Installation {
         fs_err::read_to_string(self.state("compose/secrets").join(name)).unwrap()
     }
 
-    /// For docker's `--filter`: what is of its project.
-    pub fn filter(&self) -> String {
-        format!("label={}", label(self.offset.number))
-    }
-
-    /// What there is of it in the engine, of one kind: `volume ls` and the like.
-    pub fn left(&self, kind: &[&str]) -> BTreeSet<String> {
-        let all = self.engine.done(&[kind, &["--quiet", "--filter", &self.filter()]].concat());
-        all.lines().map(str::to_owned).collect()
-    }
-
     /// The container of a service.
     pub fn container(&self, service: &str) -> String {
         format!("{}-{service}-1", self.project())
@@ -173,6 +161,19 @@ impl Installation {
                 .into_iter()
                 .find(|child| child.words().first().is_some_and(|word| word.ends_with("node")))
         })
+    }
+
+    /// What there is of it in the engine, each as its kind and name.
+    pub fn left(&self) -> Vec<String> {
+        let filter = format!("label={}", label(self.offset.number));
+        let kinds = [("container", "{{.Names}}"), ("volume", "{{.Name}}"), ("network", "{{.Name}}")];
+        let all = kinds.map(|(kind, format)| {
+            let all: &[&str] = if kind == "container" { &["--all"] } else { &[] };
+            let words = [&[kind, "ls", "--filter", &filter, "--format", format], all].concat();
+            let listed = self.engine.done(&words);
+            listed.lines().map(|name| format!("{kind} {name}")).collect::<Vec<_>>()
+        });
+        all.concat()
     }
 
     /// A published port.
