@@ -6,11 +6,11 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use fs_err as fs;
 use serde_json::Value;
 
-use crate::docker::{self, Docker, Ensured};
+use crate::docker;
 use crate::outcome::{Outcome, Outcomes};
 use crate::run::{program, run as run_program};
 use crate::test;
@@ -26,10 +26,7 @@ const IMAGE: &str = "berth/postbox:soak";
 
 /// Does all of it, however a step comes out.
 pub fn run(mails: u32) -> Result<ExitCode> {
-    let docker = match docker::ensure()? {
-        Ensured::Usable(docker) => docker,
-        Ensured::Missing(why) => bail!(why),
-    };
+    let docker = docker::required()?;
     fs::create_dir_all(FOLDER)?;
     let mut outcomes = Outcomes::default();
     outcomes.step("image", "cargo xtask build-image", || {
@@ -74,16 +71,4 @@ fn digest(archive: &Path) -> Result<String> {
     let index = crate::run::ask(&mut tar).context("the archive has no index.json")?;
     let index: Value = serde_json::from_str(&index)?;
     Ok(index["manifests"][0]["digest"].as_str().context("the index names no image")?.to_owned())
-}
-
-/// Ends well, or says what `docker` said.
-fn done(docker: &Docker, words: &[&str]) -> Result<String> {
-    let output = docker.command(words).output().context("cannot run docker")?;
-    ensure!(
-        output.status.success(),
-        "docker {}: {}",
-        words.join(" "),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

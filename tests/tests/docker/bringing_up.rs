@@ -66,10 +66,7 @@ fn a_restart_in_place_leaves_the_container() {
 #[test]
 fn an_interrupted_up_leaves_its_containers_to_the_engine() {
     let Some(mail) = Installation::new() else { return };
-    let (image, project, offset) = (image(), mail.project(), mail.offset.number.to_string());
-    let mut up =
-        mail.berth(&["up", "--engine", "compose", "--image", &image, "--overlay", "sample,ferretdb"]);
-    up.args(["--project", &project, "--port-offset", &offset, "--no-prove", "--only", "smtp"]);
+    let mut up = mail.up(&image(), &["--overlay", "sample,ferretdb", "--no-prove", "--only", "smtp"]);
     let up = up.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_until_within(START, "something runs", || {
         let name = mail.container("redis");

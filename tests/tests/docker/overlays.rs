@@ -53,12 +53,8 @@ fn a_published_image_is_run_untouched_with_berth_init_from_the_host_and_without_
 fn roles_use_stores_that_are_elsewhere() {
     let Some(mail) = Installation::new() else { return };
     let Some(stack) = stack() else { return };
-    let image = image();
-    let words = ["--image", &image, "--overlay", "sample,stores-elsewhere", "--only", "smtp,smtp-bree"];
-    let (project, offset) = (mail.project(), mail.offset.number.to_string());
-    let place = ["--project", &project, "--port-offset", &offset, "--detach", "--no-prove"];
-    let words = [&["up", "--engine", "compose"], &words[..], &place].concat();
-    let unnamed = mail.run(&words);
+    let words = ["--overlay", "sample,stores-elsewhere", "--only", "smtp,smtp-bree", "--no-prove"];
+    let unnamed = Ran::run(&mut mail.up(&image(), &words));
     assert_eq!(unnamed.code, Some(78), "{unnamed:#?}");
     assert!(unnamed.err.contains("MONGO_URI") && unnamed.err.contains("settings.env"), "{}", unnamed.err);
 
@@ -71,13 +67,14 @@ fn roles_use_stores_that_are_elsewhere() {
         .map(|name| format!("{name}={server}@documents.elsewhere:27017/elsewhere_{name}{query}\n"))
         .collect();
     settings.push(format!("REDIS_PASSWORD={}\n", stack.secret("REDIS_PASSWORD")));
+    fs_err::create_dir_all(mail.state("compose")).unwrap();
     let file = mail.state("settings.env");
     let kept = fs_err::read_to_string(&file).unwrap_or_default();
     fs_err::write(&file, kept + &settings.concat()).unwrap();
     fs_err::write(mail.state("compose/.env"), "REDIS_HOST=keys.elsewhere\n").unwrap();
-    let up = mail.berth(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let up = mail.up(&image(), &words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let up = up.unwrap();
-    let network = format!("{project}_outside");
+    let network = format!("{}_outside", mail.project());
     let join = |service: &str, name: &str| {
         let words = ["network", "connect", "--alias", name, &network, &stack.container(service)];
         wait_until_within(PATIENCE, "the network is there", || {

@@ -3,10 +3,12 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use berth_catalogue::ROLES;
+use berth_role::Start;
 
+use super::build;
 use super::emulator::Emulator;
-use super::{build, done};
 use crate::docker::{self, Docker};
 use crate::outcome::Outcome;
 
@@ -14,15 +16,12 @@ pub const IMAGE: &str = "berth/postbox:soak-arm64";
 
 const PLATFORM: &str = "linux/arm64";
 
-const ROLE: &str = "bree";
-
 /// An emulated Node takes its time.
 const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Builds it, and runs what is in it: berth-init, which lists the roles, Node under it, and a role until it is healthy.
 pub fn tried(docker: &Docker) -> Result<Outcome> {
-    let engine = docker.ask(["version", "--format", "{{.Server.Arch}}"]).unwrap_or_default();
-    let emulator = if engine.trim() == "arm64" { None } else { Some(Emulator::enter()?) };
+    let emulator = if docker.platform()? == PLATFORM { None } else { Some(Emulator::enter()?) };
     if let Some(Err(skipped)) = emulator {
         return Ok(skipped);
     }
@@ -35,36 +34,39 @@ pub fn tried(docker: &Docker) -> Result<Outcome> {
     }
     words.extend(given.iter().map(String::as_str));
     build(&words, &[])?;
-    let size: f64 = done(docker, &["image", "inspect", "--format", "{{.Size}}", IMAGE])?.parse()?;
+    let size: f64 = docker.done(["image", "inspect", "--format", "{{.Size}}", IMAGE])?.parse()?;
     let run = ["run", "--rm", "--network", "none", "--platform", PLATFORM];
-    let roles = done(docker, &[&run[..], &[IMAGE]].concat())?;
-    let node = done(docker, &[&run[..], &[IMAGE, "--", "node", "-p", "process.arch"]].concat())?;
+    let roles = docker.done([&run[..], &[IMAGE]].concat())?;
+    let node = docker.done([&run[..], &[IMAGE, "--", "node", "-p", "process.arch"]].concat())?;
     ensure!(node == "arm64", "node says that it is of {node}");
     Ok(Outcome::Ok(format!(
-        "{:.1} MB; berth-init lists roles in {} lines, node is of {node}, bree was healthy after {}",
+        "{:.1} MB; berth-init lists roles in {} lines, node is of {node}, {}",
         size / 1e6,
         roles.lines().count(),
         healthy(docker)?
     )))
 }
 
-/// Runs the role that needs no other and no certificate until it is healthy; says how long that took.
+/// Runs a role that has no port, and so no certificate, until it is healthy: the one whose start takes most. Says how long
+/// that took.
 fn healthy(docker: &Docker) -> Result<String> {
+    let role = ROLES.iter().find(|role| role.ports.is_empty() && role.start == Start::Last);
+    let name = role.context("there is no such role")?.name;
     let begun = Instant::now();
     let settings = ["--env", "SQLITE_STORAGE_PATH=/mnt/sqlite_storage"];
     let run =
-        [&["run", "--detach", "--platform", PLATFORM, "--network", "none"], &settings[..], &[IMAGE, ROLE]];
-    let container = done(docker, &run.concat())?;
+        [&["run", "--detach", "--platform", PLATFORM, "--network", "none"], &settings[..], &[IMAGE, name]];
+    let container = docker.done(run.concat())?;
     let health =
-        || done(docker, &["inspect", "--format", "{{.State.Status}} {{.State.Health.Status}}", &container]);
+        || docker.done(["inspect", "--format", "{{.State.Status}} {{.State.Health.Status}}", &container]);
     let mut told = health()?;
     while told == "running starting" && begun.elapsed() < PATIENCE {
         sleep(Duration::from_secs(1));
         told = health()?;
     }
     let log = docker.command(["logs", "--tail", "20", &container]).output()?;
-    done(docker, &["rm", "--force", &container])?;
+    docker.done(["rm", "--force", &container])?;
     let log = String::from_utf8_lossy(&log.stderr).into_owned() + &String::from_utf8_lossy(&log.stdout);
-    ensure!(told == "running healthy", "{ROLE} is {told}: {log}");
-    Ok(format!("{:.0} s", begun.elapsed().as_secs_f32()))
+    ensure!(told == "running healthy", "{name} is {told}: {log}");
+    Ok(format!("{name} was healthy after {:.0} s", begun.elapsed().as_secs_f32()))
 }
