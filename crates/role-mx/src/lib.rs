@@ -57,7 +57,12 @@ pub const ROLE: Role = Role {
         "POSTBOX_DNS",
     ],
     health: &[Check::Smtp, Check::Certificate],
-    stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
+    stop: Stop {
+        quiet: Some(Duration::from_secs(5)),
+        drain: Duration::from_secs(5),
+        grace: Duration::from_secs(15),
+        normal: &[0, 1, 130, 143],
+    },
     place: Place {
         hostname: Hostname::Reverse,
         outside: Some("resolvers over HTTPS; other mail servers on port 25, where it forwards; webhooks"),

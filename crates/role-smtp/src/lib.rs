@@ -44,7 +44,12 @@ pub const ROLE: Role = Role {
     }),
     reads: &["SMTP_MESSAGE_MAX_SIZE", "MAX_RECIPIENTS"],
     health: &[Check::Smtp, Check::Certificate],
-    stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
+    stop: Stop {
+        quiet: Some(Duration::from_secs(5)),
+        drain: Duration::from_secs(5),
+        grace: Duration::from_secs(15),
+        normal: &[0, 1, 130, 143],
+    },
     place: Place {
         hostname: Hostname::Own,
         outside: Some("resolvers over HTTPS: it looks up the client's name before it greets"),
