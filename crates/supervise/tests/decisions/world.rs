@@ -1,5 +1,4 @@
-//! What the supervisor decides, whatever happens in whatever order: properties over arbitrary sequences of
-//! events, on a small world that obeys it.
+//! A small world around a machine: it does what the machine says, remembers what matters, and minds the rules.
 
 use std::time::Duration;
 
@@ -11,25 +10,28 @@ use berth_supervise::{Budget, Exit};
 use nix::libc::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use proptest::prelude::*;
 
-const GRACE: Duration = Duration::from_secs(15);
-const DRAIN: Duration = Duration::from_secs(5);
-const DELAY: Duration = Duration::from_secs(2);
-const QUIET: Duration = Duration::from_secs(6);
-const WATCH: Watch = Watch { every: Duration::from_secs(10), failures: 3, of: 5 };
+pub const GRACE: Duration = Duration::from_secs(15);
+pub const DRAIN: Duration = Duration::from_secs(5);
+/// What the drain leaves of the grace.
+pub const ROOM: Duration = Duration::from_secs(10);
+pub const DELAY: Duration = Duration::from_secs(2);
+pub const QUIET: Duration = Duration::from_secs(6);
+pub const WATCH: Watch = Watch { every: Duration::from_secs(10), failures: 3, of: 5 };
 
 /// What differs between the plans that are tried.
 #[derive(Debug, Clone, Copy)]
-struct Choice {
-    readiness: Readiness,
-    quiet: bool,
-    restarts: bool,
-    watches: bool,
+pub struct Choice {
+    pub readiness: Readiness,
+    pub quiet: bool,
+    pub restarts: bool,
+    pub watches: bool,
 }
 
 /// A role without anything optional.
-const BARE: Choice = Choice { readiness: Readiness::Message, quiet: false, restarts: false, watches: false };
+pub const BARE: Choice =
+    Choice { readiness: Readiness::Message, quiet: false, restarts: false, watches: false };
 
-fn choice() -> impl Strategy<Value = Choice> {
+pub fn choice() -> impl Strategy<Value = Choice> {
     let readiness = prop_oneof![Just(Readiness::Message), Just(Readiness::AliveFor(Duration::from_secs(5)))];
     (readiness, any::<[bool; 3]>()).prop_map(|(readiness, [quiet, restarts, watches])| Choice {
         readiness,
@@ -39,7 +41,7 @@ fn choice() -> impl Strategy<Value = Choice> {
     })
 }
 
-fn plan(Choice { readiness, quiet, restarts, watches }: Choice) -> Plan {
+pub fn plan(Choice { readiness, quiet, restarts, watches }: Choice) -> Plan {
     Plan {
         conduct: Conduct::Role {
             readiness,
@@ -61,7 +63,7 @@ fn plan(Choice { readiness, quiet, restarts, watches }: Choice) -> Plan {
 
 /// Something that may happen to a supervisor from outside.
 #[derive(Debug, Clone, Copy)]
-enum Happening {
+pub enum Happening {
     Pass(u16),
     NeedsAnswer,
     SaysReady,
@@ -80,7 +82,7 @@ enum Happening {
     Stray(Event),
 }
 
-fn happening() -> impl Strategy<Value = Happening> {
+pub fn happening() -> impl Strategy<Value = Happening> {
     use Happening::*;
     prop_oneof![
         8 => (0u16..20_000).prop_map(Pass),
@@ -105,10 +107,10 @@ fn happening() -> impl Strategy<Value = Happening> {
 
 /// A world that does what the machine says, and remembers what matters.
 #[allow(clippy::struct_excessive_bools)] // They are independent facts, not a state.
-struct World {
-    plan: Plan,
-    machine: Machine,
-    now: Duration,
+pub struct World {
+    pub plan: Plan,
+    pub machine: Machine,
+    pub now: Duration,
     asking: bool,
     cannot_start: Option<Code>,
     main: bool,
@@ -119,12 +121,12 @@ struct World {
     alone_since: Duration,
     /// It was asked whether it lives, and has not answered.
     asked_live: bool,
-    /// How often it gave no sign of life, in all and in a row, since it was started.
-    silent: (usize, usize),
+    /// What it answered since it was started.
+    pub lives: Vec<bool>,
     last_exit: Option<Exit>,
     ever_started: bool,
     /// TERMs that this main process got from us.
-    terms: u32,
+    pub terms: u32,
     /// When a stop of what has clients begins, delay included.
     serving_stop: Option<Duration>,
     /// Everybody but main got TERM in this stop.
@@ -134,12 +136,12 @@ struct World {
     hurried: bool,
     stops_asked: u32,
     stopping: bool,
-    end: Option<u8>,
+    pub end: Option<u8>,
     verdict: bool,
 }
 
 impl World {
-    fn new(plan: Plan) -> Self {
+    pub fn new(plan: Plan) -> Self {
         let (machine, actions) = Machine::new(&plan, 42);
         assert_eq!(actions, [Action::AskNeeds]);
         Self {
@@ -154,7 +156,7 @@ impl World {
             clients: false,
             alone_since: Duration::ZERO,
             asked_live: false,
-            silent: (0, 0),
+            lives: Vec::new(),
             last_exit: None,
             ever_started: false,
             terms: 0,
@@ -169,7 +171,7 @@ impl World {
         }
     }
 
-    fn give(&mut self, event: Event) {
+    pub fn give(&mut self, event: Event) {
         if self.end.is_some() {
             return;
         }
@@ -209,7 +211,8 @@ impl World {
                     return self.give(Event::CannotStart(code));
                 }
                 (self.main, self.ever_started, self.terms, self.main_stopped) = (true, true, 0, false);
-                (self.serving_stop, self.silent) = (None, (0, 0));
+                self.serving_stop = None;
+                self.lives.clear();
                 self.give(Event::Started);
             }
             Action::CheckSettings => self.give(Event::Restart),
@@ -218,7 +221,7 @@ impl World {
                 assert_eq!(self.terms, 1, "a second TERM to the same main process");
                 if let Some(begin) = self.serving_stop.filter(|_| !self.hurried) {
                     let Conduct::Role { stop, .. } = &self.plan.conduct else { unreachable!() };
-                    let may_wait = stop.quiet.filter(|_| self.clients).unwrap_or_default().min(GRACE - DRAIN);
+                    let may_wait = stop.quiet.filter(|_| self.clients).unwrap_or_default().min(ROOM);
                     assert!(
                         self.now >= begin + may_wait,
                         "TERM while clients are connected, at {:?}",
@@ -227,7 +230,7 @@ impl World {
                 }
             }
             Action::LookForClients => {
-                assert!(self.terms == 0 && self.serving_stop.is_some(), "a look at clients for nothing");
+                assert!(self.main && self.terms == 0 && self.serving_stop.is_some(), "a look for nothing");
                 self.give(if self.clients { Event::Busy } else { Event::Quiet });
             }
             Action::AskWhetherLive => {
@@ -238,7 +241,7 @@ impl World {
             }
             Action::TermRest => self.rest_termed = true,
             Action::TellWedged => {
-                assert!(self.silent.0 >= WATCH.failures, "wedged after {:?}", self.silent);
+                assert!(self.silences() >= WATCH.failures, "wedged after {:?}", self.lives);
                 self.verdict = true;
             }
             Action::SignalMain(signal) => {
@@ -260,7 +263,7 @@ impl World {
         }
     }
 
-    fn happen(&mut self, happening: Happening) {
+    pub fn happen(&mut self, happening: Happening) {
         if self.end.is_some() {
             return;
         }
@@ -288,18 +291,16 @@ impl World {
             Happening::ClientsLeave if self.clients => (self.clients, self.alone_since) = (false, self.now),
             Happening::Answers(live) if self.asked_live => {
                 self.asked_live = false;
-                if !live && !self.main_stopped {
-                    self.silent = (self.silent.0 + 1, self.silent.1 + 1);
-                } else if live {
-                    self.silent.1 = 0;
+                if !self.main_stopped {
+                    self.lives.push(live);
                 }
                 self.give(Event::Live(live));
             }
             Happening::Stray(Event::Live(_)) if self.asked_live => {}
             Happening::Stray(event) => {
-                let before = self.machine.state();
+                let before = (self.machine.state(), self.machine.deadline(&self.plan));
                 assert_eq!(self.machine.step(&self.plan, self.now, event), [], "{event:?}");
-                assert_eq!(self.machine.state(), before);
+                assert_eq!((self.machine.state(), self.machine.deadline(&self.plan)), before);
             }
             Happening::OrphanComes => self.orphans = self.ever_started,
             Happening::OrphansEnd => {
@@ -313,8 +314,13 @@ impl World {
         }
     }
 
+    /// How many of the last answers were none.
+    fn silences(&self) -> usize {
+        self.lives.iter().rev().take(WATCH.of).filter(|live| !**live).count()
+    }
+
     /// Lets time pass, waking the machine when it wants to be woken.
-    fn pass(&mut self, time: Duration) {
+    pub fn pass(&mut self, time: Duration) {
         let until = self.now + time;
         while let Some(deadline) = self.machine.deadline(&self.plan).filter(|deadline| *deadline <= until) {
             if self.end.is_some() {
@@ -326,7 +332,7 @@ impl World {
         self.now = until;
     }
 
-    fn check(&self) {
+    pub fn check(&self) {
         let state = self.machine.state();
         assert!(state != State::Ready || self.main, "ready without a main process");
         assert!(state != State::Ready || self.terms == 0, "ready while draining");
@@ -334,11 +340,7 @@ impl World {
         let timer = self.machine.deadline(&self.plan);
         let watching = self.plan.watch.is_some() && !self.asked_live;
         assert!(state != State::Ready || timer.is_some() == watching, "a timer at rest, or nobody watches");
-        assert!(
-            state != State::Ready || self.silent.1 < WATCH.failures,
-            "ready, and silent {:?}",
-            self.silent
-        );
+        assert!(state != State::Ready || self.silences() < WATCH.failures, "kept after {:?}", self.lives);
         if let Some(begin) = self.serving_stop.filter(|_| self.main && self.terms == 0) {
             let latest = if self.clients { begin + QUIET } else { begin.max(self.alone_since + LOOK_AGAIN) };
             assert!(self.now <= latest.min(begin + QUIET), "no TERM at {:?}, due {latest:?}", self.now);
@@ -351,133 +353,4 @@ impl World {
             assert!(by_main || killed || ours || stopped_without_main, "where does {code} come from?");
         }
     }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
-
-    /// TERM to main once per stop, not before a quiet moment while there is time for one, and at once in it; KILL never
-    /// before the grace, as shortened, is over, nor without TERM; never ready while draining; wedged only after so many
-    /// silences, and then for certain; never two main processes; the exit code is main's or one of our own verdicts; no
-    /// timer at rest, unless it watches.
-    #[test]
-    fn whatever_happens_the_rules_hold(
-        choice in choice(),
-        happenings in prop::collection::vec(happening(), 0..60),
-    ) {
-        let mut world = World::new(plan(choice));
-        for happening in happenings {
-            world.happen(happening);
-            world.check();
-        }
-    }
-
-    /// After TERM an end is reached in bounded time even when nothing in the world does its part.
-    #[test]
-    fn after_a_stop_an_end_is_always_reached(
-        choice in choice(),
-        happenings in prop::collection::vec(happening(), 0..60),
-    ) {
-        let mut world = World::new(plan(choice));
-        for happening in happenings {
-            world.happen(happening);
-        }
-        world.give(Event::Signal(SIGTERM));
-        world.pass(DELAY + GRACE + Duration::from_secs(3));
-        prop_assert!(world.end.is_some(), "still {:?}", world.machine.state());
-    }
-
-    /// A plain init passes every signal on and ends with its program's code.
-    #[test]
-    fn a_plain_init_holds_nothing_back(signals in prop::collection::vec(1..=64i32, 0..20), code in any::<u8>()) {
-        let plan = Plan { conduct: Conduct::Plain, need_within: Duration::MAX, restart: None, watch: None };
-        let (mut machine, _) = Machine::new(&plan, 1);
-        let now = Duration::from_secs(1);
-        prop_assert_eq!(machine.step(&plan, now, Event::NeedsAnswered), [Action::Start]);
-        prop_assert_eq!(machine.step(&plan, now, Event::Started), []);
-        prop_assert_eq!(machine.deadline(&plan), None);
-        for signal in signals {
-            prop_assert_eq!(machine.step(&plan, now, Event::Signal(signal)), [Action::SignalMain(signal)]);
-        }
-        prop_assert_eq!(machine.step(&plan, now, Event::MainEnded(Exit::Code(code))), [Action::End(code)]);
-    }
-}
-
-#[test]
-fn an_unasked_end_is_no_normal_end_even_with_zero() {
-    let mut world = World::new(plan(BARE));
-    world.happen(Happening::NeedsAnswer);
-    world.happen(Happening::SaysReady);
-    let actions = world.machine.step(&world.plan, world.now, Event::MainEnded(Exit::Code(0)));
-    assert!(
-        actions.iter().any(
-            |action| matches!(action, Action::TellEnd(ending) if !ending.normal && ending.asked.is_none())
-        )
-    );
-}
-
-#[test]
-fn a_restart_that_is_overtaken_by_a_stop_ends() {
-    let mut world = World::new(plan(BARE));
-    world.happen(Happening::NeedsAnswer);
-    world.happen(Happening::SaysReady);
-    world.happen(Happening::AskRestart);
-    world.happen(Happening::Pass(3_000));
-    world.happen(Happening::Signal(SIGTERM));
-    world.happen(Happening::MainEnds(Exit::Code(0)));
-    assert_eq!(world.end, Some(0));
-}
-
-/// It is asked for who cut its clients off; so does whoever starts it anew.
-#[test]
-fn a_restart_in_place_waits_for_a_quiet_moment_too() {
-    let mut world = World::new(plan(Choice { quiet: true, ..BARE }));
-    for happening in [
-        Happening::NeedsAnswer,
-        Happening::SaysReady,
-        Happening::ClientsCome,
-        Happening::AskRestart,
-        Happening::Pass(4_000),
-    ] {
-        world.happen(happening);
-        world.check();
-    }
-    assert!(world.machine.waits_for_clients() && world.terms == 0);
-    world.happen(Happening::ClientsLeave);
-    world.happen(Happening::Pass(100));
-    assert_eq!(world.terms, 1);
-}
-
-/// However long an operator has it wait, there is time to drain before the KILL.
-#[test]
-fn a_quiet_moment_leaves_room_for_the_drain() {
-    let mut plan = plan(Choice { quiet: true, ..BARE });
-    if let Conduct::Role { stop, .. } = &mut plan.conduct {
-        stop.quiet = Some(Duration::MAX);
-    }
-    let mut world = World::new(plan);
-    for happening in [Happening::NeedsAnswer, Happening::SaysReady, Happening::ClientsCome] {
-        world.happen(happening);
-    }
-    world.give(Event::Signal(SIGTERM));
-    world.pass(DELAY + GRACE - DRAIN);
-    assert_eq!(world.terms, 1);
-}
-
-#[test]
-fn a_wedged_main_is_stopped_without_delay_and_started_again() {
-    let mut world = World::new(plan(Choice { quiet: true, restarts: true, watches: true, ..BARE }));
-    for happening in [Happening::NeedsAnswer, Happening::SaysReady, Happening::ClientsCome] {
-        world.happen(happening);
-    }
-    for live in [false, true, false, true, false] {
-        assert_eq!(world.machine.state(), State::Ready);
-        world.happen(Happening::Pass(10_000));
-        world.happen(Happening::Answers(live));
-    }
-    assert_eq!((world.machine.state(), world.terms), (State::Draining, 1));
-    world.happen(Happening::MainEnds(Exit::Signal(9)));
-    assert_eq!(world.machine.state(), State::Pausing);
-    world.happen(Happening::Pass(1_000));
-    assert_eq!((world.machine.state(), world.machine.restarts()), (State::Waiting, 1));
 }
