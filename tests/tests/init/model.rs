@@ -37,9 +37,9 @@ const CODE: u8 = 7;
 const OTHER: i32 = 45;
 
 /// Times that nothing in a sequence waits out.
-const QUIET: Duration = Duration::from_secs(600);
-const DRAIN: Duration = Duration::from_secs(900);
-const GRACE: Duration = Duration::from_secs(3600);
+const QUIET: Duration = Duration::from_mins(10);
+const DRAIN: Duration = Duration::from_mins(15);
+const GRACE: Duration = Duration::from_hours(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
@@ -113,7 +113,9 @@ impl Model {
             said: Vec::new(),
             end: None,
         };
-        first.into_iter().for_each(|action| model.obey(&action));
+        for action in &first {
+            model.obey(action);
+        }
         model
     }
 
@@ -163,8 +165,8 @@ impl Model {
     fn settle(&mut self) {
         let mut end = self.now + 2 * LOOK_AGAIN;
         while let Some(deadline) = self.machine.deadline(&self.plan).filter(|_| self.end.is_none()) {
-            let asked_twice = deadline < self.now + Duration::from_secs(60);
-            if self.machine.state() == State::Pausing || asked_twice && !self.machine.waits_for_clients() {
+            let is_near = deadline < self.now + Duration::from_mins(1);
+            if self.machine.state() == State::Pausing || is_near && !self.machine.waits_for_clients() {
                 end = end.max(deadline);
             }
             if deadline > end {
@@ -179,7 +181,9 @@ impl Model {
     fn give(&mut self, event: Event) {
         if self.end.is_none() {
             let actions = self.machine.step(&self.plan, self.now, event);
-            actions.iter().for_each(|action| self.obey(action));
+            for action in &actions {
+                self.obey(action);
+            }
         }
     }
 
@@ -256,8 +260,12 @@ fn sequence(chance: &mut Chance, restarts: bool) -> Vec<Step> {
     let mut model = Model::new(restarts);
     let mut steps = Vec::new();
     let length = 1 + chance.below(LONGEST);
+    // Else most would never see a client.
+    let begin: &[Step] = if chance.below(2) == 0 { &[Step::SaysReady, Step::ClientComes] } else { &[] };
     while model.end.is_none() {
-        let step = if steps.len() < length {
+        let step = if let Some(step) = begin.get(steps.len()) {
+            *step
+        } else if steps.len() < length {
             STEPS[chance.below(STEPS.len())]
         } else if model.clients > 0 {
             Step::ClientLeaves
