@@ -68,7 +68,7 @@ pub struct Mails {
     pub threads: usize,
     /// Bytes of each mail.
     pub size: usize,
-    /// Seconds between two mails of a thread.
+    /// Seconds between two mails of a thread, on the average.
     pub pause: f32,
 }
 

@@ -10,6 +10,7 @@ import hashlib
 import imaplib
 import json
 import os
+import random
 import smtplib
 import sqlite3
 import ssl
@@ -122,7 +123,7 @@ class Sender:
                     end = end or time.monotonic() + GIVE_UP
                     if time.monotonic() > end:
                         return
-                time.sleep(self.plan["pause"])
+                time.sleep(random.uniform(0, 2 * self.plan["pause"]))  # so that threads do not keep step
         connection.close()
 
     def run(self):

@@ -201,7 +201,7 @@ impl Explanation {
         item(
             "stops",
             format!(
-                "{delay}{quiet}TERM; to what it has started after {} s; KILL after {} s",
+                "{delay}{quiet}TERM; to what it has started {} s later; KILL after {} s",
                 self.drain_seconds, self.grace_seconds
             ),
         );
