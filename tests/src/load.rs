@@ -12,7 +12,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::case::Case;
-use crate::ran::{Ran, tell};
+use crate::ran::Ran;
+use crate::tell;
 use crate::wait::wait_until_within;
 
 const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/mail.py");

@@ -7,16 +7,17 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use fs_err as fs;
 use serde_json::Value;
 
-use crate::docker::{self, Docker, Ensured};
+use crate::docker;
 use crate::outcome::{Outcome, Outcomes};
 use crate::run::{program, run as run_program};
 use crate::test;
 
 mod emulation;
+mod emulator;
 
 /// Where it keeps what it builds.
 const FOLDER: &str = "target/soak";
@@ -26,10 +27,7 @@ const IMAGE: &str = "berth/postbox:soak";
 
 /// Does all of it, however a step comes out.
 pub fn run(mails: u32) -> Result<ExitCode> {
-    let docker = match docker::ensure()? {
-        Ensured::Usable(docker) => docker,
-        Ensured::Missing(why) => bail!(why),
-    };
+    let docker = docker::required()?;
     fs::create_dir_all(FOLDER)?;
     let mut outcomes = Outcomes::default();
     outcomes.step("image", "cargo xtask build-image", || {
@@ -76,16 +74,4 @@ fn digest(archive: &Path) -> Result<String> {
     let index = crate::run::ask(&mut tar).context("the archive has no index.json")?;
     let index: Value = serde_json::from_str(&index)?;
     Ok(index["manifests"][0]["digest"].as_str().context("the index names no image")?.to_owned())
-}
-
-/// Ends well, or says what `docker` said.
-fn done(docker: &Docker, words: &[&str]) -> Result<String> {
-    let output = docker.command(words).output().context("cannot run docker")?;
-    ensure!(
-        output.status.success(),
-        "docker {}: {}",
-        words.join(" "),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

@@ -249,3 +249,11 @@ pub struct Stop {
     /// The exit codes of an asked-for stop that are no failure. An end that nobody asked for always is one.
     pub normal: &'static [u8],
 }
+
+impl Stop {
+    /// How long whoever stops a role's init has to give it: the grace, and 5 s to look after what is left and to end.
+    #[must_use]
+    pub fn within(&self) -> Duration {
+        self.grace + Duration::from_secs(5)
+    }
+}
