@@ -1,4 +1,6 @@
 //! Whether clients are connected, by the kernel's tables of TCP connections (proc_pid_net(5)).
+//!
+//! sock_diag(7) would let the kernel choose the lines, at the price of a netlink client for some seconds of a role's life.
 
 use std::io;
 
