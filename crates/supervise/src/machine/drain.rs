@@ -58,7 +58,7 @@ pub(super) enum Then {
 }
 
 impl Drain {
-    /// A stop of nobody but leftovers: main has ended, or is about to be told so.
+    /// A stop of what has no clients: main has ended, was never ready, or does not answer.
     pub fn at_once(stop: &Stop, now: Duration, then: Then, reason: Option<Reason>) -> Self {
         // A time may be as good as endless, so sums saturate.
         Self {
