@@ -29,7 +29,7 @@ mod wait;
 pub use at_exit::at_exit;
 pub use case::Case;
 pub use chance::Chance;
-pub use load::{Load, Mails, Served, User};
+pub use load::{Connections, Load, Mails, Served, User};
 pub use offset::Offset;
 pub use process::Process;
 pub use programs::{application, berth, clients, have, init, node, root, servers, xtask};

@@ -1,5 +1,6 @@
-//! `cargo xtask soak`: what takes too long for every change. Many mails while every role is restarted and killed; the
-//! image built twice, and compared; and the image for the other architecture, under emulation.
+//! `cargo xtask soak`: what takes too long for every change. Many mails while every role is restarted and killed, and
+//! while one that cuts off its clients is restarted, with and without a wait for a quiet moment; the image built twice,
+//! and compared; and the image for the other architecture, under emulation.
 //!
 //! Steps that this machine cannot do are said to be skipped. Times and CPU are for a person to read, never asserted.
 
@@ -35,6 +36,8 @@ pub fn run(mails: u32) -> Result<ExitCode> {
     outcomes.step("mails under restarts and kills", "cargo xtask soak", || {
         test::mails_in_containers(&docker, IMAGE, mails)
     });
+    outcomes
+        .step("submissions to a role that cuts off", "cargo xtask soak", || test::submissions_cut_off(mails));
     outcomes.step("the same image twice", "cargo xtask soak", twice);
     outcomes.step("the image for arm64", "cargo xtask soak", || emulation::tried(&docker));
     outcomes.step("docker engine put away", "cargo xtask docker --stop", || {

@@ -10,19 +10,20 @@ use berth_catalogue::called;
 use berth_control::{Credentials, Port, Status};
 use berth_role::{Listening, Role, Stop};
 use berth_settings::Severity;
-use berth_supervise::machine::{Conduct, Plan};
-use berth_supervise::{Budget, Charge, Inherited, Program, Runtime, Waiting};
+use berth_supervise::machine::{Conduct, Plan, Watch};
+use berth_supervise::{Charge, Inherited, Life, Program, Runtime, Waiting};
 use tracing::warn;
 
 use crate::account::{home_of, leave_root};
 use crate::application;
+use crate::health::sign_of_life;
 use crate::heap::Chosen;
 use crate::needs::{self, Key, Needed};
 use crate::own::{Own, Restart};
 use crate::powers::needs_bind_service;
 use crate::review::{Environment, Review};
 use crate::serve::serve;
-use crate::times::RoleTimes;
+use crate::times::{RoleTimes, live_every, live_within};
 
 /// Runs a role until its end.
 pub fn supervise(name: &str) -> anyhow::Result<ExitCode> {
@@ -39,19 +40,26 @@ pub fn supervise(name: &str) -> anyhow::Result<ExitCode> {
 }
 
 fn plan(role: &Role, own: &Own) -> Plan {
-    let RoleTimes { need_within, ready_within, stop_delay, drain, grace } = RoleTimes::of(role, own);
+    let RoleTimes { need_within, ready_within, stop_delay, quiet, drain, grace } = RoleTimes::of(role, own);
+    // Without a port there is nobody to ask, and an end is noticed anyway.
+    let watched = own.restart == Restart::OnWedged && !role.ports.is_empty();
     Plan {
         conduct: Conduct::Role {
             readiness: role.readiness,
             ready_within,
             delay: stop_delay,
-            stop: Stop { drain, grace, ..role.stop },
+            stop: Stop { quiet, drain, grace, ..role.stop },
             forward_usr1: own.forward_usr1,
         },
         need_within,
-        restart: (own.restart == Restart::OnFailure).then(Budget::default),
+        restart: own.restart.budget(),
+        watch: watched.then(|| Watch { every: live_every(own), failures: WEDGED.0, of: WEDGED.1 }),
     }
 }
+
+/// So many answers out of so many that do not come make a role wedged: a single one is a long garbage collection or a
+/// busy host.
+const WEDGED: (usize, usize) = (3, 5);
 
 struct RoleCharge<'a> {
     role: &'static Role,
@@ -117,6 +125,20 @@ impl Charge for RoleCharge<'_> {
             return Box::pin(std::future::ready(()));
         }
         Box::pin(needs::answered(self.role.name, self.known.needs.clone(), waiting))
+    }
+
+    fn ports(&self) -> Vec<u16> {
+        self.known.ports.iter().map(|port| port.number).collect()
+    }
+
+    fn live(&self) -> Life {
+        let (port, within) = (self.known.ports.first().copied().map(Port::from), live_within(self.own));
+        Box::pin(async move {
+            match port {
+                Some(port) => sign_of_life(&port, within).await,
+                None => Ok("runs".to_owned()),
+            }
+        })
     }
 
     fn describe(&self, status: &mut Status) {

@@ -5,7 +5,6 @@ use std::error::Error;
 use std::future::pending;
 use std::io;
 use std::pin::Pin;
-use std::time::Duration;
 
 use berth_control::{Asked, Listener, State};
 use nix::libc::{SIGCHLD, SIGCONT, SIGKILL, SIGPIPE, SIGTERM};
@@ -15,19 +14,23 @@ use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, sleep_until};
 use tracing::{error, info, warn};
 
-use crate::account::{Account, Told};
+use crate::account::Account;
 use crate::channel::Channel;
-use crate::charge::{Charge, Waiting};
+use crate::charge::{Charge, Life, Waiting};
+use crate::connections::established_to;
 use crate::descendants::descendants;
 use crate::exit::signal_name;
 use crate::inherited::Inherited;
-use crate::machine::{Action, Conduct, Ending, Event, Machine, Plan, Reason};
+use crate::machine::{Action, Conduct, Event, Machine, Plan};
 use crate::reap::reap;
 use crate::rest::give_back_code;
 use crate::signals::{Signals, send};
 use crate::spawn::{Bond, Program, start};
 
 mod answer;
+mod tell;
+
+use tell::milliseconds;
 
 /// Supervises until the end, and gives the exit code. Must run inside tokio's current-thread runtime, on the
 /// thread that called [`Inherited::take`]: the parent-death signal goes by thread (PR_SET_PDEATHSIG(2const)).
@@ -55,7 +58,9 @@ pub async fn run<C: Charge>(
         main: None,
         channel: None,
         needs: None,
+        live: None,
         waiting: Waiting::default(),
+        clients: 0,
         account: if is_role { Account::told() } else { Account::default() },
     };
     supervisor.act(actions);
@@ -74,7 +79,11 @@ struct Supervisor<'a, C> {
     main: Option<Pid>,
     channel: Option<Channel>,
     needs: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    /// The question under way whether main lives.
+    live: Option<Life>,
     waiting: Waiting,
+    /// How many clients were connected at the last look.
+    clients: usize,
     account: Account,
 }
 
@@ -83,6 +92,7 @@ enum Woken {
     Signal(io::Result<crate::signals::Got>),
     Channel(bool),
     Needs,
+    Live(Result<String, String>),
     Deadline,
     Asked(Option<Asked>),
 }
@@ -99,6 +109,7 @@ impl<C: Charge> Supervisor<'_, C> {
                 got = signals.next() => Woken::Signal(got),
                 ready = heard(&mut self.channel) => Woken::Channel(ready),
                 () = answered(&mut self.needs) => Woken::Needs,
+                live = answered(&mut self.live) => Woken::Live(live),
                 () = reached(deadline) => Woken::Deadline,
                 asked = next(&mut asked) => Woken::Asked(asked),
             };
@@ -113,6 +124,13 @@ impl<C: Charge> Supervisor<'_, C> {
                     self.needs = None;
                     self.waiting.set(Vec::new());
                     self.take(Event::NeedsAnswered)
+                }
+                Woken::Live(live) => {
+                    self.live = None;
+                    if let Err(reason) = &live {
+                        warn!(role = self.charge.name(), reason, "no sign of life");
+                    }
+                    self.take(Event::Live(live.is_ok()))
                 }
                 Woken::Deadline => self.take(Event::Tick),
                 Woken::Asked(Some(Asked { request, answer })) => {
@@ -175,6 +193,9 @@ impl<C: Charge> Supervisor<'_, C> {
             if before != State::Ready && self.machine.state() == State::Ready {
                 give_back_code();
             }
+            if self.machine.state() != State::Ready {
+                self.live = None;
+            }
             if let Some(Action::End(code)) = actions.iter().find(|action| matches!(action, Action::End(_))) {
                 let code = *code;
                 self.act(actions);
@@ -183,19 +204,6 @@ impl<C: Charge> Supervisor<'_, C> {
             events.extend(self.act(actions));
         }
         None
-    }
-
-    fn tell(&self, before: State) {
-        let state = self.machine.state();
-        if state == before || matches!(self.plan.conduct, Conduct::Plain) {
-            return;
-        }
-        let pid = self.main.map(Pid::as_raw);
-        if let Some(after) = self.machine.ready_after().filter(|_| state == State::Ready) {
-            info!(role = self.charge.name(), pid, after_ms = milliseconds(after), "ready");
-        } else {
-            info!(role = self.charge.name(), pid, "{}", state.word());
-        }
     }
 
     /// Does what was decided, in order, and gives the events that come of it.
@@ -212,6 +220,8 @@ impl<C: Charge> Supervisor<'_, C> {
                     self.signal_main(number);
                 }
                 Action::ContinueMain => self.signal_main(SIGCONT),
+                Action::LookForClients => event = Some(self.look_for_clients()),
+                Action::AskWhetherLive => self.live = Some(self.charge.live()),
                 Action::TermRest => self.signal_rest(SIGTERM),
                 Action::KillAll => {
                     self.signal_main(SIGKILL);
@@ -222,6 +232,10 @@ impl<C: Charge> Supervisor<'_, C> {
                 Action::TellNeedsMissed => {
                     error!(role, waiting_for = ?self.waiting.lines(), "a need did not answer in time");
                 }
+                Action::TellClientsLeft => {
+                    warn!(role, "clients are still connected, and are waited for no longer");
+                }
+                Action::TellWedged => error!(role, "wedged: too often no sign of life"),
                 Action::TellHeldBack(number) => {
                     info!(role, signal = %signal_name(number), "signal held back");
                 }
@@ -249,6 +263,7 @@ impl<C: Charge> Supervisor<'_, C> {
             Ok(pid) => {
                 self.main = Some(pid);
                 self.channel = ours;
+                self.clients = 0;
                 Event::Started
             }
             Err(failed) => {
@@ -257,6 +272,22 @@ impl<C: Charge> Supervisor<'_, C> {
                 Event::CannotStart(failed.code())
             }
         }
+    }
+
+    /// Where it cannot be told, nobody is waited for.
+    fn look_for_clients(&mut self) -> Event {
+        let (role, before) = (self.charge.name(), self.clients);
+        self.clients = established_to(&self.charge.ports()).unwrap_or_else(|cause| {
+            warn!(role, %cause, "connections cannot be counted");
+            0
+        });
+        if self.clients == 0 {
+            return Event::Quiet;
+        }
+        if before == 0 {
+            info!(role, clients = self.clients, "waits for its clients to leave");
+        }
+        Event::Busy
     }
 
     fn prepare(&mut self) -> Result<(), String> {
@@ -296,29 +327,6 @@ impl<C: Charge> Supervisor<'_, C> {
             let _ = send(pid, number);
         }
     }
-
-    fn tell_end(&mut self, ending: &Ending) {
-        let Told { verdict, sender, peak } = self.account.judge(ending, self.program.runtime);
-        let Ending { exit, asked, lived, normal, cut_off: _ } = ending;
-        let asked = match asked {
-            Some(Reason::Signal(number)) => signal_name(*number),
-            Some(Reason::Restart) => "restart".to_owned(),
-            Some(Reason::NotReady) => "not ready in time".to_owned(),
-            None => "nobody".to_owned(),
-        };
-        let (role, lived_ms) = (self.charge.name(), milliseconds(*lived));
-        let (peak_rss_bytes, restarts) = (peak.number(), self.machine.restarts());
-        // The level is the only difference, and tracing wants it at compile time.
-        macro_rules! tell {
-            ($level:ident) => {
-                $level!(
-                    role, %exit, %verdict, asked_by = asked, sender, lived_ms, normal, peak_rss_bytes, restarts,
-                    "main process ended"
-                )
-            };
-        }
-        if *normal { tell!(info) } else { tell!(warn) }
-    }
 }
 
 async fn heard(channel: &mut Option<Channel>) -> bool {
@@ -328,9 +336,9 @@ async fn heard(channel: &mut Option<Channel>) -> bool {
     }
 }
 
-async fn answered(needs: &mut Option<Pin<Box<dyn Future<Output = ()>>>>) {
-    match needs {
-        Some(needs) => needs.await,
+async fn answered<T>(asked: &mut Option<Pin<Box<dyn Future<Output = T>>>>) -> T {
+    match asked {
+        Some(asked) => asked.await,
         None => pending().await,
     }
 }
@@ -347,10 +355,6 @@ async fn next(asked: &mut Option<Receiver<Asked>>) -> Option<Asked> {
         Some(asked) => asked.recv().await,
         None => pending().await,
     }
-}
-
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What differs between two starts that have the same process id, as every PID 1 has.

@@ -41,7 +41,7 @@ fn a_second_up_changes_nothing() {
     };
     let before = containers();
     let begun = Instant::now();
-    let again = stack.done(&["up", "--detach", "--no-prove"]);
+    let again = stack.done(&["up", "--detach"]);
     assert!(again.err.contains("nothing had to be done"), "{}", again.err);
     tell(&format!("a second up, with nothing to do: {:.1} s", begun.elapsed().as_secs_f32()));
     assert_eq!(containers(), before);

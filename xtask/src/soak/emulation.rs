@@ -1,20 +1,38 @@
 //! The image for the other architecture: built here, and run, under emulation if need be.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use berth_catalogue::ROLES;
 use berth_role::Start;
+use fs_err as fs;
 
-use super::build;
 use super::emulator::Emulator;
+use super::{FOLDER, build};
 use crate::docker::{self, Docker};
 use crate::outcome::Outcome;
+use crate::run::{program, run};
 
 pub const IMAGE: &str = "berth/postbox:soak-arm64";
 
 const PLATFORM: &str = "linux/arm64";
+
+/// What the sample's schema asks for, of nobody's.
+const SETTINGS: [&str; 7] = [
+    "WEB_HOST=",
+    "HELPER_ENCRYPTION_KEY=0123456789abcdef0123456789abcdef",
+    "API_SECRETS=nobodys,",
+    "SRS_SECRET=",
+    "WEB_SSL_KEY_PATH=",
+    "WEB_SSL_CERT_PATH=",
+    "DKIM_PRIVATE_KEY_PATH=/run/dkim.pem",
+];
+
+const KEY: &str = "/run/dkim.pem";
 
 /// An emulated Node takes its time.
 const PATIENCE: Duration = Duration::from_mins(5);
@@ -35,9 +53,9 @@ pub fn tried(docker: &Docker) -> Result<Outcome> {
     words.extend(given.iter().map(String::as_str));
     build(&words, &[])?;
     let size: f64 = docker.done(["image", "inspect", "--format", "{{.Size}}", IMAGE])?.parse()?;
-    let run = ["run", "--rm", "--network", "none", "--platform", PLATFORM];
-    let roles = docker.done([&run[..], &[IMAGE]].concat())?;
-    let node = docker.done([&run[..], &[IMAGE, "--", "node", "-p", "process.arch"]].concat())?;
+    let start = ["run", "--rm", "--network", "none", "--platform", PLATFORM];
+    let roles = docker.done([&start[..], &[IMAGE]].concat())?;
+    let node = docker.done([&start[..], &[IMAGE, "--", "node", "-p", "process.arch"]].concat())?;
     ensure!(node == "arm64", "node says that it is of {node}");
     Ok(Outcome::Ok(format!(
         "{:.1} MB; berth-init lists roles in {} lines, node is of {node}, {}",
@@ -53,10 +71,13 @@ fn healthy(docker: &Docker) -> Result<String> {
     let role = ROLES.iter().find(|role| role.ports.is_empty() && role.start == Start::Last);
     let name = role.context("there is no such role")?.name;
     let begun = Instant::now();
-    let settings = ["--env", "SQLITE_STORAGE_PATH=/mnt/sqlite_storage"];
-    let run =
-        [&["run", "--detach", "--platform", PLATFORM, "--network", "none"], &settings[..], &[IMAGE, name]];
-    let container = docker.done(run.concat())?;
+    let key = std::path::absolute(Path::new(FOLDER).join("dkim.pem"))?;
+    run("make a key", program("openssl").args(["genpkey", "-algorithm", "RSA", "-out"]).arg(&key))?;
+    fs::set_permissions(&key, Permissions::from_mode(0o444))?;
+    let mount = format!("--volume={}:{KEY}:ro", key.display());
+    let settings = SETTINGS.map(|setting| ["--env", setting]).concat();
+    let start = ["run", "--detach", "--platform", PLATFORM, "--network", "none", &mount];
+    let container = docker.done([&start[..], &settings, &[IMAGE, name]].concat())?;
     let health =
         || docker.done(["inspect", "--format", "{{.State.Status}} {{.State.Health.Status}}", &container]);
     let mut told = health()?;

@@ -2,7 +2,8 @@
 
 use berth_control::{Answer, Main, Metrics, Request, Status};
 
-use super::{Supervisor, milliseconds};
+use super::Supervisor;
+use super::tell::milliseconds;
 use crate::charge::Charge;
 use crate::machine::{Conduct, Event};
 
@@ -34,6 +35,15 @@ impl<C: Charge> Supervisor<'_, C> {
         self.account.metrics(self.status())
     }
 
+    fn waiting_for(&self) -> Vec<String> {
+        match self.clients {
+            clients @ 1.. if self.machine.waits_for_clients() => {
+                vec![format!("{clients} client{} to leave", if clients == 1 { "" } else { "s" })]
+            }
+            _ => self.waiting.lines(),
+        }
+    }
+
     fn status(&self) -> Status {
         let stopped = self.machine.main_is_stopped();
         let mut status = Status {
@@ -45,7 +55,7 @@ impl<C: Charge> Supervisor<'_, C> {
             for_ms: milliseconds(self.origin.elapsed().saturating_sub(self.machine.entered())),
             ready_after_ms: self.machine.ready_after().map(milliseconds),
             restarts: self.machine.restarts(),
-            waiting_for: self.waiting.lines(),
+            waiting_for: self.waiting_for(),
             ports: Vec::new(),
             certificate: None,
             needs: Vec::new(),
