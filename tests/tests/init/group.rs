@@ -1,9 +1,12 @@
 //! A control group of a test's own, with a limit on memory.
 
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
-use berth_tests::{Case, is_root, skip, wait_until};
+use berth_tests::{Case, DEADLINE, Process, is_root, skip, wait_until};
 use fs_err as fs;
+use nix::libc::SIGKILL;
 
 /// A group, which is removed when its processes have ended.
 pub struct Group(PathBuf);
@@ -45,12 +48,28 @@ impl Group {
     }
 }
 
+impl Group {
+    /// Ends what is left in it: all of it was started in it.
+    fn clear(&self) {
+        let processes = fs::read_to_string(self.0.join("cgroup.procs")).unwrap_or_default();
+        for process in processes.lines().filter_map(|line| line.parse().ok()).map(Process) {
+            // It may have ended meanwhile.
+            let _ = process.signal(SIGKILL);
+        }
+    }
+}
+
 impl Drop for Group {
     fn drop(&mut self) {
         // A process that has ended may be counted for a moment longer (EBUSY).
         let removed = || std::fs::remove_dir(&self.0).ok();
         if std::thread::panicking() {
-            let _ = removed();
+            // The case would end them later, and the group would stay. A second panic would hide the first one.
+            let begun = Instant::now();
+            while removed().is_none() && begun.elapsed() < DEADLINE {
+                self.clear();
+                sleep(Duration::from_millis(5));
+            }
         } else {
             wait_until("the control group is empty", removed);
         }
