@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
 
 mod certificates;
+mod claims;
 mod command_line;
+mod compatibility;
 mod composed;
 mod exit_codes;
 mod listening;
@@ -22,3 +24,4 @@ mod stopping;
 mod stores;
 mod surroundings;
 mod terminal;
+mod trial;

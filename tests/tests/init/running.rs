@@ -1,10 +1,10 @@
-//! Starting `berth-init` over a witness, and watching both.
+//! Starting `berth-init`, or another init, over a witness, and watching both.
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Once;
 use std::thread::{JoinHandle, spawn};
@@ -33,11 +33,17 @@ pub fn places() -> Vec<Place> {
     vec![Place::Ordinary]
 }
 
+/// Runs the words that follow as a job, until it ends.
+const AS_A_JOB: &str = "set -m; \"$@\" & wait -f $!";
+
 /// An init that is about to be started.
 pub struct Init<'a> {
     case: &'a Case,
     place: Place,
+    program: PathBuf,
     words: Vec<OsString>,
+    /// An ordinary process, but in a PID namespace with nothing else: whatever it does, it does to nobody.
+    is_apart: bool,
     /// What runs the init: `env --ignore-signal=INT`, say.
     launcher: Vec<String>,
     variables: Vec<(String, OsString)>,
@@ -47,8 +53,28 @@ pub struct Init<'a> {
 impl<'a> Init<'a> {
     /// `berth-init` with these words.
     pub fn new(case: &'a Case, place: Place, words: &[&str]) -> Self {
-        let words = words.iter().map(OsString::from).collect();
-        Self { case, place, words, launcher: Vec::new(), variables: Vec::new(), stderr: None }
+        Self::of(case, place, init(), words)
+    }
+
+    /// Any init with these words.
+    pub fn of(case: &'a Case, place: Place, program: PathBuf, words: &[&str]) -> Self {
+        Self {
+            case,
+            place,
+            program,
+            words: words.iter().map(OsString::from).collect(),
+            is_apart: false,
+            launcher: Vec::new(),
+            variables: Vec::new(),
+            stderr: None,
+        }
+    }
+
+    /// Has it kept apart, where it is not PID 1, under a shell that is. As a job of that shell it is in a process group that is
+    /// not orphaned, whatever runs the tests.
+    pub fn apart(mut self) -> Self {
+        self.is_apart = true;
+        self
     }
 
     /// A witness under `berth-init --`.
@@ -75,9 +101,9 @@ impl<'a> Init<'a> {
         self
     }
 
-    /// Has the init started by this program.
+    /// Has the init, and what it is started through so far, started by this program.
     pub fn through(mut self, launcher: &[&str]) -> Self {
-        self.launcher = launcher.iter().map(ToString::to_string).collect();
+        self.launcher.splice(..0, launcher.iter().map(ToString::to_string));
         self
     }
 
@@ -89,14 +115,15 @@ impl<'a> Init<'a> {
 
     /// The whole command, for whoever wants it to end before he looks.
     pub fn command(&self) -> Command {
-        let mut words = match self.place {
-            Place::First => {
-                ["unshare", "-fp", "--kill-child", "--mount-proc", "--"].map(OsString::from).to_vec()
-            }
-            Place::Ordinary => Vec::new(),
-        };
+        let mut words: Vec<OsString> = Vec::new();
+        if self.place == Place::First || self.is_apart {
+            words.extend(["unshare", "-fp", "--kill-child", "--mount-proc", "--"].map(OsString::from));
+        }
+        if self.place == Place::Ordinary && self.is_apart {
+            words.extend(["setsid", "bash", "-c", AS_A_JOB, "bash"].map(OsString::from));
+        }
         words.extend(self.launcher.iter().map(OsString::from));
-        words.push(init().into());
+        words.push(self.program.clone().into());
         words.extend(self.words.iter().cloned());
         let mut command = self.case.command(&words[0]);
         command.args(&words[1..]).stdin(Stdio::null()).envs(self.variables.iter().cloned());
@@ -118,9 +145,11 @@ impl<'a> Init<'a> {
         let child = command.spawn().unwrap();
         let started = Process(i32::try_from(child.id()).unwrap());
         let is_init =
-            |process: &Process| process.words().first().is_some_and(|word| Path::new(word) == init());
-        let pid = wait_until("berth-init is started", || {
-            std::iter::once(started).chain(started.children()).find(is_init).or_else(|| {
+            |process: &Process| process.words().first().is_some_and(|word| Path::new(word) == self.program);
+        let pid = wait_until("the init is started", || {
+            let below = started.children();
+            let two_below = below.iter().flat_map(|process| process.children()).collect::<Vec<_>>();
+            std::iter::once(started).chain(below).chain(two_below).find(is_init).or_else(|| {
                 // Gone already: then its number is not asked for.
                 (started.state() == Some('Z')).then_some(started)
             })
