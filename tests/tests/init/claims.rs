@@ -8,9 +8,23 @@ use crate::running::{Place, places};
 use crate::trial::{Column, Trial, User};
 
 mod exit_codes;
+mod node;
+mod reaping;
+pub mod signals;
+mod stopping;
+mod surroundings;
+mod terminals;
 
 /// All of them, by subject.
-pub const SUBJECTS: &[Subject] = &[exit_codes::SUBJECT];
+pub const SUBJECTS: &[Subject] = &[
+    exit_codes::SUBJECT,
+    signals::SUBJECT,
+    stopping::SUBJECT,
+    reaping::SUBJECT,
+    terminals::SUBJECT,
+    surroundings::SUBJECT,
+    node::SUBJECT,
+];
 
 /// The claims of a file.
 pub struct Subject {

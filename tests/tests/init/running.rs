@@ -1,7 +1,7 @@
 //! Starting `berth-init`, or another init, over a witness, and watching both.
 
 use std::ffi::OsString;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::Once;
 use std::thread::{JoinHandle, spawn};
 
-use berth_tests::{Case, Process, init, is_root, skip, wait_until};
+use berth_tests::{Case, Process, init, is_root, skip, terminal, wait_until};
 use serde_json::Value;
 
 pub const WITNESS: &str = env!("CARGO_BIN_EXE_witness");
@@ -34,7 +34,7 @@ pub fn places() -> Vec<Place> {
 }
 
 /// Runs the words that follow as a job, until it ends.
-const AS_A_JOB: &str = "set -m; \"$@\" & wait -f $!";
+pub const AS_A_JOB: &str = "set -m; \"$@\" & wait -f $!";
 
 /// An init that is about to be started.
 pub struct Init<'a> {
@@ -138,21 +138,53 @@ impl<'a> Init<'a> {
         run(&mut self.command())
     }
 
-    pub fn start(mut self) -> Running<'a> {
+    /// The same, but this comes last, after all that was given before.
+    pub fn through_last(mut self, launcher: &[&str]) -> Self {
+        self.launcher.extend(launcher.iter().map(ToString::to_string));
+        self
+    }
+
+    pub fn start(self) -> Running<'a> {
+        self.started(None, false)
+    }
+
+    /// Starts it as a process that a shell starts, not as the one that we do.
+    pub fn start_below(self) -> Running<'a> {
+        self.through(&["setsid"]).started(None, true)
+    }
+
+    /// Starts it at a terminal of its own, whose session it leads; gives the keyboard too.
+    pub fn start_on_terminal(self) -> (Running<'a>, File) {
+        let (keyboard, slave) = terminal();
+        (self.through(&["setsid", "--ctty"]).started(Some(slave), false), keyboard)
+    }
+
+    /// The same, where a shell leads the session.
+    pub fn start_below_on_terminal(self) -> (Running<'a>, File) {
+        let (keyboard, slave) = terminal();
+        (self.through(&["setsid", "--ctty"]).started(Some(slave), true), keyboard)
+    }
+
+    fn started(mut self, stdin: Option<File>, is_below: bool) -> Running<'a> {
         let file = |name| OpenOptions::new().create(true).append(true).open(self.case.path(name)).unwrap();
         let mut command = self.command();
         command.stdout(file("out")).stderr(self.stderr.take().unwrap_or_else(|| file("err").into()));
+        if let Some(stdin) = stdin {
+            command.stdin(stdin);
+        }
         let child = command.spawn().unwrap();
         let started = Process(i32::try_from(child.id()).unwrap());
         let is_init =
             |process: &Process| process.words().first().is_some_and(|word| Path::new(word) == self.program);
+        // Below a shell that we start, itself or as PID 1 of a namespace.
+        let is_below = is_below || self.place == Place::Ordinary && self.is_apart;
+        let depth = usize::from(is_below) + usize::from(is_below && command.get_program() == "unshare");
         let pid = wait_until("the init is started", || {
             let below = started.children();
-            let two_below = below.iter().flat_map(|process| process.children()).collect::<Vec<_>>();
-            std::iter::once(started).chain(below).chain(two_below).find(is_init).or_else(|| {
-                // Gone already: then its number is not asked for.
-                (started.state() == Some('Z')).then_some(started)
-            })
+            let two_below = below.iter().flat_map(|process| process.children()).collect();
+            let found = [vec![started], below, two_below].into_iter().skip(depth).flatten().find(is_init);
+            // Gone already: then its number is not asked for.
+            found.or_else(|| (started.state() == Some('Z')).then_some(started))
         });
         Running { case: self.case, place: self.place, child, pid }
     }

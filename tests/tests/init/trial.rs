@@ -117,12 +117,6 @@ impl Trial {
         self.with(case, &[], program)
     }
 
-    /// The same, where a stop leaves little time.
-    pub fn over_in_a_hurry<'a>(&self, case: &'a Case, program: &[&str]) -> Init<'a> {
-        let times: &[&str] =
-            if self.column == Column::Role { &["--drain", "0.2", "--grace", "1"] } else { &[] };
-        self.with(case, times, program)
-    }
 
     /// The init over a witness.
     pub fn witness<'a>(&self, case: &'a Case, words: &[&str]) -> Init<'a> {
@@ -132,6 +126,33 @@ impl Trial {
     /// The init over a script of bash, to which a witness is `$WITNESS`.
     pub fn script<'a>(&self, case: &'a Case, script: &str) -> Init<'a> {
         self.over(case, &["bash", "-c", script]).set("WITNESS", witness())
+    }
+
+    /// The same, where a stop leaves little time.
+    pub fn hurried_script<'a>(&self, case: &'a Case, script: &str) -> Init<'a> {
+        let times: &[&str] =
+            if self.column == Column::Role { &["--drain", "0.2", "--grace", "1"] } else { &[] };
+        self.with(case, times, &["bash", "-c", script]).set("WITNESS", witness())
+    }
+
+    /// The init over a program, below a shell with a script of its own, in which `"$@"` is the init. The shell is PID 1 where we
+    /// may make a namespace.
+    pub fn below<'a>(&self, case: &'a Case, shell: &str, program: &[&str]) -> Init<'a> {
+        let place = if berth_tests::is_root() { Place::First } else { Place::Ordinary };
+        let init = Self { place, ..*self }.over(case, program);
+        init.through(&["bash", "-c", shell, "bash"])
+    }
+
+    /// The same over a script.
+    pub fn below_script<'a>(&self, case: &'a Case, shell: &str, script: &str) -> Init<'a> {
+        self.below(case, shell, &["bash", "-c", script]).set("WITNESS", witness())
+    }
+
+    /// The init's own words, to which those of a program may be added.
+    pub fn words(&self) -> Vec<String> {
+        let file = self.column.file().expect("an init").to_str().unwrap().to_owned();
+        let options = self.column.options().iter().copied().chain(["--"]);
+        std::iter::once(file).chain(options.map(str::to_owned)).collect()
     }
 
     fn with<'a>(&self, case: &'a Case, options: &[&str], program: &[&str]) -> Init<'a> {

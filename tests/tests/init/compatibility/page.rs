@@ -23,7 +23,11 @@ const WORDS: &[(&str, &str)] = &[
     ("winch", "WINCH"),
     ("pid", "PID"),
     ("node", "Node"),
-    ("inits", "init's"),
+    ("terms", "TERMs"),
+    ("pipe", "PIPE"),
+    ("ttin", "TTIN"),
+    ("ttou", "TTOU"),
+    ("c", "C"),
     ("programs", "program's"),
     ("callers", "caller's"),
 ];

@@ -1,0 +1,144 @@
+//! On a terminal, as `docker run -it` gives one, and under a shell with job control.
+
+use std::io::Write;
+
+use berth_tests::wait_until;
+
+use super::{EVERYWHERE, NOT_AS_PID_1, claims};
+use crate::trial::Trial;
+
+/// An interrupt from the keyboard (termios(3), VINTR).
+const CONTROL_C: &[u8] = b"\x03";
+/// The end of the input (VEOF).
+const CONTROL_D: &[u8] = b"\x04";
+/// A stop (VSUSP).
+const CONTROL_Z: &[u8] = b"\x1a";
+
+const NO_TERMINAL: &str = "A role has no use for a terminal, and is not given it: ^C is a stop.";
+
+claims! {
+    "Terminals and job control";
+    the_program_reads_from_the_terminal: EVERYWHERE.not_for_a_role(NO_TERMINAL);
+    an_interrupt_from_the_keyboard_reaches_the_program_once: EVERYWHERE.not_for_a_role(NO_TERMINAL);
+    a_shell_has_job_control: EVERYWHERE.not_for_a_role(NO_TERMINAL);
+    a_change_of_the_window_reaches_the_program_once: EVERYWHERE;
+    no_hup_comes_at_the_start: EVERYWHERE.note("dumb-init's session costs it the terminal, and it holds the HUP back.");
+    a_hangup_of_the_terminal_reaches_the_program: EVERYWHERE.not_for_a_role("HUP restarts the program in place.");
+    the_terminal_is_given_back: NOT_AS_PID_1;
+    control_z_gives_a_shell_its_prompt_back_and_fg_goes_on: NOT_AS_PID_1.not_for_a_role(NO_TERMINAL);
+    tstp_stops_the_program_and_cont_wakes_it: EVERYWHERE.not_for_bare();
+    an_init_stops_with_its_program_and_wakes_with_it:
+        NOT_AS_PID_1.not_for_a_role("The keeper of a role stays awake.");
+}
+
+fn the_program_reads_from_the_terminal(trial: Trial) {
+    let case = trial.case();
+    let (mut init, mut keyboard) = trial.over(&case, &["tac"]).start_on_terminal();
+    keyboard.write_all(b"one\ntwo\nthree\n").unwrap();
+    keyboard.write_all(CONTROL_D).unwrap();
+    assert_eq!(init.end(), 0);
+    assert_eq!(case.read("out"), "three\ntwo\none\n");
+}
+
+fn an_interrupt_from_the_keyboard_reaches_the_program_once(trial: Trial) {
+    let case = trial.case();
+    let (mut init, mut keyboard) = trial.witness(&case, &["on=64:7", "catch"]).start_on_terminal();
+    init.until_said("catching");
+    keyboard.write_all(CONTROL_C).unwrap();
+    init.until_said("signal 2");
+    // A second one, by way of the init, would come before this.
+    init.signal(64);
+    assert_eq!(init.end(), 7);
+    assert_eq!(init.times("signal 2"), 1);
+}
+
+fn a_shell_has_job_control(trial: Trial) {
+    let case = trial.case();
+    let shell = ["bash", "--norc", "-i", "-c", "cat & fg; exit 3"];
+    let (mut init, mut keyboard) = trial.over(&case, &shell).start_on_terminal();
+    init.until_said("cat");
+    keyboard.write_all(b"hello\n").unwrap();
+    keyboard.write_all(CONTROL_D).unwrap();
+    assert_eq!(init.end(), 3);
+    assert_eq!(case.read("out"), "cat\nhello\n");
+}
+
+fn a_change_of_the_window_reaches_the_program_once(trial: Trial) {
+    let case = trial.case();
+    let init = trial.witness(&case, &["on=64:7", "catch"]);
+    let (mut init, keyboard) = init.start_on_terminal();
+    init.until_said("catching");
+    // The terminal's other end will do: TIOCSWINSZ is the same call on both (ioctl_tty(2)).
+    assert!(case.command("stty").args(["rows", "33"]).stdin(keyboard).status().unwrap().success());
+    init.until_said("signal 28");
+    init.signal(64);
+    assert_eq!(init.end(), 7);
+    assert_eq!(init.times("signal 28"), 1);
+}
+
+fn no_hup_comes_at_the_start(trial: Trial) {
+    let case = trial.case();
+    let (mut init, _keyboard) = trial.witness(&case, &["on=64:7", "catch"]).start_on_terminal();
+    init.until_said("catching");
+    init.signal(64);
+    assert_eq!(init.end(), 7);
+    assert_eq!(init.said(), ["catching", "signal 64"]);
+}
+
+fn a_hangup_of_the_terminal_reaches_the_program(trial: Trial) {
+    let case = trial.case();
+    let (mut init, keyboard) = trial.witness(&case, &["on=1:7", "catch"]).start_on_terminal();
+    init.until_said("catching");
+    drop(keyboard);
+    assert_eq!(init.end(), 7);
+}
+
+/// A script's next command reads from the terminal; the script has no job control that would take it back.
+fn the_terminal_is_given_back(trial: Trial) {
+    let case = trial.case();
+    let init = trial.below(&case, "\"$@\"; read line && echo read $line", &["true"]);
+    let (mut init, mut keyboard) = init.start_below_on_terminal();
+    keyboard.write_all(b"hello\n").unwrap();
+    init.end();
+    assert_eq!(case.read("out"), "read hello\n");
+}
+
+fn control_z_gives_a_shell_its_prompt_back_and_fg_goes_on(trial: Trial) {
+    let case = trial.case();
+    let shell = "set -m; \"$@\"; echo back $?; fg > /dev/null; echo end $?";
+    let init = trial.below(&case, shell, &["bash", "-c", "echo started; exec cat"]);
+    let (mut init, mut keyboard) = init.start_below_on_terminal();
+    init.until_said("started");
+    let cat = case.process("cat", "cat");
+    keyboard.write_all(CONTROL_Z).unwrap();
+    init.until_said("back 148");
+    wait_until("it goes on", || cat.state().filter(|state| *state != 'T'));
+    keyboard.write_all(b"hello\n").unwrap();
+    keyboard.write_all(CONTROL_D).unwrap();
+    init.end();
+    assert_eq!(case.read("out"), "started\nback 148\nhello\nend 0\n");
+}
+
+fn tstp_stops_the_program_and_cont_wakes_it(trial: Trial) {
+    let case = trial.case();
+    let mut init = trial.over(&case, &["sleep", "300"]).start();
+    let sleep = case.process("sleep", "300");
+    init.signal(20);
+    wait_until("it is stopped", || (sleep.state() == Some('T')).then_some(()));
+    init.signal(18);
+    wait_until("it goes on", || (sleep.state() == Some('S')).then_some(()));
+    assert_eq!(init.stop(), 143);
+}
+
+fn an_init_stops_with_its_program_and_wakes_with_it(trial: Trial) {
+    let case = trial.case();
+    let mut init = trial.below(&case, crate::running::AS_A_JOB, &["sleep", "300"]).start_below();
+    let sleep = case.process("sleep", "300");
+    let both = |state| move |process: &berth_tests::Process| process.state() == Some(state);
+    let are = |state| [init.pid, sleep].iter().all(both(state)).then_some(());
+    init.signal(20);
+    wait_until("both are stopped", || are('T'));
+    init.signal(18);
+    wait_until("both go on", || are('S'));
+    assert_eq!(init.stop(), 143);
+}
