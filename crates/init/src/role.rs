@@ -80,6 +80,7 @@ impl RoleCharge {
         self.known = Known { ports, certificate, needs, warnings };
         Ok(Program {
             path: self.node.clone(),
+            name: None,
             arguments: vec![OsString::from(self.role.entrypoint)],
             folder: self.folder.clone(),
             environment,

@@ -30,6 +30,7 @@ mod charge;
 mod descendants;
 mod exit;
 mod inherited;
+mod listening;
 pub mod machine;
 mod reap;
 mod rest;
@@ -37,6 +38,7 @@ mod restart;
 mod run;
 mod signals;
 mod spawn;
+mod terminal;
 
 pub use charge::{Charge, Waiting};
 pub use exit::Exit;

@@ -41,6 +41,8 @@ pub struct Init<'a> {
     case: &'a Case,
     place: Place,
     program: PathBuf,
+    /// What the program may have become before anybody looks.
+    becomes: Option<PathBuf>,
     words: Vec<OsString>,
     /// An ordinary process, but in a PID namespace with nothing else: whatever it does, it does to nobody.
     is_apart: bool,
@@ -62,12 +64,19 @@ impl<'a> Init<'a> {
             case,
             place,
             program,
+            becomes: None,
             words: words.iter().map(OsString::from).collect(),
             is_apart: false,
             launcher: Vec::new(),
             variables: Vec::new(),
             stderr: None,
         }
+    }
+
+    /// Has it known under another program's name, too, which it becomes.
+    pub fn becoming(mut self, program: &str) -> Self {
+        self.becomes = Some(program.into());
+        self
     }
 
     /// Has it kept apart, where it is not PID 1, under a shell that is. As a job of that shell it is in a process group that is
@@ -159,10 +168,13 @@ impl<'a> Init<'a> {
         (self.through(&["setsid", "--ctty"]).started(Some(slave), false), keyboard)
     }
 
-    /// The same, where a shell leads the session.
+    /// The same, where a shell leads the session, which finds its terminal by standard error.
     pub fn start_below_on_terminal(self) -> (Running<'a>, File) {
         let (keyboard, slave) = terminal();
-        (self.through(&["setsid", "--ctty"]).started(Some(slave), true), keyboard)
+        (
+            self.stderr(slave.try_clone().unwrap()).through(&["setsid", "--ctty"]).started(Some(slave), true),
+            keyboard,
+        )
     }
 
     fn started(mut self, stdin: Option<File>, is_below: bool) -> Running<'a> {
@@ -174,8 +186,11 @@ impl<'a> Init<'a> {
         }
         let child = command.spawn().unwrap();
         let started = Process(i32::try_from(child.id()).unwrap());
-        let is_init =
-            |process: &Process| process.words().first().is_some_and(|word| Path::new(word) == self.program);
+        let is_init = |process: &Process| {
+            let words = process.words();
+            let name = words.first().map(Path::new);
+            name.is_some_and(|name| name == self.program || Some(name) == self.becomes.as_deref())
+        };
         // Below a shell that we start, itself or as PID 1 of a namespace.
         let is_below = is_below || self.place == Place::Ordinary && self.is_apart;
         let depth = usize::from(is_below) + usize::from(is_below && command.get_program() == "unshare");

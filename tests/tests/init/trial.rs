@@ -117,7 +117,6 @@ impl Trial {
         self.with(case, &[], program)
     }
 
-
     /// The init over a witness.
     pub fn witness<'a>(&self, case: &'a Case, words: &[&str]) -> Init<'a> {
         self.over(case, &[&[witness()], words].concat())
@@ -161,7 +160,7 @@ impl Trial {
                 let words = [self.column.options(), options, &["--"], program].concat();
                 Init::of(case, self.place, file, &words)
             }
-            None => Init::of(case, self.place, program[0].into(), &program[1..]),
+            None => Init::of(case, self.place, program[0].into(), &program[1..]).becoming(witness()),
         };
         let init = if Column::OURS.contains(&self.column) { init } else { init.apart() };
         match self.user {

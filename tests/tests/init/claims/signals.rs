@@ -22,7 +22,7 @@ claims! {
         EVERYWHERE.not(&crate::trial::Column::OURS, "As `tini`: they are the terminal's answers to what the init does itself.");
     a_fault_that_somebody_sends_reaches_the_program:
         EVERYWHERE.not(&crate::trial::Column::OURS, "As `tini`: SEGV, ABRT and the like are the init's own faults, which have to end it.");
-    real_time_signals_reach_the_program: EVERYWHERE;
+    real_time_signals_reach_the_program: EVERYWHERE.note("34 to 64. `dumb-init` looks them up beyond the end of its table of 31.");
     a_real_time_signal_reaches_the_program_as_often_as_it_was_sent:
         EVERYWHERE.note("Queued by the kernel (signal(7)); an init must not merge them.");
     a_signal_that_the_c_library_keeps_for_itself_reaches_the_program: EVERYWHERE;
@@ -32,8 +32,9 @@ claims! {
     the_value_that_was_sent_with_a_signal_reaches_the_program:
         EVERYWHERE.not(&crate::trial::Column::OURS, "sigqueue(3). Forwarding is kill(2), with the init as the sender; nobody has missed it.");
     a_signal_reaches_the_program_and_not_its_descendants: EVERYWHERE;
-    a_signal_through_two_inits_arrives_once: EVERYWHERE.not_for_bare();
+    a_signal_through_two_inits_arrives_once: EVERYWHERE.not_for_bare().note("`docker run --init` puts one over ours.");
     the_callers_ignored_and_blocked_signals_reach_the_program_unchanged: EVERYWHERE;
+    a_child_signal_that_the_caller_ignores_and_blocks_is_so_for_the_program: EVERYWHERE;
     a_program_whose_reader_has_left_ends_by_pipe: EVERYWHERE;
 }
 
@@ -201,16 +202,24 @@ fn the_callers_ignored_and_blocked_signals_reach_the_program_unchanged(trial: Tr
     let launchers: [&[&str]; 4] = [
         &["env"],
         &["env", "--ignore-signal=PIPE"],
-        &["env", "--ignore-signal=TTOU,SEGV,INT,CHLD,HUP", "--block-signal=TTIN,ILL,TERM,PIPE,CHLD"],
+        &["env", "--ignore-signal=TTOU,SEGV,INT,HUP", "--block-signal=TTIN,ILL,TERM,PIPE"],
         &["env", "--ignore-signal=TERM,RTMIN", "--block-signal=TERM,RTMIN,RTMIN+3,RTMAX"],
     ];
-    let status = ["cat", "/proc/self/status"];
     for launcher in launchers {
-        let case = trial.case();
-        let bare = case.command("env").args(&launcher[1..]).args(status).output().unwrap();
-        let under = trial.over(&case, &status).through(launcher).output();
-        assert_eq!(masks(&stdout(&under)), masks(&stdout(&bare)), "{launcher:?}");
+        unchanged(trial, launcher);
     }
+}
+
+fn a_child_signal_that_the_caller_ignores_and_blocks_is_so_for_the_program(trial: Trial) {
+    unchanged(trial, &["env", "--ignore-signal=CHLD", "--block-signal=CHLD"]);
+}
+
+fn unchanged(trial: Trial, launcher: &[&str]) {
+    let status = ["cat", "/proc/self/status"];
+    let case = trial.case();
+    let bare = case.command("env").args(&launcher[1..]).args(status).output().unwrap();
+    let under = trial.over(&case, &status).through(launcher).output();
+    assert_eq!(masks(&stdout(&under)), masks(&stdout(&bare)), "{launcher:?}");
 }
 
 /// The lines SigBlk, SigIgn and SigCgt of a status file.

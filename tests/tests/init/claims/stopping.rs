@@ -21,7 +21,7 @@ claims! {
     what_outlasts_its_time_is_killed: EVERYWHERE.only_for_a_role("As `tini`: the engine's own time-out ends it all.");
     a_stopped_program_is_continued_for_its_end: EVERYWHERE.only_for_a_role(AS_TINI);
     no_descendant_gets_term_twice: NOT_AS_PID_1;
-    an_init_that_is_killed_takes_its_program_with_it: NOT_AS_PID_1.only_for_a_role(AS_TINI);
+    an_init_that_is_killed_takes_its_program_with_it: NOT_AS_PID_1.only_for_a_role(AS_TINI).not_for_bare();
 }
 
 fn a_program_that_handles_term_ends_with_its_own_code(trial: Trial) {

@@ -22,13 +22,15 @@ claims! {
     an_interrupt_from_the_keyboard_reaches_the_program_once: EVERYWHERE.not_for_a_role(NO_TERMINAL);
     a_shell_has_job_control: EVERYWHERE.not_for_a_role(NO_TERMINAL);
     a_change_of_the_window_reaches_the_program_once: EVERYWHERE;
-    no_hup_comes_at_the_start: EVERYWHERE.note("dumb-init's session costs it the terminal, and it holds the HUP back.");
+    no_hup_comes_at_the_start:
+        EVERYWHERE.note("An init that gives its terminal up gets one from the kernel (TIOCNOTTY, ioctl_tty(2)), and must not pass it on.");
     a_hangup_of_the_terminal_reaches_the_program: EVERYWHERE.not_for_a_role("HUP restarts the program in place.");
     the_terminal_is_given_back: NOT_AS_PID_1;
-    control_z_gives_a_shell_its_prompt_back_and_fg_goes_on: NOT_AS_PID_1.not_for_a_role(NO_TERMINAL);
+    ctrl_z_gives_a_shell_its_prompt_back_and_fg_goes_on: NOT_AS_PID_1.not_for_a_role(NO_TERMINAL);
+    ctrl_z_where_no_shell_would_continue_it_stops_nothing: EVERYWHERE.not_for_a_role(NO_TERMINAL);
     tstp_stops_the_program_and_cont_wakes_it: EVERYWHERE.not_for_bare();
     an_init_stops_with_its_program_and_wakes_with_it:
-        NOT_AS_PID_1.not_for_a_role("The keeper of a role stays awake.");
+        NOT_AS_PID_1.not_for_bare().not_for_a_role("The keeper of a role stays awake.");
 }
 
 fn the_program_reads_from_the_terminal(trial: Trial) {
@@ -69,7 +71,8 @@ fn a_change_of_the_window_reaches_the_program_once(trial: Trial) {
     let (mut init, keyboard) = init.start_on_terminal();
     init.until_said("catching");
     // The terminal's other end will do: TIOCSWINSZ is the same call on both (ioctl_tty(2)).
-    assert!(case.command("stty").args(["rows", "33"]).stdin(keyboard).status().unwrap().success());
+    let mut change = case.command("stty");
+    assert!(change.args(["rows", "33"]).stdin(keyboard.try_clone().unwrap()).status().unwrap().success());
     init.until_said("signal 28");
     init.signal(64);
     assert_eq!(init.end(), 7);
@@ -96,27 +99,41 @@ fn a_hangup_of_the_terminal_reaches_the_program(trial: Trial) {
 /// A script's next command reads from the terminal; the script has no job control that would take it back.
 fn the_terminal_is_given_back(trial: Trial) {
     let case = trial.case();
-    let init = trial.below(&case, "\"$@\"; read line && echo read $line", &["true"]);
-    let (mut init, mut keyboard) = init.start_below_on_terminal();
-    keyboard.write_all(b"hello\n").unwrap();
-    init.end();
-    assert_eq!(case.read("out"), "read hello\n");
-}
-
-fn control_z_gives_a_shell_its_prompt_back_and_fg_goes_on(trial: Trial) {
-    let case = trial.case();
-    let shell = "set -m; \"$@\"; echo back $?; fg > /dev/null; echo end $?";
-    let init = trial.below(&case, shell, &["bash", "-c", "echo started; exec cat"]);
+    let program = ["bash", "-c", "echo started; until [ -e gate ]; do sleep 0.02; done"];
+    let init = trial.below(&case, "\"$@\"; read line && echo read $line", &program);
     let (mut init, mut keyboard) = init.start_below_on_terminal();
     init.until_said("started");
+    case.write("gate", "");
+    keyboard.write_all(b"hello\n").unwrap();
+    init.end();
+    assert_eq!(case.read("out"), "started\nread hello\n");
+}
+
+fn ctrl_z_gives_a_shell_its_prompt_back_and_fg_goes_on(trial: Trial) {
+    let case = trial.case();
+    // Whichever signal has stopped the init will do.
+    let shell = "set -m; \"$@\"; [ $? -gt 128 ] && echo back; fg > /dev/null; echo end $?";
+    let (mut init, mut keyboard) = trial.below(&case, shell, &["cat"]).start_below_on_terminal();
     let cat = case.process("cat", "cat");
     keyboard.write_all(CONTROL_Z).unwrap();
-    init.until_said("back 148");
+    init.until_said("back");
     wait_until("it goes on", || cat.state().filter(|state| *state != 'T'));
     keyboard.write_all(b"hello\n").unwrap();
     keyboard.write_all(CONTROL_D).unwrap();
     init.end();
-    assert_eq!(case.read("out"), "started\nback 148\nhello\nend 0\n");
+    assert_eq!(case.read("out"), "back\nhello\nend 0\n");
+}
+
+/// As in a container with a terminal: there is no prompt to get back to.
+fn ctrl_z_where_no_shell_would_continue_it_stops_nothing(trial: Trial) {
+    let case = trial.case();
+    let (mut init, mut keyboard) = trial.over(&case, &["cat"]).start_on_terminal();
+    assert!(case.process("cat", "cat").lives());
+    keyboard.write_all(CONTROL_Z).unwrap();
+    keyboard.write_all(b"hello\n").unwrap();
+    keyboard.write_all(CONTROL_D).unwrap();
+    assert_eq!(init.end(), 0);
+    assert_eq!(case.read("out"), "hello\n");
 }
 
 fn tstp_stops_the_program_and_cont_wakes_it(trial: Trial) {

@@ -28,6 +28,9 @@ const WORDS: &[(&str, &str)] = &[
     ("ttin", "TTIN"),
     ("ttou", "TTOU"),
     ("c", "C"),
+    ("ctrl", "Ctrl"),
+    ("z", "Z"),
+    ("proc", "/proc"),
     ("programs", "program's"),
     ("callers", "caller's"),
 ];
