@@ -9,11 +9,11 @@ use crate::trial::{Column, Trial, User};
 
 mod exit_codes;
 mod node;
-mod reaping;
+pub mod reaping;
 pub mod signals;
 mod stopping;
-mod surroundings;
-mod terminals;
+pub mod surroundings;
+pub mod terminals;
 
 /// All of them, by subject.
 pub const SUBJECTS: &[Subject] = &[

@@ -13,6 +13,7 @@ use crate::claims::{Claim, SUBJECTS};
 use crate::running::Place;
 use crate::trial::{Column, Trial, User};
 
+mod options;
 mod page;
 
 /// So many claims are tried at a time: they wait more than they work.

@@ -104,7 +104,7 @@ pub struct Trial {
 
 impl Trial {
     /// A folder that the init's user can write.
-    pub fn case(&self) -> Case {
+    pub fn case(self) -> Case {
         let case = Case::new();
         if self.user == User::Other {
             std::os::unix::fs::chown(case.folder(), Some(10001), Some(10001)).unwrap();
@@ -113,22 +113,22 @@ impl Trial {
     }
 
     /// The init over a program.
-    pub fn over<'a>(&self, case: &'a Case, program: &[&str]) -> Init<'a> {
+    pub fn over<'a>(self, case: &'a Case, program: &[&str]) -> Init<'a> {
         self.with(case, &[], program)
     }
 
     /// The init over a witness.
-    pub fn witness<'a>(&self, case: &'a Case, words: &[&str]) -> Init<'a> {
+    pub fn witness<'a>(self, case: &'a Case, words: &[&str]) -> Init<'a> {
         self.over(case, &[&[witness()], words].concat())
     }
 
     /// The init over a script of bash, to which a witness is `$WITNESS`.
-    pub fn script<'a>(&self, case: &'a Case, script: &str) -> Init<'a> {
+    pub fn script<'a>(self, case: &'a Case, script: &str) -> Init<'a> {
         self.over(case, &["bash", "-c", script]).set("WITNESS", witness())
     }
 
     /// The same, where a stop leaves little time.
-    pub fn hurried_script<'a>(&self, case: &'a Case, script: &str) -> Init<'a> {
+    pub fn hurried_script<'a>(self, case: &'a Case, script: &str) -> Init<'a> {
         let times: &[&str] =
             if self.column == Column::Role { &["--drain", "0.2", "--grace", "1"] } else { &[] };
         self.with(case, times, &["bash", "-c", script]).set("WITNESS", witness())
@@ -136,25 +136,25 @@ impl Trial {
 
     /// The init over a program, below a shell with a script of its own, in which `"$@"` is the init. The shell is PID 1 where we
     /// may make a namespace.
-    pub fn below<'a>(&self, case: &'a Case, shell: &str, program: &[&str]) -> Init<'a> {
+    pub fn below<'a>(self, case: &'a Case, shell: &str, program: &[&str]) -> Init<'a> {
         let place = if berth_tests::is_root() { Place::First } else { Place::Ordinary };
-        let init = Self { place, ..*self }.over(case, program);
+        let init = Self { place, ..self }.over(case, program);
         init.through(&["bash", "-c", shell, "bash"])
     }
 
     /// The same over a script.
-    pub fn below_script<'a>(&self, case: &'a Case, shell: &str, script: &str) -> Init<'a> {
+    pub fn below_script<'a>(self, case: &'a Case, shell: &str, script: &str) -> Init<'a> {
         self.below(case, shell, &["bash", "-c", script]).set("WITNESS", witness())
     }
 
     /// The init's own words, to which those of a program may be added.
-    pub fn words(&self) -> Vec<String> {
+    pub fn words(self) -> Vec<String> {
         let file = self.column.file().expect("an init").to_str().unwrap().to_owned();
         let options = self.column.options().iter().copied().chain(["--"]);
         std::iter::once(file).chain(options.map(str::to_owned)).collect()
     }
 
-    fn with<'a>(&self, case: &'a Case, options: &[&str], program: &[&str]) -> Init<'a> {
+    fn with<'a>(self, case: &'a Case, options: &[&str], program: &[&str]) -> Init<'a> {
         let init = match self.column.file() {
             Some(file) => {
                 let words = [self.column.options(), options, &["--"], program].concat();

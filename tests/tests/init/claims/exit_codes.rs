@@ -13,6 +13,7 @@ claims! {
         EVERYWHERE.not_for_a_role("INT is a stop, which is one TERM; HUP restarts; USR1 is held back.");
     a_program_that_is_not_there_is_named_and_is_no_success: EVERYWHERE.not_for_bare();
     a_program_that_is_not_there_is_127: EVERYWHERE.not_for_bare();
+    a_program_that_cannot_be_run_is_named_and_is_no_success: EVERYWHERE.not_for_bare();
     a_program_that_cannot_be_run_is_126: EVERYWHERE.not_for_bare();
     an_init_under_an_init_gives_the_same_code:
         EVERYWHERE.not_for_bare().note("`docker run --init` puts one over ours.");
@@ -57,6 +58,16 @@ fn a_program_that_is_not_there_is_127(trial: Trial) {
     for program in ["/does/not/exist", "no-such-program"] {
         let case = trial.case();
         assert_eq!(trial.over(&case, &[program]).output().status.code(), Some(127), "{program}");
+    }
+}
+
+fn a_program_that_cannot_be_run_is_named_and_is_no_success(trial: Trial) {
+    for program in ["./plain-text", "/tmp"] {
+        let case = trial.case();
+        case.write("plain-text", "no program");
+        let output = trial.over(&case, &[program]).output();
+        assert_ne!(output.status.code(), Some(0));
+        assert!(stderr(&output).contains(program.trim_start_matches("./")), "{}", stderr(&output));
     }
 }
 

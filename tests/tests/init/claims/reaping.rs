@@ -18,12 +18,12 @@ claims! {
 }
 
 /// Makes as many orphans, then becomes the witness.
-fn orphans(count: usize, orphan: &str) -> String {
+pub fn orphans(count: usize, orphan: &str) -> String {
     format!("for number in $(seq {count}); do ( {orphan} & ) ; done; exec $WITNESS name=main on=15:0 catch")
 }
 
 /// Waits until as many orphans are children of init, and ends them one by one.
-fn end_adopted(init: &Running, count: usize) {
+pub fn end_adopted(init: &Running, count: usize) {
     let main = init.main();
     let adopted = wait_until("all orphans are init's children", || {
         let children = init.pid.children();

@@ -41,7 +41,7 @@ claims! {
 /// tini's rule: everything but what a process does to itself (FPE ILL SEGV BUS ABRT TRAP SYS), what the terminal answers to
 /// init's own doings (TTIN TTOU), CHLD, and the two that nobody catches. Less those of which a role makes something else,
 /// and TSTP, of which dumb-init does.
-const PLAIN: [i32; 14] = [3, 12, 13, 14, 16, 18, 23, 24, 25, 26, 27, 28, 29, 30];
+pub const PLAIN: [i32; 14] = [3, 12, 13, 14, 16, 18, 23, 24, 25, 26, 27, 28, 29, 30];
 
 fn a_signal_that_means_nothing_to_the_init_reaches_the_program_once(trial: Trial) {
     let case = trial.case();

@@ -3,7 +3,7 @@
 use berth_tests::wait_until;
 
 use super::{EVERYWHERE, NOT_AS_PID_1, claims};
-use crate::trial::Trial;
+use crate::trial::{Column, Trial};
 
 /// What `berth-init --` leaves to whoever wants it.
 const AS_TINI: &str = "As `tini`: `--stop=role` does it.";
@@ -94,17 +94,24 @@ fn a_stopped_program_is_continued_for_its_end(trial: Trial) {
 /// The workers of Node's cluster take a second TERM as the order to drop what they have in hand.
 fn no_descendant_gets_term_twice(trial: Trial) {
     let case = trial.case();
-    let script = "$WITNESS name=other on=64:0 catch & exec $WITNESS name=main on=15:7 catch";
+    let script = "$WITNESS name=other on=64:0 catch & exec $WITNESS name=main on=15:7:go catch";
     let mut init = trial.below_script(&case, THEN_WAIT, script).start_below();
     init.until_said("main catching");
     init.until_said("other catching");
-    let (main, other) = (init.main(), case.process("witness", "name=other"));
+    let other = case.process("witness", "name=other");
     init.signal(15);
-    wait_until("main is gone", || main.state().is_none().then_some(()));
-    // It comes after what was sent before.
+    init.until_said("main signal 15");
+    // Two that wait for the other would merge: this comes after the first, if there was one.
+    other.signal(63).unwrap();
+    init.until_said("other signal 63");
+    case.write("go", "");
+    wait_until("the init has told the rest, or is gone", || {
+        let has_told = trial.column == Column::Role && init.times("other signal 15") > 0;
+        (has_told || init.pid.state().is_none_or(|state| state == 'Z')).then_some(())
+    });
     other.signal(64).unwrap();
     init.until_said("other signal 64");
-    case.write("gate", "\n");
+    case.write("gate", "");
     init.end();
     assert!(init.times("other signal 15") <= 1, "{:?}", init.said());
 }

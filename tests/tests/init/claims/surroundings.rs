@@ -93,7 +93,7 @@ fn input_and_output_pass_through_untouched(trial: Trial) {
 }
 
 /// Closes what this test's own caller left open, and becomes the words that follow.
-const CLOSE: &str = "for path in /proc/$$/fd/*; do number=${path##*/}; [ $number -gt 2 ] && eval \"exec $number>&-\"; done; exec \"$@\"";
+pub const CLOSE: &str = "for path in /proc/$$/fd/*; do number=${path##*/}; [ $number -gt 2 ] && eval \"exec $number>&-\"; done; exec \"$@\"";
 
 fn the_program_inherits_no_descriptor_of_the_init(trial: Trial) {
     let case = trial.case();

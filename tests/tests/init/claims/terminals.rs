@@ -8,7 +8,7 @@ use super::{EVERYWHERE, NOT_AS_PID_1, claims};
 use crate::trial::Trial;
 
 /// An interrupt from the keyboard (termios(3), VINTR).
-const CONTROL_C: &[u8] = b"\x03";
+pub const CONTROL_C: &[u8] = b"\x03";
 /// The end of the input (VEOF).
 const CONTROL_D: &[u8] = b"\x04";
 /// A stop (VSUSP).

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use berth_tests::Case;
 
-use super::Verdict;
+use super::{Verdict, options};
 use crate::claims::{Claim, SUBJECTS};
 use crate::running::{stderr, stdout};
 use crate::trial::Column;
@@ -80,9 +80,7 @@ pub fn page(observed: &[Vec<Verdict>]) -> String {
         }
         page.push('\n');
     }
-    page.truncate(page.trim_end().len());
-    page.push('\n');
-    page
+    page + &options::section()
 }
 
 /// Whether a page says this of an init.
