@@ -20,7 +20,7 @@ mod page;
 const AT_A_TIME: usize = 8;
 
 /// A claim that fails by waiting is known to do so after this long, if the page says that it does.
-const SHORT: Duration = Duration::from_secs(3);
+const SHORT: Duration = Duration::from_millis(1500);
 
 /// What became of a claim, tried on one init.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
