@@ -49,7 +49,6 @@ async function start() {
     handle(server, ask);
     return server;
   }, settings.IMAP_PORT);
-  for (const server of servers) server.on('error', (error) => log('info', 'client failed', { error }));
   return async () => {
     await close(servers);
     storage.close();

@@ -34,7 +34,6 @@ async function start() {
     },
   };
   const servers = await listen(() => new SMTPServer(options), settings.MX_PORT);
-  for (const server of servers) server.on('error', (error) => log('info', 'client failed', { error }));
   return async () => {
     await closeMail(servers);
     storage.close();

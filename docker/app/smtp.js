@@ -50,7 +50,6 @@ async function start() {
     },
   };
   const servers = await listen(() => new SMTPServer(options), settings.SMTP_PORT);
-  for (const server of servers) server.on('error', (error) => log('info', 'client failed', { error }));
   return async () => {
     await closeMail(servers);
     greeted.close();

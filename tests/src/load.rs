@@ -12,7 +12,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::case::Case;
-use crate::ran::{Ran, tell};
+use crate::ran::Ran;
+use crate::tell;
 use crate::wait::wait_until_within;
 
 const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/mail.py");
@@ -68,8 +69,17 @@ pub struct Mails {
     pub threads: usize,
     /// Bytes of each mail.
     pub size: usize,
-    /// Seconds between two mails of a thread.
+    /// Seconds between two mails of a thread, on the average.
     pub pause: f32,
+}
+
+/// How many mails of a client go over one connection.
+#[derive(Debug, Clone, Copy)]
+pub enum Connections {
+    /// Ten, so that most of the time is spent with mails and not with handshakes.
+    Kept,
+    /// One, as people's programs do, from so far away: so many seconds pass before each command arrives.
+    OneEach(f32),
 }
 
 /// A client that sends to `to` from within and from outside, until it is told to finish.
@@ -84,11 +94,21 @@ pub struct Load<'a> {
 impl<'a> Load<'a> {
     /// Makes a sender and a recipient, and begins.
     pub fn start(service: &'a dyn Served, mails: Mails) -> Self {
+        Self::over(service, Connections::Kept, mails)
+    }
+
+    /// The same over such connections.
+    pub fn over(service: &'a dyn Served, connections: Connections, mails: Mails) -> Self {
+        let (each, away) = match connections {
+            Connections::Kept => (10, 0.0),
+            Connections::OneEach(away) => (1, away),
+        };
         let (from, to) = (service.user("ada"), service.user("bob"));
         let plan = json!({
             "smtp": service.port("smtp"), "mx": service.port("mx"), "authority": service.authority(),
             "from": from.address, "password": from.password, "to": to.address,
-            "threads": mails.threads, "size": mails.size, "pause": mails.pause,
+            "threads": mails.threads, "size": mails.size, "pause": mails.pause, "each": each,
+            "away": away,
         });
         let mut client = service.case().command("python3");
         client.args([CLIENT, "send"]).stdin(Stdio::piped());
@@ -116,6 +136,27 @@ impl<'a> Load<'a> {
         self.answers().into_iter().filter_map(of_door).collect()
     }
 
+    /// How often a door cut off a client that it had let in: before it had sent its mail, and after that, without an answer.
+    #[must_use]
+    pub fn cut_off(&self, door: &str) -> (usize, usize) {
+        let count = |wanted: &str| {
+            // Who found nobody was not let in.
+            let is = |(mail, outcome, error): &&(String, String, String)| {
+                mail.starts_with(door) && outcome == wanted && error != "ConnectionRefusedError"
+            };
+            self.answers().iter().filter(is).count()
+        };
+        (count("absent"), count("unanswered"))
+    }
+
+    /// How many mails a door has taken until now.
+    #[must_use]
+    pub fn taken_at(&self, door: &str) -> usize {
+        let is =
+            |(mail, outcome, _): &&(String, String, String)| mail.starts_with(door) && outcome == "accepted";
+        self.answers().iter().filter(is).count()
+    }
+
     /// How many mails were taken until now.
     #[must_use]
     pub fn taken(&self) -> usize {
@@ -124,12 +165,7 @@ impl<'a> Load<'a> {
 
     /// Waits until each door has taken `count` more mails.
     pub fn goes_on(&self, count: usize) {
-        let taken = |door: &str| {
-            let of_door = |(mail, outcome, _): &&(String, String, String)| {
-                mail.starts_with(door) && outcome == "accepted"
-            };
-            self.answers().iter().filter(of_door).count()
-        };
+        let taken = |door: &str| self.taken_at(door);
         for door in ["submission", "mx"] {
             let before = taken(door);
             wait_until_within(PATIENCE, &format!("{count} more mails through {door}"), || {

@@ -10,6 +10,7 @@ import hashlib
 import imaplib
 import json
 import os
+import random
 import smtplib
 import sqlite3
 import ssl
@@ -18,7 +19,6 @@ import threading
 import time
 
 HOST = "127.0.0.1"
-MAILS = 10  # over one connection
 GIVE_UP = 60  # seconds after the end of stdin
 
 
@@ -32,10 +32,11 @@ def answer(code):
 
 
 class Connection:
-    """A connection that is kept for some mails, so that most of the time is spent with mails and not with handshakes."""
+    """A connection that is good for so many mails."""
 
-    def __init__(self, door):
+    def __init__(self, door, mails):
         self.door = door
+        self.mails = mails
         self.smtp = None
         self.left = 0
 
@@ -43,9 +44,18 @@ class Connection:
         if self.left == 0:
             self.close()
             self.smtp, self.sender = self.door()
-            self.left = MAILS
+            self.left = self.mails
         self.left -= 1
         return self.smtp, self.sender
+
+    def done(self):
+        """Takes leave once it has had all its mails."""
+        if self.left == 0:
+            try:
+                self.smtp.quit()
+            except OSError:
+                pass  # its last mail was answered
+            self.close()
 
     def close(self):
         if self.smtp:
@@ -63,6 +73,7 @@ class Sender:
 
     def submission(self):
         smtp = smtplib.SMTP_SSL(HOST, self.plan["smtp"], context=self.trust, timeout=20)
+        time.sleep(self.plan["away"])
         smtp.login(self.plan["from"], self.plan["password"])
         return smtp, self.plan["from"]
 
@@ -77,13 +88,17 @@ class Sender:
         sent = False
         try:
             smtp, sender = connection.open()
-            for code, _ in (smtp.mail(sender), smtp.rcpt(self.plan["to"])):
+            for command, words in ((smtp.mail, sender), (smtp.rcpt, self.plan["to"])):
+                time.sleep(self.plan["away"])
+                code, _ = command(words)
                 if code != 250:
                     connection.close()
                     return answer(code), code
+            time.sleep(self.plan["away"])
             sent = True
             text = f"From: {sender}\nTo: {self.plan['to']}\nSubject: {name}\nMessage-ID: <{name}@load.invalid>\n\n"
             code, _ = smtp.data(text + body(name, self.plan["size"]))
+            connection.done()
             return answer(code), code
         except smtplib.SMTPResponseException as error:
             connection.close()
@@ -93,7 +108,7 @@ class Sender:
             return ("unanswered" if sent else "absent"), type(error).__name__
 
     def work(self, door, number):
-        connection = Connection(door)
+        connection = Connection(door, self.plan["each"])
         end = None
         count = 0
         while not self.over.is_set():
@@ -108,7 +123,7 @@ class Sender:
                     end = end or time.monotonic() + GIVE_UP
                     if time.monotonic() > end:
                         return
-                time.sleep(self.plan["pause"])
+                time.sleep(random.uniform(0, 2 * self.plan["pause"]))  # so that threads do not keep step
         connection.close()
 
     def run(self):

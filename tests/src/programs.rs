@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::skip;
+
 /// `berth-init`: BERTH_TEST_INIT, else the one that was built beside the tests.
 #[must_use]
 pub fn init() -> PathBuf {
@@ -78,4 +80,17 @@ fn built(variable: &str, name: &str) -> PathBuf {
 #[must_use]
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the suites are a folder of the repository")
+}
+
+/// Whether these programs are here; else says that what needs them is skipped.
+#[must_use]
+pub fn have(programs: &[&str]) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there =
+        |program: &&&str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    let absent: Vec<_> = programs.iter().filter(|program| !is_there(program)).copied().collect();
+    if !absent.is_empty() {
+        skip(&format!("there is no {}", absent.join(", no ")));
+    }
+    absent.is_empty()
 }

@@ -1,9 +1,6 @@
-//! What a command came to, and what a test found out.
+//! What a command came to.
 
-use std::io::Write;
-use std::process::Output;
-
-use crate::skip;
+use std::process::{Command, Output};
 
 /// What a command came to.
 #[derive(Debug)]
@@ -23,22 +20,21 @@ impl Ran {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
     }
-}
 
-/// Whether these programs are here; else says that what needs them is skipped.
-#[must_use]
-pub fn have(programs: &[&str]) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_there =
-        |program: &&&str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
-    let absent: Vec<_> = programs.iter().filter(|program| !is_there(program)).copied().collect();
-    if !absent.is_empty() {
-        skip(&format!("there is no {}", absent.join(", no ")));
+    /// Runs a command to its end.
+    #[must_use]
+    pub fn run(command: &mut Command) -> Self {
+        match command.output() {
+            Ok(output) => Self::of(&output),
+            Err(error) => Self { code: None, out: String::new(), err: format!("{command:?}: {error}") },
+        }
     }
-    absent.is_empty()
-}
 
-/// Tells what was found out, though the test passes: the harness holds back only what the print macros write.
-pub fn tell(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    /// Runs a command that has to end well.
+    #[allow(clippy::must_use_candidate)] // Most of the time what it did is all that is wanted.
+    pub fn done(command: &mut Command) -> Self {
+        let ran = Self::run(command);
+        assert_eq!(ran.code, Some(0), "{command:?}:\n{}\n{}", ran.out, ran.err);
+        ran
+    }
 }

@@ -11,7 +11,7 @@ use clap::Args;
 use fs_err as fs;
 use serde_json::Value;
 
-use crate::docker::{self, Docker, Ensured};
+use crate::docker::{self, Docker};
 use crate::outcome::Outcome;
 use crate::programs;
 use crate::run::{program, run as run_program, say};
@@ -84,10 +84,7 @@ pub struct BuildImage {
 }
 
 pub fn run(asked: &BuildImage) -> Result<ExitCode> {
-    let docker = match docker::ensure()? {
-        Ensured::Usable(docker) => docker,
-        Ensured::Missing(why) => bail!(why),
-    };
+    let docker = docker::required()?;
     say(&format!("Docker {}", docker.told()));
     let ended = build(&docker, asked);
     docker.leave()?;
@@ -151,8 +148,7 @@ fn platforms(docker: &Docker, asked: &BuildImage) -> Result<Vec<String>> {
     if !asked.platform.is_empty() {
         return Ok(asked.platform.clone());
     }
-    let engine = docker.ask(["version", "--format", "{{.Server.Os}}/{{.Server.Arch}}"]);
-    Ok(vec![engine.context("the engine does not say for which platform it is")?.trim().to_owned()])
+    Ok(vec![docker.platform()?])
 }
 
 fn architecture(platform: &str) -> Result<&str> {
@@ -212,7 +208,7 @@ fn from_source(docker: &Docker, asked: &BuildImage, platforms: &[String]) -> Res
         build.arg("--label").arg(format!("{name}={value}"));
     }
     if compiles {
-        warn_of_emulation(docker, platforms);
+        warn_of_emulation(docker, platforms)?;
     }
     let _secrets = machine::lend(&mut build)?;
     build.env("SOURCE_DATE_EPOCH", application.epoch.to_string());
@@ -226,14 +222,14 @@ fn from_source(docker: &Docker, asked: &BuildImage, platforms: &[String]) -> Res
 }
 
 /// Compilers that run under emulation take ten times as long.
-fn warn_of_emulation(docker: &Docker, platforms: &[String]) {
-    let engine = docker.ask(["version", "--format", "{{.Server.Os}}/{{.Server.Arch}}"]).unwrap_or_default();
-    let foreign = platforms.iter().filter(|platform| !platform.starts_with(engine.trim()));
-    for platform in foreign {
+fn warn_of_emulation(docker: &Docker, platforms: &[String]) -> Result<()> {
+    let engine = docker.platform()?;
+    for platform in platforms.iter().filter(|platform| !platform.starts_with(&engine)) {
         say(&format!(
             "warning: packages are compiled for {platform} under emulation, which is slow; on a builder of that platform it is not"
         ));
     }
+    Ok(())
 }
 
 /// By `berth image derive`, which operators have.

@@ -5,10 +5,10 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::debian;
-use crate::run::{ask, program};
+use crate::run::{ask, program, told};
 
 mod bases;
 mod daemon;
@@ -21,6 +21,7 @@ mod stand_ins;
 
 pub use bases::{Bases, ensure as bases};
 use machine::Own;
+pub use stand_ins::with_arm64;
 
 /// An engine that answers. One that we started stops with the last who has this.
 pub struct Docker {
@@ -48,6 +49,14 @@ pub fn ensure() -> Result<Ensured> {
         Own::Lacking(why) => Ok(Ensured::Missing(why)),
         Own::None if named => Ok(Ensured::Missing("no Docker engine answers at DOCKER_HOST".to_owned())),
         Own::None => ours(),
+    }
+}
+
+/// The same, for whoever can do nothing without.
+pub fn required() -> Result<Docker> {
+    match ensure()? {
+        Ensured::Usable(docker) => Ok(docker),
+        Ensured::Missing(why) => bail!(why),
     }
 }
 
@@ -80,6 +89,20 @@ impl Docker {
         ask(&mut self.command(words))
     }
 
+    /// The same; when it fails, what it said is the error.
+    pub fn done(&self, words: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<String> {
+        let mut command = self.command(words);
+        let output = command.output().context("cannot run docker")?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "`{}` failed: {}", told(&command), said.trim());
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    /// The platform that it is for, as `linux/amd64`.
+    pub fn platform(&self) -> Result<String> {
+        self.done(["version", "--format", "{{.Server.Os}}/{{.Server.Arch}}"])
+    }
+
     /// What programs need that are to use this engine.
     pub fn environment(&self) -> impl Iterator<Item = (&'static str, &OsStr)> {
         self.environment.iter().map(|(key, value)| (*key, value.as_os_str()))
@@ -98,10 +121,7 @@ impl Docker {
 
 /// `cargo xtask bases`: gets the base images; with `refresh` it reads their digests before.
 pub fn run_bases(refresh: bool) -> Result<ExitCode> {
-    let docker = match ensure()? {
-        Ensured::Usable(docker) => docker,
-        Ensured::Missing(why) => bail!(why),
-    };
+    let docker = required()?;
     if refresh {
         bases::refresh(&docker)?;
     }
@@ -116,10 +136,7 @@ pub fn run(words: &[OsString], stop: bool) -> Result<ExitCode> {
         daemon::stop().context("cannot stop the Docker engine")?;
         return Ok(ExitCode::SUCCESS);
     }
-    let docker = match ensure()? {
-        Ensured::Usable(docker) => docker,
-        Ensured::Missing(why) => bail!(why),
-    };
+    let docker = required()?;
     if docker.ours.is_some() {
         daemon::keep()?;
     }

@@ -1,21 +1,23 @@
-//! `cargo xtask soak`: what takes too long for every change. Many mails while every role is restarted and killed; the
-//! image built twice, and compared; and the image for the other architecture, under emulation.
+//! `cargo xtask soak`: what takes too long for every change. Many mails while every role is restarted and killed, and
+//! while one that cuts off its clients is restarted, with and without a wait for a quiet moment; the image built twice,
+//! and compared; and the image for the other architecture, under emulation.
 //!
 //! Steps that this machine cannot do are said to be skipped. Times and CPU are for a person to read, never asserted.
 
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use fs_err as fs;
 use serde_json::Value;
 
-use crate::docker::{self, Docker, Ensured};
+use crate::docker;
 use crate::outcome::{Outcome, Outcomes};
 use crate::run::{program, run as run_program};
 use crate::test;
 
 mod emulation;
+mod emulator;
 
 /// Where it keeps what it builds.
 const FOLDER: &str = "target/soak";
@@ -25,10 +27,7 @@ const IMAGE: &str = "berth/postbox:soak";
 
 /// Does all of it, however a step comes out.
 pub fn run(mails: u32) -> Result<ExitCode> {
-    let docker = match docker::ensure()? {
-        Ensured::Usable(docker) => docker,
-        Ensured::Missing(why) => bail!(why),
-    };
+    let docker = docker::required()?;
     fs::create_dir_all(FOLDER)?;
     let mut outcomes = Outcomes::default();
     outcomes.step("image", "cargo xtask build-image", || {
@@ -37,6 +36,8 @@ pub fn run(mails: u32) -> Result<ExitCode> {
     outcomes.step("mails under restarts and kills", "cargo xtask soak", || {
         test::mails_in_containers(&docker, IMAGE, mails)
     });
+    outcomes
+        .step("submissions to a role that cuts off", "cargo xtask soak", || test::submissions_cut_off(mails));
     outcomes.step("the same image twice", "cargo xtask soak", twice);
     outcomes.step("the image for arm64", "cargo xtask soak", || emulation::tried(&docker));
     outcomes.step("docker engine put away", "cargo xtask docker --stop", || {
@@ -73,16 +74,4 @@ fn digest(archive: &Path) -> Result<String> {
     let index = crate::run::ask(&mut tar).context("the archive has no index.json")?;
     let index: Value = serde_json::from_str(&index)?;
     Ok(index["manifests"][0]["digest"].as_str().context("the index names no image")?.to_owned())
-}
-
-/// Ends well, or says what `docker` said.
-fn done(docker: &Docker, words: &[&str]) -> Result<String> {
-    let output = docker.command(words).output().context("cannot run docker")?;
-    ensure!(
-        output.status.success(),
-        "docker {}: {}",
-        words.join(" "),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

@@ -176,6 +176,13 @@ pub fn mails_in_containers(docker: &Docker, image: &str, mails: u32) -> Result<O
     tested("docker", &mut test)
 }
 
+/// The tests of the local suite that restart roles which cut off their clients, with as many submissions as these.
+pub fn submissions_cut_off(mails: u32) -> Result<Outcome> {
+    let mut test = suite_command("local", None)?;
+    test.env("BERTH_TEST_MAILS", mails.to_string()).args(["--", "quiet"]);
+    tested("local", &mut test)
+}
+
 /// A suite with its programs. These were built by a step before; asking for them again costs nothing.
 fn suite_command(suite: &str, docker: Option<&Docker>) -> Result<Command> {
     let Programs { berth, init, node, app } = programs::build(Packages::All)?;

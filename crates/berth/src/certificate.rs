@@ -6,7 +6,7 @@ use anyhow::Context;
 use berth_engine::Folder;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    KeyUsagePurpose, SerialNumber,
 };
 use x509_parser::extensions::GeneralName;
 use x509_parser::pem::parse_x509_pem;
@@ -92,7 +92,18 @@ fn server_params(names: &[String]) -> anyhow::Result<CertificateParams> {
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     valid_for(&mut params, SERVER_DAYS);
+    params.serial_number = Some(serial()?);
     Ok(params)
+}
+
+/// Another one for each certificate (RFC 5280 section 4.1.2.2): browsers refuse two of an authority with the same. The
+/// library's own follows from the key, which is kept.
+fn serial() -> anyhow::Result<SerialNumber> {
+    let mut bytes = [0; 16];
+    aws_lc_rs::rand::fill(&mut bytes).ok().context("the system has no randomness to give")?;
+    // Positive, and of one length.
+    bytes[0] = bytes[0] & 0x7f | 0x40;
+    Ok(SerialNumber::from_slice(&bytes))
 }
 
 /// From an hour ago, for clients whose clock is behind.
@@ -128,6 +139,12 @@ mod tests {
         ensure(&folder, &names("other.test")).unwrap();
         assert_ne!(read(CHAIN), chain);
         assert_eq!((read(AUTHORITY), read(PRIVATE)), (authority, key));
+        let serial = |chain: &str| {
+            let (_, pem) = parse_x509_pem(chain.as_bytes()).unwrap();
+            pem.parse_x509().unwrap().raw_serial().to_vec()
+        };
+        assert_ne!(serial(&read(CHAIN)), serial(&chain));
+        assert_eq!(serial(&chain).len(), 16);
     }
 
     #[test]

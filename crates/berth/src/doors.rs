@@ -8,7 +8,6 @@ use berth_engine::{Folder, Means, Port, Wanted};
 use berth_role::Role;
 
 use crate::certificate::AUTHORITY;
-use crate::service::host_of;
 use crate::{dkim, secrets};
 
 /// What each door is called, whichever role it belongs to: names of IANA's registry where there is one.
@@ -24,7 +23,6 @@ pub const CARDDAV: &str = "carddavs";
 /// The service, with the doors of what is wanted.
 pub fn service(folder: &Folder, wanted: &Wanted) -> anyhow::Result<Service> {
     let domain = secrets::kept(folder)?.remove("DOMAIN").context("the state folder has no mail domain")?;
-    let host = host(wanted);
     let endpoint = |name| {
         let port = door(wanted, name)?;
         let tls = match port.listening.tls {
@@ -33,7 +31,7 @@ pub fn service(folder: &Folder, wanted: &Wanted) -> anyhow::Result<Service> {
             // No password goes through such a door, and so nothing is proved there.
             PortTls::None => return None,
         };
-        let (host, server_name) = (host.clone(), server_name(name, &domain));
+        let (host, server_name) = (host(wanted, port), server_name(name, &domain));
         Some(Endpoint { host, port: port.listening.number, tls, server_name })
     };
     let doors = Doors {
@@ -71,7 +69,7 @@ fn authority(folder: &Folder, wanted: &Wanted) -> anyhow::Result<String> {
 
 /// The name by which a door is asked for: behind a front that is how roles are told apart.
 fn server_name(door: &str, domain: &str) -> String {
-    owner(door).map_or(domain.to_owned(), |role| host_of(role, domain))
+    owner(door).map_or(domain.to_owned(), |role| role.public_name(domain))
 }
 
 /// The role behind a door.
@@ -87,19 +85,55 @@ pub fn door<'a>(wanted: &'a Wanted, name: &str) -> Option<&'a Port> {
 /// Where a browser, or a device, finds what is behind a door. Behind a front the first one there is found by address, and
 /// the others by name alone.
 pub fn page(wanted: &Wanted, name: &str, domain: &str) -> Option<String> {
-    let port = door(wanted, name)?.listening.number;
-    let named = matches!(wanted.means, Means::Containers(_)) && name != WEB;
-    let host = if named { server_name(name, domain) } else { host(wanted) };
+    let port = door(wanted, name)?;
+    let named = has_front(wanted) && name != WEB;
+    let host = if named { server_name(name, domain) } else { host(wanted, port) };
+    let number = port.listening.number;
     // An IPv6 address is in brackets (RFC 3986 section 3.2.2).
     Some(if host.contains(':') {
-        format!("https://[{host}]:{port}")
+        format!("https://[{host}]:{number}")
     } else {
-        format!("https://{host}:{port}")
+        format!("https://{host}:{number}")
     })
 }
 
-/// The address at which a client on this host reaches the service.
-pub fn host(wanted: &Wanted) -> String {
-    let first = wanted.listen.iter().find(|address| !address.is_unspecified());
-    first.map_or("127.0.0.1".to_owned(), ToString::to_string)
+/// Whether roles share a port: no init of ours runs what is before them, and it is told by itself of other certificates.
+fn has_front(wanted: &Wanted) -> bool {
+    matches!(&wanted.means, Means::Containers(containers) if !containers.reload.is_empty())
+}
+
+/// The address at which a client on this host reaches a port.
+pub fn host(wanted: &Wanted, port: &Port) -> String {
+    let first = || wanted.listen.iter().find(|address| !address.is_unspecified()).copied();
+    port.address.or_else(first).map_or("127.0.0.1".to_owned(), |address| address.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use berth_engine::{Containers, Instance};
+
+    fn wanted(reload: &[&str], address: Option<&str>) -> Wanted {
+        let reload = reload.iter().map(|name| ((*name).to_owned(), Vec::new())).collect();
+        let port = |name: &str, number| Port {
+            published: 443,
+            listening: berth_control::Port { name: name.to_owned(), number, tls: PortTls::Implicit },
+            address: address.map(|address| address.parse().unwrap()),
+        };
+        Wanted {
+            instances: vec![Instance { ports: vec![port(WEB, 443), port(API, 4000)], ..Instance::default() }],
+            listen: vec!["192.0.2.1".parse().unwrap()],
+            means: Means::Containers(Containers { reload, ..Containers::default() }),
+        }
+    }
+
+    #[test]
+    fn pages_are_found_by_name_behind_a_front_and_else_at_the_address_of_their_port() {
+        let at = |wanted: &Wanted, name| page(wanted, name, "a.test").unwrap();
+        let fronted = wanted(&["front"], None);
+        assert_eq!(at(&fronted, WEB), "https://192.0.2.1:443");
+        assert_eq!(at(&fronted, API), "https://api.a.test:4000");
+        let alone = wanted(&[], Some("::1"));
+        assert_eq!(at(&alone, API), "https://[::1]:4000");
+    }
 }

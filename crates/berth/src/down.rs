@@ -68,7 +68,9 @@ fn project(compose: &Compose) -> anyhow::Result<String> {
     let wanted = compose.known().map_err(problem::of)?;
     match wanted.map(|wanted| wanted.means) {
         Some(Means::Containers(containers)) => Ok(containers.project),
-        _ => Err(Problem::new(Code::Unavailable, "nothing was ever up here").into()),
+        _ => Err(Problem::new(Code::Unavailable, "nothing was ever up here")
+            .hint("where is the installation? --state DIR")
+            .into()),
     }
 }
 

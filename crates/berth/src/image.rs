@@ -10,7 +10,7 @@ mod check;
 mod contents;
 mod derive;
 mod docker;
-mod elf;
+pub mod elf;
 mod layer;
 mod rules;
 

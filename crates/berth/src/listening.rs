@@ -82,7 +82,7 @@ mod tests {
         let at = |number| {
             let listening =
                 berth_control::Port { name: "x".into(), number, tls: berth_control::PortTls::None };
-            Instance { ports: vec![Port { published: 1, listening }], ..Instance::default() }
+            Instance { ports: vec![Port { published: 1, listening, address: None }], ..Instance::default() }
         };
         // A port of this test's own, and all that are a step apart from it but one.
         let held = TcpListener::bind((loopback, 0)).unwrap();

@@ -1,15 +1,15 @@
 //! Whether this host and its engine can run the service: measured facts go in, all findings come out at once. Nothing
 //! here measures anything.
 
-use std::time::Duration;
-
 use berth_report::{Code, Problem};
 
-use crate::table;
-
+pub mod asked;
 pub mod engine;
 pub mod host;
 pub mod measure;
+
+mod here;
+mod memory;
 
 /// What counts: all is well, somebody should know, or it cannot work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,11 +84,6 @@ fn bytes(bytes: u64) -> String {
         0..1_000_000_000 => format!("{} MB", bytes / 1_000_000),
         _ => format!("{}.{} GB", bytes / 1_000_000_000, bytes / 100_000_000 % 10),
     }
-}
-
-/// How far apart two clocks are.
-fn apart(duration: Duration) -> String {
-    table::time(duration)
 }
 
 #[cfg(test)]

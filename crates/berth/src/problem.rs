@@ -12,8 +12,8 @@ pub fn of(error: EngineError) -> anyhow::Error {
         EngineError::Folder(folder) => return of_folder_hint(folder).because_of(error),
         EngineError::Busy(busy) => return of_busy(busy, None),
         EngineError::Port { .. } => (Code::Unavailable, None),
-        EngineError::Run { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
-            (Code::NotFound, None)
+        EngineError::Run { program, source } if source.kind() == std::io::ErrorKind::NotFound => {
+            (Code::NotFound, Some(format!("is {} installed, and on PATH?", program.display())))
         }
         EngineError::Run { .. } => (Code::CannotRun, None),
         EngineError::Died { name, .. }
@@ -26,6 +26,9 @@ pub fn of(error: EngineError) -> anyhow::Error {
             (Code::Usage, Some("a second installation has a state folder of its own: --state DIR".to_owned()))
         }
         EngineError::Docker { line, said } => (Code::Failure, of_docker(line, &said.to_string())),
+        EngineError::Refused { .. } => {
+            (Code::Failure, Some(format!("what it is doing: {}", again::berth("status"))))
+        }
         EngineError::NotRunning(_) => {
             (Code::Unavailable, Some(format!("what runs: {}", again::berth("status"))))
         }

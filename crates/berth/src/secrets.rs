@@ -4,24 +4,13 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use berth_engine::Folder;
-use berth_render::compose::{Made, SECRETS, Secret};
+use berth_render::compose::{Made, Readers, SECRETS, Secret};
 
 /// Where they are kept, in the state folder.
 pub const FILE: &str = "settings.env";
 
 const LETTERS_AND_DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 const HEXADECIMAL: &[u8] = b"0123456789abcdef";
-
-/// What roles need wherever they run. The other secrets are of stores and a front that processes of this host do
-/// without.
-const OF_ROLES: [&str; 6] = [
-    "HELPER_ENCRYPTION_KEY",
-    "API_SECRETS",
-    "SRS_SECRET",
-    "TXT_ENCRYPTION_KEY",
-    "WEBHOOK_SIGNATURE_KEY",
-    "SMTP_TRANSPORT_PASS",
-];
 
 /// What an installation keeps: its mail domain and its secrets.
 pub type Kept = BTreeMap<String, String>;
@@ -33,9 +22,10 @@ pub fn kept(folder: &Folder) -> anyhow::Result<Kept> {
     Ok(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
 }
 
-/// Whether roles need this secret wherever they run.
+/// Whether roles need this secret wherever they run. The others are of stores and a front that processes of this host do
+/// without.
 pub fn is_of_roles(secret: &Secret) -> bool {
-    OF_ROLES.contains(&secret.name)
+    secret.readers == Readers::Roles
 }
 
 /// Completes what is kept by these secrets, and writes it down before anything is encrypted with it.
@@ -133,12 +123,9 @@ mod tests {
         assert!(first["API_SECRETS"].ends_with(',') && first["API_SECRETS"].len() == 65);
         assert_eq!(first["HELPER_ENCRYPTION_KEY"].len(), 32);
         assert_eq!(kept(&folder).unwrap(), first);
-        assert_eq!(
-            first.len(),
-            OF_ROLES.len() + 1,
-            "no process is given a password of a store: {:?}",
-            first.keys()
-        );
+        for name in ["REDIS_PASSWORD", "MONGO_PASSWORD", "MONGO_URI", "AUTH_BASIC_PASSWORD"] {
+            assert!(!first.contains_key(name), "no process is given {name}");
+        }
         first.remove("SRS_SECRET");
         let second = complete(&folder, first.clone(), "example.test", is_of_roles).unwrap();
         assert_eq!(second["HELPER_ENCRYPTION_KEY"], first["HELPER_ENCRYPTION_KEY"]);

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::Context;
 use berth_catalogue::{ROLES, called, find, start_order};
@@ -17,9 +16,6 @@ use crate::dkim;
 use crate::secrets::Kept;
 
 const DEFAULT_DOMAIN: &str = "example.test";
-
-/// What an init may take beyond its role's own grace, to look after what is left and to end.
-const STOP_MARGIN: Duration = Duration::from_secs(5);
 
 /// What `up` was asked for, found and checked.
 #[derive(Debug)]
@@ -77,14 +73,6 @@ pub fn choose(
     Ok((start_order(&chosen), absent.into_iter().map(|role| role.name).collect()))
 }
 
-/// The setting that names the mail domain itself: pages have no name of their own.
-const DOMAIN_ITSELF: &str = "WEB_HOST";
-
-/// The name by which clients know a role.
-pub fn host_of(role: &Role, domain: &str) -> String {
-    if role.host == Some(DOMAIN_ITSELF) { domain.to_owned() } else { format!("{}.{domain}", role.name) }
-}
-
 /// The names that a certificate must be for.
 pub fn names(domain: &str) -> Vec<String> {
     let listening = ROLES.iter().filter(|role| !role.ports.is_empty());
@@ -116,10 +104,10 @@ impl Service {
 
     fn instance(&self, role: &Role, settings: &Settings) -> anyhow::Result<Instance> {
         let setting = |key: &str| settings.get(key).map(ToOwned::to_owned);
-        let ports = role
-            .ports
-            .iter()
-            .map(|port| Ok(Port { published: port.published, listening: port.resolve(&setting)?.into() }));
+        let ports = role.ports.iter().map(|port| {
+            let listening = port.resolve(&setting)?.into();
+            Ok(Port { published: port.published, listening, address: None })
+        });
         let named = |strength| {
             let running =
                 role.needed_roles(strength).filter(|name| self.roles.iter().any(|role| role.name == *name));
@@ -132,7 +120,7 @@ impl Service {
             uses: named(Strength::Lazy),
             says_ready: role.readiness == Readiness::Message,
             ready_within: role.ready_within,
-            stop_within: role.stop.grace + STOP_MARGIN,
+            stop_within: role.stop.within(),
         })
     }
 

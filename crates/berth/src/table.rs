@@ -163,7 +163,7 @@ mod tests {
 
     fn sqlite() -> Seen {
         let listening = berth_control::Port { name: "sqlite".into(), number: 3456, tls: PortTls::Implicit };
-        let ports = vec![Port { published: 3456, listening }];
+        let ports = vec![Port { published: 3456, listening, address: None }];
         let instance = Instance { name: "sqlite-bree".into(), ports, ..Instance::default() };
         Seen {
             for_ms: Some(1000),

@@ -136,9 +136,9 @@ fn by_hand(
     gate: Option<&Path>,
     authority: &Path,
 ) -> String {
-    let host = doors::host(wanted);
     let mail = |door| {
         let port = doors::door(wanted, door)?;
+        let host = doors::host(wanted, port);
         Some(format!("{host} port {}, TLS {}", port.listening.number, table::tls(port.listening.tls)))
     };
     let page = |door, path| doors::page(wanted, door, domain).map(|page| page + path);

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
 
-use berth_role::{Bounds, Check, Exposure, Kind, Memory, Role, Start, Strength, Upstream};
+use berth_role::{Bounds, Check, Exposure, Kind, Memory, Role, Start, Stop, Strength, Upstream};
 
 use crate::order::hard_needs;
 
@@ -42,8 +42,11 @@ pub enum CatalogueError {
     #[error("hard needs go round in a circle: {}", .0.join(" -> "))]
     Circle(Vec<&'static str>),
     /// The grace ends before the drain does.
-    #[error("{0}: the grace is shorter than the drain it contains")]
+    #[error("{0}: the grace is shorter than the quiet moment and the drain it contains")]
     Grace(&'static str),
+    /// Nobody could be connected.
+    #[error("{0}: waits for a quiet moment and has no port")]
+    Quiet(&'static str),
     /// A role with a port that nobody asks anything, or one without that is asked over its port.
     #[error("{0}: a role has health checks exactly when it has a port")]
     Health(&'static str),
@@ -95,8 +98,12 @@ pub fn check(roles: &[&Role]) -> Result<(), Vec<CatalogueError>> {
         errors.extend(role.needs.iter().filter_map(|need| need_error(role, need.on, roles)));
         let unknown = role.hands_to.filter(|on| !roles.iter().any(|other| other.name == *on));
         errors.extend(unknown.map(|on| CatalogueError::Unknown { role: role.name, on }));
-        if role.stop.grace < role.stop.drain {
+        let Stop { quiet, drain, grace, .. } = role.stop;
+        if grace < quiet.unwrap_or_default() + drain {
             errors.push(CatalogueError::Grace(role.name));
+        }
+        if quiet.is_some() && role.ports.is_empty() {
+            errors.push(CatalogueError::Quiet(role.name));
         }
         if role.ports.is_empty() != role.health.is_empty() {
             errors.push(CatalogueError::Health(role.name));
@@ -200,7 +207,7 @@ fn circle(roles: &[&Role]) -> Option<Vec<&'static str>> {
 mod tests {
     use super::*;
     use crate::ROLES;
-    use berth_role::{Hostname, Need, Place, Port, Readiness, Stop, Tls, Volume};
+    use berth_role::{Hostname, Need, Place, Port, Readiness, Tls, Volume};
     use std::time::Duration;
 
     const WORKER: Role = Role {
@@ -219,7 +226,12 @@ mod tests {
         certificate: None,
         reads: &[],
         health: &[],
-        stop: Stop { drain: Duration::from_secs(1), grace: Duration::from_secs(2), normal: &[0] },
+        stop: Stop {
+            quiet: None,
+            drain: Duration::from_secs(1),
+            grace: Duration::from_secs(2),
+            normal: &[0],
+        },
         place: Place {
             hostname: Hostname::Own,
             outside: None,
@@ -337,9 +349,21 @@ mod tests {
     }
 
     #[test]
-    fn the_grace_contains_the_drain() {
+    fn the_grace_contains_the_quiet_moment_and_the_drain() {
         let stop = Stop { grace: Duration::from_millis(999), ..WORKER.stop };
         assert_eq!(check(&[&Role { stop, ..WORKER }]), Err(vec![CatalogueError::Grace("worker")]));
+        let stop = |quiet| Stop { quiet: Some(Duration::from_millis(quiet)), ..SERVER.stop };
+        assert_eq!(check(&[&Role { stop: stop(1000), ..SERVER }]), Ok(()));
+        assert_eq!(
+            check(&[&Role { stop: stop(1001), ..SERVER }]),
+            Err(vec![CatalogueError::Grace("server")])
+        );
+    }
+
+    #[test]
+    fn a_quiet_moment_is_waited_for_on_a_port() {
+        let stop = Stop { quiet: Some(Duration::from_millis(1)), ..WORKER.stop };
+        assert_eq!(check(&[&Role { stop, ..WORKER }]), Err(vec![CatalogueError::Quiet("worker")]));
     }
 
     #[test]

@@ -168,9 +168,11 @@ pub enum ReadinessDescription {
 /// How a role is stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StopDescription {
-    /// After this the rest of its processes get TERM.
+    /// How long TERM may wait for a moment without clients, if it does.
+    pub quiet_seconds: Option<u64>,
+    /// From TERM until the rest of its processes get TERM.
     pub drain_seconds: u64,
-    /// After this everything that is left gets KILL.
+    /// From the beginning until everything that is left gets KILL.
     pub grace_seconds: u64,
     /// The exit codes of an asked-for stop that are no failure.
     pub normal: &'static [u8],
@@ -203,6 +205,7 @@ pub fn describe(role: &Role) -> RoleDescription {
         reads: role.reads,
         health: role.health.iter().map(ToString::to_string).collect(),
         stop: StopDescription {
+            quiet_seconds: role.stop.quiet.map(|quiet| quiet.as_secs()),
             drain_seconds: role.stop.drain.as_secs(),
             grace_seconds: role.stop.grace.as_secs(),
             normal: role.stop.normal,
@@ -269,6 +272,7 @@ mod tests {
         assert_eq!(value["needs"][2], serde_json::json!({"on": "role", "name": "sqlite", "hard": true}));
         assert_eq!(value["readiness"], serde_json::json!({"by": "message"}));
         assert_eq!(value["stop"]["grace_seconds"], 15);
+        assert_eq!(value["stop"]["quiet_seconds"], serde_json::Value::Null);
     }
 
     #[test]

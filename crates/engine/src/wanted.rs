@@ -113,6 +113,9 @@ pub struct Port {
     /// What it is, and the number at which it is reached here.
     #[serde(flatten)]
     pub listening: berth_control::Port,
+    /// The address of this host at which it is reached, where that is its own and not that of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
 }
 
 #[cfg(test)]

@@ -256,7 +256,8 @@ fn a_taken_port_is_named_before_anything_is_started() {
     let number = listener.local_addr().unwrap().port();
     let mut installation = Installation::new("");
     let listening = berth_control::Port { name: "x".into(), number, tls: berth_control::PortTls::None };
-    installation.wanted.instances[1].ports = vec![berth_engine::Port { published: 1, listening }];
+    installation.wanted.instances[1].ports =
+        vec![berth_engine::Port { published: 1, listening, address: None }];
     installation.wanted.listen = vec!["127.0.0.1".parse().unwrap()];
     let error = installation.up().unwrap_err();
     let EngineError::Busy(busy) = error else { panic!("{error}") };

@@ -11,7 +11,7 @@ use berth_settings::{Settings, known};
 use serde::Serialize;
 
 use crate::needs;
-use crate::own::{Own, Restart};
+use crate::own::Own;
 use crate::review::Review;
 use crate::times::RoleTimes;
 use crate::{application, print};
@@ -32,6 +32,7 @@ struct Explanation {
     need_within_seconds: f64,
     health: Vec<String>,
     stop_delay_seconds: f64,
+    quiet_seconds: Option<f64>,
     drain_seconds: f64,
     grace_seconds: f64,
     restart: &'static str,
@@ -109,12 +110,10 @@ fn explain(role: &'static Role, own: &Own, folder: PathBuf) -> Explanation {
         need_within_seconds: times.need_within.as_secs_f64(),
         health: role.health.iter().map(ToString::to_string).collect(),
         stop_delay_seconds: times.stop_delay.as_secs_f64(),
+        quiet_seconds: times.quiet.map(|quiet| quiet.as_secs_f64()),
         drain_seconds: times.drain.as_secs_f64(),
         grace_seconds: times.grace.as_secs_f64(),
-        restart: match own.restart {
-            Restart::No => "no",
-            Restart::OnFailure => "on-failure",
-        },
+        restart: own.restart.word(),
         missing: settings.missing().map(|(key, _)| key.to_owned()).collect(),
         settings: given
             .map(|setting| Given {
@@ -195,10 +194,14 @@ impl Explanation {
             0.0 => String::new(),
             delay => format!("after {delay} s "),
         };
+        let quiet = match self.quiet_seconds {
+            None => String::new(),
+            Some(quiet) => format!("once no client is connected, after {quiet} s at most: "),
+        };
         item(
             "stops",
             format!(
-                "{delay}TERM; to what it has started after {} s; KILL after {} s",
+                "{delay}{quiet}TERM; to what it has started {} s later; KILL after {} s",
                 self.drain_seconds, self.grace_seconds
             ),
         );

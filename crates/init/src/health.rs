@@ -7,16 +7,15 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use berth_catalogue::find;
-use berth_control::{Credentials, Need, State, Status};
+use berth_control::{Credentials, Need, Port, State, Status};
 use berth_probe::{Patience, Target};
 use serde::Serialize;
 
 use crate::ask::{credentials, running};
 use crate::needs::{HERE, Key, ask, client, target, told_with_causes, with_cause};
+use crate::own::Own;
 use crate::print;
-
-/// A role whose event loop is busy this long, say with a large mailbox, still lives.
-const LIVE_WITHIN: Duration = Duration::from_mins(1);
+use crate::times::live_within;
 
 /// What is printed is read by people in `docker inspect`, which keeps this much of it.
 const LONGEST: usize = 4096;
@@ -32,10 +31,12 @@ struct Verdict {
 pub fn run(live: bool, json: bool) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
     let asked = running().and_then(|status| {
+        let within = live_within(&Own::read()?);
         let keys = if live { Vec::new() } else { keys(&status)? };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let answer = runtime
-            .block_on(async { if live { is_live(&status).await } else { is_healthy(&status, keys).await } });
+        let answer = runtime.block_on(async {
+            if live { is_live(&status, within).await } else { is_healthy(&status, keys).await }
+        });
         // Not to wait for a resolver that does not answer.
         runtime.shutdown_background();
         Ok(answer)
@@ -122,7 +123,7 @@ async fn is_healthy(status: &Status, keys: Vec<Credentials>) -> Result<String, S
     Ok(if said.is_empty() { "runs".to_owned() } else { said.join(", ") })
 }
 
-async fn is_live(status: &Status) -> Result<String, String> {
+async fn is_live(status: &Status, within: Duration) -> Result<String, String> {
     if matches!(status.state, State::Waiting | State::Draining | State::Pausing) {
         return Ok(status.state.word().to_owned());
     }
@@ -130,8 +131,13 @@ async fn is_live(status: &Status) -> Result<String, String> {
     if status.state == State::Ready
         && let Some(port) = status.ports.first()
     {
-        let answered = client().live(&target(HERE, port), LIVE_WITHIN).await;
-        return answered.map(|answer| answer.to_string()).map_err(|error| with_cause(&error));
+        return sign_of_life(port, within).await;
     }
     Ok(status.state.word().to_owned())
+}
+
+/// Any byte, or a finished handshake, from whoever has this port here.
+pub async fn sign_of_life(port: &Port, within: Duration) -> Result<String, String> {
+    let answered = client().live(&target(HERE, port), within).await;
+    answered.map(|answer| answer.to_string()).map_err(|error| with_cause(&error))
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use berth_control::Address;
 use berth_report::{Code, Format, Problem};
+use berth_supervise::Budget;
 use serde::Deserialize;
 
 /// The settings as the environment gives them.
@@ -22,10 +23,16 @@ pub struct Own {
     pub restart: Restart,
     /// From the moment a role is no longer ready until its TERM.
     pub stop_delay: Option<Seconds>,
+    /// How long a role's TERM may wait for a moment without clients.
+    pub quiet: Option<Seconds>,
     pub drain: Option<Seconds>,
     pub grace: Option<Seconds>,
     pub ready_within: Option<Seconds>,
     pub need_within: Option<Seconds>,
+    /// How long a sign of life may take.
+    pub live_within: Option<Seconds>,
+    /// How often a role is asked for one, if it is.
+    pub live_every: Option<Seconds>,
     #[serde(default)]
     pub forward_usr1: bool,
     /// Which log lines are written: a level, or a list of target=level.
@@ -41,6 +48,24 @@ pub enum Restart {
     No,
     /// It is started again, within a budget.
     OnFailure,
+    /// The same; and it is stopped as a failure when it does not answer any more.
+    OnWedged,
+}
+
+impl Restart {
+    /// The word for it, as it is read and told.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::No => "no",
+            Self::OnFailure => "on-failure",
+            Self::OnWedged => "on-wedged",
+        }
+    }
+
+    /// How often it is started again after a failure.
+    pub fn budget(self) -> Option<Budget> {
+        (self != Self::No).then(Budget::default)
+    }
 }
 
 /// A time in seconds, decimals allowed, up to a year.

@@ -12,12 +12,12 @@ use berth_report::{Code, Problem};
 use berth_role::{Readiness, Stop};
 use berth_settings::{Settings, Severity};
 use berth_supervise::machine::{Conduct, Plan};
-use berth_supervise::{Budget, Charge, Inherited, Program, Waiting};
+use berth_supervise::{Charge, Inherited, Life, Program, Waiting};
 
 use crate::application;
 use crate::command_line::Times;
 use crate::locate::locate;
-use crate::own::{Own, Restart, environment};
+use crate::own::{Own, environment};
 use crate::review::{self, Environment};
 use crate::serve::serve;
 
@@ -33,11 +33,12 @@ pub fn supervise(words: &[OsString], settings: bool, as_role: Option<Times>) -> 
         readiness: Readiness::AliveFor(Duration::ZERO),
         ready_within: Duration::MAX,
         delay: own.stop_delay.map_or(Duration::ZERO, |delay| delay.0),
-        stop: Stop { drain: times.drain.0, grace: times.grace.0, normal: &[0, 1, 130, 143] },
+        stop: Stop { quiet: None, drain: times.drain.0, grace: times.grace.0, normal: &[0, 1, 130, 143] },
         forward_usr1: own.forward_usr1,
     });
-    let restarts = as_role.is_some() && own.restart == Restart::OnFailure;
-    let plan = Plan { conduct, need_within: Duration::MAX, restart: restarts.then(Budget::default) };
+    let restart = as_role.and_then(|_| own.restart.budget());
+    // Nothing is known that it could be asked.
+    let plan = Plan { conduct, need_within: Duration::MAX, restart, watch: None };
     let name = words.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
     serve(&own, &plan, &mut Plain { name, program: program.clone() }, program, inherited)
 }
@@ -80,6 +81,14 @@ impl Charge for Plain {
 
     fn needs(&self, _: Waiting) -> Pin<Box<dyn Future<Output = ()>>> {
         Box::pin(std::future::ready(()))
+    }
+
+    fn ports(&self) -> Vec<u16> {
+        Vec::new()
+    }
+
+    fn live(&self) -> Life {
+        Box::pin(std::future::ready(Ok("runs".to_owned())))
     }
 
     fn describe(&self, _: &mut Status) {}

@@ -5,22 +5,24 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use berth_catalogue::called;
 use berth_control::{Credentials, Port, Status};
 use berth_role::{Listening, Role, Stop};
 use berth_settings::Severity;
-use berth_supervise::machine::{Conduct, Plan};
-use berth_supervise::{Budget, Charge, Inherited, Program, Waiting};
+use berth_supervise::machine::{Conduct, Plan, Watch};
+use berth_supervise::{Charge, Inherited, Life, Program, Waiting};
 use tracing::warn;
 
 use crate::application;
+use crate::health::sign_of_life;
 use crate::needs::{self, Key, Needed};
 use crate::own::{Own, Restart};
 use crate::review::Review;
 use crate::serve::serve;
-use crate::times::RoleTimes;
+use crate::times::{RoleTimes, live_every, live_within};
 
 /// Runs a role until its end.
 pub fn supervise(name: &str) -> anyhow::Result<ExitCode> {
@@ -29,28 +31,37 @@ pub fn supervise(name: &str) -> anyhow::Result<ExitCode> {
     let own = Own::read()?;
     let found = application::folder(role, &own).and_then(|folder| Ok((folder, application::node(&own)?)));
     let (folder, node) = found.with_context(|| format!("cannot start the role {name}"))?;
-    let mut charge = RoleCharge { role, folder, node, known: Known::default() };
+    let mut charge =
+        RoleCharge { role, live_within: live_within(&own), folder, node, known: Known::default() };
     let program = charge.read().map_err(|review| review.problem())?;
     serve(&own, &plan(role, &own), &mut charge, program, inherited)
 }
 
 fn plan(role: &Role, own: &Own) -> Plan {
-    let RoleTimes { need_within, ready_within, stop_delay, drain, grace } = RoleTimes::of(role, own);
+    let RoleTimes { need_within, ready_within, stop_delay, quiet, drain, grace } = RoleTimes::of(role, own);
+    // Without a port there is nobody to ask, and an end is noticed anyway.
+    let watched = own.restart == Restart::OnWedged && !role.ports.is_empty();
     Plan {
         conduct: Conduct::Role {
             readiness: role.readiness,
             ready_within,
             delay: stop_delay,
-            stop: Stop { drain, grace, ..role.stop },
+            stop: Stop { quiet, drain, grace, ..role.stop },
             forward_usr1: own.forward_usr1,
         },
         need_within,
-        restart: (own.restart == Restart::OnFailure).then(Budget::default),
+        restart: own.restart.budget(),
+        watch: watched.then(|| Watch { every: live_every(own), failures: WEDGED.0, of: WEDGED.1 }),
     }
 }
 
+/// So many answers out of so many that do not come make a role wedged: a single one is a long garbage collection or a
+/// busy host.
+const WEDGED: (usize, usize) = (3, 5);
+
 struct RoleCharge {
     role: &'static Role,
+    live_within: Duration,
     /// The application's folder; found once, because our own current folder changes.
     folder: PathBuf,
     node: PathBuf,
@@ -106,6 +117,20 @@ impl Charge for RoleCharge {
             return Box::pin(std::future::ready(()));
         }
         Box::pin(needs::answered(self.role.name, self.known.needs.clone(), waiting))
+    }
+
+    fn ports(&self) -> Vec<u16> {
+        self.known.ports.iter().map(|port| port.number).collect()
+    }
+
+    fn live(&self) -> Life {
+        let (port, within) = (self.known.ports.first().copied().map(Port::from), self.live_within);
+        Box::pin(async move {
+            match port {
+                Some(port) => sign_of_life(&port, within).await,
+                None => Ok("runs".to_owned()),
+            }
+        })
     }
 
     fn describe(&self, status: &mut Status) {

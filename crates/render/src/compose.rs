@@ -19,14 +19,12 @@ mod service;
 mod variables;
 
 pub use overlays::OVERLAYS;
-pub use secrets::{Made, SECRETS, Secret};
+pub use secrets::{Made, Readers, SECRETS, Secret};
+pub use service::image_variable;
 pub use variables::{VARIABLES, Variable};
 
 /// The folder of the files in the repository; their paths begin with it.
 pub const FOLDER: &str = "compose";
-
-/// The setting that names the mail domain itself: pages have no name of their own.
-const DOMAIN_ITSELF: &str = "WEB_HOST";
 
 /// All files, by their paths from the root of the repository. They find each other by relative paths, so they may be
 /// written to any folder, as long as their places in it stay the same.
@@ -76,11 +74,7 @@ fn with_exposure<'a>(roles: &[&'a Role], exposure: Exposure) -> impl Iterator<It
 
 /// The host under which a role is found from outside, in terms of the variable DOMAIN.
 fn public_name(role: &Role) -> String {
-    if role.host == Some(DOMAIN_ITSELF) {
-        "${DOMAIN}".to_owned()
-    } else {
-        format!("{}.${{DOMAIN}}", role.name)
-    }
+    role.public_name("${DOMAIN}")
 }
 
 /// A role's name, or a port's, as a part of a variable's.

@@ -23,7 +23,8 @@ const NOTES: &str = "
   setting is empty is not needed.
 - **Ready**: *message*: it says so on its IPC channel; a time: once its needs have answered it counts as ready when it
   has been alive that long.
-- **Grace**: how long it may take to stop, before what is left of it is killed.
+- **Grace**: how long it may take to stop, before what is left of it is killed. It contains the wait for a
+  [quiet moment](berth-init.md#quiet-moment), where there is one.
 - **Memory**: the most that was measured from the start until it was at rest, and the limit of a container, which leaves room for
   three mails of 50 MB at once; with the application that berth exists for, and with the sample application. `m` is MiB, `g` GiB.
 
@@ -90,12 +91,16 @@ fn section(role: &Role) -> String {
     if let Some(files) = role.certificate {
         item("Certificate", &format_args!("the files that `{}` and `{}` name", files.chain, files.key));
     }
+    let quiet = match role.stop.quiet {
+        None => String::new(),
+        Some(quiet) => format!("once no client is connected, after {} at most: ", seconds(quiet)),
+    };
     let (drain, grace) = (seconds(role.stop.drain), seconds(role.stop.grace));
     let normal = list(role.stop.normal.iter().map(ToString::to_string), ", ");
     item(
         "Stop",
         &format_args!(
-            "TERM, to what it has started after {drain}, KILL after {grace}; normal exit codes {normal}"
+            "{quiet}TERM, to what it has started {drain} later; KILL {grace} after the beginning; normal exit codes {normal}"
         ),
     );
     place(role, &mut item);
@@ -205,7 +210,8 @@ mod tests {
              - Ready: when it says so, within 120 s\n\
              - Healthy: IMAP greeting, certificate; and its needs answer\n\
              - Certificate: the files that `WEB_SSL_CERT_PATH` and `WEB_SSL_KEY_PATH` name\n\
-             - Stop: TERM, to what it has started after 5 s, KILL after 15 s; normal exit codes 0, 1, 130, 143\n\
+             - Stop: TERM, to what it has started 5 s later; KILL 15 s after the beginning; normal exit codes 0, 1, 130, \
+             143\n\
              - Where mail is only forwarded: not there\n\
              - Asks outside: resolvers over HTTPS: a login looks up the domain's records\n\
              - Memory: 534m measured, 1280m allowed; with the sample application 90m measured, 640m allowed\n"

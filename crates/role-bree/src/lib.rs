@@ -35,7 +35,12 @@ pub const ROLE: Role = Role {
     reads: &["API_SECRETS", "SMTP_EXCHANGE_DOMAINS", "SQLITE_STORAGE_PATH"],
     health: &[],
     // 41 s is the longest end that was measured, with its start under way.
-    stop: Stop { drain: Duration::from_secs(45), grace: Duration::from_mins(1), normal: &[0, 1, 130, 143] },
+    stop: Stop {
+        quiet: None,
+        drain: Duration::from_secs(45),
+        grace: Duration::from_mins(1),
+        normal: &[0, 1, 130, 143],
+    },
     place: Place {
         hostname: Hostname::Reverse,
         outside: Some("resolvers over HTTPS: it checks the records of domains"),

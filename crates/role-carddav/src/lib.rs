@@ -47,7 +47,12 @@ pub const ROLE: Role = Role {
     }),
     reads: &["API_SECRETS", "TRUST_PROXY"],
     health: &[Check::DavUnauthorized],
-    stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
+    stop: Stop {
+        quiet: None,
+        drain: Duration::from_secs(5),
+        grace: Duration::from_secs(15),
+        normal: &[0, 1, 130, 143],
+    },
     place: Place {
         hostname: Hostname::Own,
         outside: Some("the code host's API, without which it ends; resolvers over HTTPS"),

@@ -47,7 +47,12 @@ pub const ROLE: Role = Role {
     }),
     reads: &["API_SECRETS", "SQLITE_STORAGE_PATH"],
     health: &[Check::Pop3, Check::Certificate],
-    stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
+    stop: Stop {
+        quiet: None,
+        drain: Duration::from_secs(5),
+        grace: Duration::from_secs(15),
+        normal: &[0, 1, 130, 143],
+    },
     place: Place {
         hostname: Hostname::Own,
         outside: Some("resolvers over HTTPS: a login looks up the domain's records"),

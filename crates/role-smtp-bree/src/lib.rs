@@ -32,7 +32,12 @@ pub const ROLE: Role = Role {
     certificate: None,
     reads: &["SRS_SECRET", "SEND_EMAIL", "POSTBOX_MX_HOST"],
     health: &[],
-    stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
+    stop: Stop {
+        quiet: None,
+        drain: Duration::from_secs(5),
+        grace: Duration::from_secs(15),
+        normal: &[0, 1, 130, 143],
+    },
     place: Place {
         hostname: Hostname::Reverse,
         outside: Some("other mail servers on port 25; resolvers over HTTPS"),

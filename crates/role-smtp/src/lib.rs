@@ -6,6 +6,8 @@
 //! Odd about it:
 //! - TLS goes by the port's number: from the first byte on 465 and 2465 (RFC 8314), STARTTLS on any other, the
 //!   application's default of 2587 included. A plaintext client on a TLS port gets no answer at all.
+//! - 0.1 s after TERM it has cut off whoever is connected; its clients come for a mail and leave, so TERM waits for a
+//!   moment without them: a third of the grace, as the drain and its leftovers have.
 //! - Its port in use: it neither ends nor says ready, but idles. Only the deadline for readiness notices.
 //! - Without the key-value store it greets with 421.
 
@@ -44,7 +46,12 @@ pub const ROLE: Role = Role {
     }),
     reads: &["SMTP_MESSAGE_MAX_SIZE", "MAX_RECIPIENTS"],
     health: &[Check::Smtp, Check::Certificate],
-    stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
+    stop: Stop {
+        quiet: Some(Duration::from_secs(5)),
+        drain: Duration::from_secs(5),
+        grace: Duration::from_secs(15),
+        normal: &[0, 1, 130, 143],
+    },
     place: Place {
         hostname: Hostname::Own,
         outside: Some("resolvers over HTTPS: it looks up the client's name before it greets"),

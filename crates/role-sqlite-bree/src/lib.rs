@@ -35,7 +35,12 @@ pub const ROLE: Role = Role {
     certificate: None,
     reads: &["API_SECRETS", "SQLITE_STORAGE_PATH"],
     health: &[],
-    stop: Stop { drain: Duration::from_secs(5), grace: Duration::from_secs(15), normal: &[0, 1, 130, 143] },
+    stop: Stop {
+        quiet: None,
+        drain: Duration::from_secs(5),
+        grace: Duration::from_secs(15),
+        normal: &[0, 1, 130, 143],
+    },
     place: Place {
         hostname: Hostname::Own,
         outside: None,

@@ -45,7 +45,12 @@ pub const ROLE: Role = Role {
     reads: &["API_SECRETS", "SQLITE_STORAGE_PATH", "SQLITE_TMPDIR"],
     health: &[Check::WebSocketUnauthorized, Check::Certificate],
     // 60 s is the application's own limit; the rest is for what it leaves behind.
-    stop: Stop { drain: Duration::from_mins(1), grace: Duration::from_secs(75), normal: &[0, 1, 130, 143] },
+    stop: Stop {
+        quiet: None,
+        drain: Duration::from_mins(1),
+        grace: Duration::from_secs(75),
+        normal: &[0, 1, 130, 143],
+    },
     place: Place {
         hostname: Hostname::Own,
         outside: None,

@@ -236,13 +236,24 @@ impl fmt::Display for Check {
     }
 }
 
-/// How a role is stopped. Both times count from the TERM that its main process gets.
+/// How a role is stopped. The grace contains all the rest: the wait for a quiet moment, the drain, and what is left then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stop {
-    /// After this the rest of its processes get TERM too, should main still run.
+    /// How long the TERM of its main process may wait for a moment in which no client is connected; for a role that would
+    /// cut them all off, and whose clients leave by themselves.
+    pub quiet: Option<Duration>,
+    /// From that TERM until the rest of its processes get TERM too, should main still run.
     pub drain: Duration,
-    /// After this everything that is left gets KILL.
+    /// From the beginning until everything that is left gets KILL.
     pub grace: Duration,
     /// The exit codes of an asked-for stop that are no failure. An end that nobody asked for always is one.
     pub normal: &'static [u8],
+}
+
+impl Stop {
+    /// How long whoever stops a role's init has to give it: the grace, and 5 s to look after what is left and to end.
+    #[must_use]
+    pub fn within(&self) -> Duration {
+        self.grace + Duration::from_secs(5)
+    }
 }

@@ -2,7 +2,22 @@
 
 use crate::{Role, Tls, Upstream};
 
+/// The setting that names the mail domain itself: pages have no name of their own.
+const DOMAIN_ITSELF: &str = "WEB_HOST";
+
 impl Role {
+    /// Whether clients find it at the mail domain itself.
+    #[must_use]
+    pub fn is_at_domain_itself(&self) -> bool {
+        self.host == Some(DOMAIN_ITSELF)
+    }
+
+    /// The name by which clients of this mail domain find it.
+    #[must_use]
+    pub fn public_name(&self, domain: &str) -> String {
+        if self.is_at_domain_itself() { domain.to_owned() } else { format!("{}.{domain}", self.name) }
+    }
+
     /// Whether its constant names this setting: as that of its host, its ports, its certificate or a store that it
     /// needs, or as one that it reads besides.
     #[must_use]

@@ -31,8 +31,8 @@ pub static OWN: &[OwnSetting] = &[
     own(
         "BERTH_RESTART",
         "`no`",
-        "`no`: end with the program, and leave restarts to the container's engine. `on-failure`: start it again, see \
-         [Restarts](berth-init.md#restarts). Roles and `--stop=role` only.",
+        "`no`: end with the program, and leave restarts to the container's engine. `on-failure`: start it again. `on-wedged`: \
+         the same, and watch whether it lives. See [Restarts](berth-init.md#restarts). Roles and `--stop=role` only.",
     ),
     own(
         "BERTH_STOP_DELAY",
@@ -40,13 +40,33 @@ pub static OWN: &[OwnSetting] = &[
         "from the moment that a role is no longer ready until its TERM, for load balancers to notice",
     ),
     own(
+        "BERTH_QUIET",
+        "the role's",
+        "how long a role's TERM may wait for a [moment in which no client is connected](berth-init.md#quiet-moment); 0: it does \
+         not wait. The grace keeps room for the drain: what is longer counts for as much as that leaves.",
+    ),
+    own(
         "BERTH_DRAIN",
         "the role's",
         "from TERM until the program's own children get TERM too. With `--stop=role` the option counts instead.",
     ),
-    own("BERTH_GRACE", "the role's", "from TERM until KILL. With `--stop=role` the option counts instead."),
+    own(
+        "BERTH_GRACE",
+        "the role's",
+        "from the end of `BERTH_STOP_DELAY` until KILL. With `--stop=role` the option counts instead.",
+    ),
     own("BERTH_READY_WITHIN", "the role's", "how long a role may take from its start until it is ready"),
     own("BERTH_NEED_WITHIN", "300", "how long a role's needs may take to answer"),
+    own(
+        "BERTH_LIVE_WITHIN",
+        "60",
+        "how long `health --live` waits for a sign of life, and so does `BERTH_RESTART=on-wedged`",
+    ),
+    own(
+        "BERTH_LIVE_EVERY",
+        "30",
+        "with `BERTH_RESTART=on-wedged`: from a role being ready, and from each answer, until it is asked again whether it lives",
+    ),
     own("BERTH_FORWARD_USR1", "`false`", "`true` passes USR1 on; see [Signals](berth-init.md#signals)"),
     own(
         "BERTH_LOG",

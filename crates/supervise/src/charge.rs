@@ -9,6 +9,9 @@ use berth_control::{Credentials, Status};
 
 use crate::spawn::Program;
 
+/// A sign of life, or why there is none.
+pub type Life = Pin<Box<dyn Future<Output = Result<String, String>>>>;
+
 /// A role, or any program after `--`.
 pub trait Charge {
     /// What it is called in the log.
@@ -20,6 +23,12 @@ pub trait Charge {
 
     /// Ends once every need has answered; says in `waiting` what has not.
     fn needs(&self, waiting: Waiting) -> Pin<Box<dyn Future<Output = ()>>>;
+
+    /// Where its clients connect.
+    fn ports(&self) -> Vec<u16>;
+
+    /// Asks the program whether it lives, and ends within bounded time.
+    fn live(&self) -> Life;
 
     /// Says in a status what only it knows: role, ports, certificate, needs.
     fn describe(&self, status: &mut Status);

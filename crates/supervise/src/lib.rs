@@ -6,7 +6,7 @@
 //!
 //! How it works: all signals are blocked and read from a signalfd; one loop on one thread waits for them, for
 //! the program's readiness message, for the control socket, and for the next deadline if there is one. At rest
-//! there is none, so it never wakes.
+//! there is none, so it never wakes, unless it was told to watch whether the program lives.
 //!
 //! Invariants: knows no role by name, reads no settings; owns every `waitpid` of the process, so nothing else
 //! may spawn in it; the program gets the signal mask and dispositions that we were started with; never
@@ -15,7 +15,7 @@
 //! ```
 //! use std::time::Duration;
 //! use berth_supervise::machine::{Action, Conduct, Event, Machine, Plan};
-//! let plan = Plan { conduct: Conduct::Plain, need_within: Duration::MAX, restart: None };
+//! let plan = Plan { conduct: Conduct::Plain, need_within: Duration::MAX, restart: None, watch: None };
 //! let (mut machine, first) = Machine::new(&plan, 7);
 //! assert_eq!(first, [Action::AskNeeds]);
 //! assert_eq!(machine.step(&plan, Duration::ZERO, Event::NeedsAnswered), [Action::Start]);
@@ -27,6 +27,7 @@
 
 mod channel;
 mod charge;
+mod connections;
 mod descendants;
 mod exit;
 mod inherited;
@@ -40,7 +41,7 @@ mod signals;
 mod spawn;
 mod terminal;
 
-pub use charge::{Charge, Waiting};
+pub use charge::{Charge, Life, Waiting};
 pub use exit::Exit;
 pub use inherited::Inherited;
 pub use restart::Budget;

@@ -16,28 +16,27 @@ use std::time::Duration;
 use berth_control::State;
 use berth_report::Code;
 use berth_role::Readiness;
-use nix::libc::{SIGHUP, SIGINT, SIGKILL, SIGTERM, SIGUSR1};
+use nix::libc::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 
 use crate::exit::Exit;
 use crate::restart::Restarts;
 
 mod action;
+mod drain;
 mod event;
 mod plan;
+mod question;
+mod watch;
 
 pub use action::{Action, Ending, Reason};
+pub use drain::{HURRY, LOOK_AGAIN};
 pub use event::Event;
 pub use plan::{Conduct, Plan};
+pub use watch::Watch;
 
-/// A second TERM leaves this much of the grace: whoever sends it is in a hurry, and KILL at once loses mail.
-pub const HURRY: Duration = Duration::from_secs(3);
-
-/// The kernel needs a moment to make an end of what got KILL; what outlasts this is in an uninterruptible
-/// sleep, and waiting longer would only hide it.
-const KILL_TAKES: Duration = Duration::from_secs(2);
-
-/// A process may fork between the look at the process table and the KILL, so KILL is repeated.
-const KILL_AGAIN: Duration = Duration::from_millis(100);
+use drain::{Drain, Then};
+use question::Question;
+use watch::Watched;
 
 /// The state of a supervisor.
 #[derive(Debug, Clone)]
@@ -60,39 +59,10 @@ struct Main {
 enum Phase {
     Waiting { until: Duration },
     Starting,
-    Ready,
+    Ready(Watched),
     Draining(Drain),
     Pausing { until: Duration },
     Ended,
-}
-
-/// A stop under way. Each time is when something is due; what is done is not due again.
-#[derive(Debug, Clone)]
-struct Drain {
-    then: Then,
-    reason: Option<Reason>,
-    /// How often an end was asked for.
-    asked: u32,
-    term_main: Option<Duration>,
-    term_rest: Option<Duration>,
-    kill: Duration,
-    /// When we end whatever is left; set once KILL was sent.
-    give_up: Option<Duration>,
-    /// The main process's end, once it has come.
-    exit: Option<Exit>,
-}
-
-/// What follows a drain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Then {
-    /// The end, with the main process's code.
-    End,
-    /// The end, with a verdict of our own.
-    EndWith(Code),
-    /// Another start, at once.
-    Restart,
-    /// Another start, after a pause.
-    Pause(Duration),
 }
 
 impl Machine {
@@ -110,7 +80,7 @@ impl Machine {
         match self.phase {
             Phase::Waiting { .. } => State::Waiting,
             Phase::Starting => State::Starting,
-            Phase::Ready => State::Ready,
+            Phase::Ready(_) => State::Ready,
             Phase::Draining(_) => State::Draining,
             Phase::Pausing { .. } => State::Pausing,
             Phase::Ended => State::Ended,
@@ -141,13 +111,19 @@ impl Machine {
         self.restarts.count()
     }
 
+    /// Whether a stop waits for clients to leave.
+    #[must_use]
+    pub fn waits_for_clients(&self) -> bool {
+        matches!(&self.phase, Phase::Draining(drain) if drain.clients.is_some())
+    }
+
     /// Whether a restart in place would be done now.
     #[must_use]
     pub fn takes_restart(&self) -> bool {
-        matches!(self.phase, Phase::Starting | Phase::Ready)
+        matches!(self.phase, Phase::Starting | Phase::Ready(_))
     }
 
-    /// When [`Event::Tick`] is wanted. Nothing at rest, so that a supervisor at rest never wakes.
+    /// When [`Event::Tick`] is wanted. Nothing at rest, so that a supervisor at rest never wakes, unless it is to watch.
     #[must_use]
     pub fn deadline(&self, plan: &Plan) -> Option<Duration> {
         match (&self.phase, &plan.conduct) {
@@ -160,9 +136,8 @@ impl Machine {
                 };
                 Some(started.saturating_add(alive.min(*ready_within)))
             }
-            (Phase::Draining(drain), _) => {
-                Some([drain.term_main, drain.term_rest].into_iter().flatten().fold(drain.kill, Duration::min))
-            }
+            (Phase::Ready(watched), _) => watched.question?.due(),
+            (Phase::Draining(drain), _) => Some(drain.deadline()),
             _ => None,
         }
     }
@@ -191,7 +166,7 @@ impl Machine {
             }
             Event::Started => {
                 self.main = Some(Main { started: now, ready: Some(now), stopped: false });
-                self.phase = Phase::Ready;
+                self.phase = Phase::Ready(Watched::default());
             }
             Event::CannotStart(code) => self.end(code.number(), actions),
             Event::Signal(signal) if self.main.is_some() => actions.push(Action::SignalMain(signal)),
@@ -228,7 +203,7 @@ impl Machine {
 
     /// The way from waiting to ready, and what is due.
     fn progress(&mut self, plan: &Plan, now: Duration, event: Event, actions: &mut Vec<Action>) {
-        let Conduct::Role { readiness, ready_within, .. } = &plan.conduct else { return };
+        let Conduct::Role { readiness, ready_within, stop, .. } = &plan.conduct else { return };
         match (&mut self.phase, event) {
             (Phase::Waiting { .. }, Event::NeedsAnswered) => {
                 self.phase = Phase::Starting;
@@ -242,12 +217,12 @@ impl Machine {
                 self.main = Some(Main { started: now, ready: None, stopped: false });
             }
             (Phase::Starting, Event::CannotStart(code)) => self.end(code.number(), actions),
-            (Phase::Starting, Event::ReadyMessage) => self.ready(now),
+            (Phase::Starting, Event::ReadyMessage) => self.ready(plan, now),
             (Phase::Starting, Event::Tick) => {
                 let Some(main) = self.main else { return };
                 let lived = now.saturating_sub(main.started);
                 if matches!(readiness, Readiness::AliveFor(time) if lived >= *time) {
-                    self.ready(now);
+                    self.ready(plan, now);
                 } else if lived >= *ready_within {
                     actions.push(Action::TellNotReady);
                     let then = self.after_failure(plan, now, Then::EndWith(Code::Unavailable), actions);
@@ -256,6 +231,14 @@ impl Machine {
                 }
             }
             (Phase::Pausing { until }, Event::Tick) if now >= *until => self.again(plan, now, actions),
+            (Phase::Ready(_), Event::Tick | Event::Live(_)) => self.watch(plan, now, event, actions),
+            (Phase::Draining(drain), Event::Quiet) if drain.clients == Some(Question::Put) => {
+                drain.term_now(stop, now);
+                self.advance(plan, now, actions);
+            }
+            (Phase::Draining(drain), Event::Busy) if drain.clients == Some(Question::Put) => {
+                drain.clients = Some(Question::Due(now + LOOK_AGAIN));
+            }
             (Phase::Draining(drain), Event::NothingLeft) if self.main.is_none() => {
                 let (then, exit) = (drain.then, drain.exit);
                 self.drained(plan, now, then, exit, actions);
@@ -266,12 +249,12 @@ impl Machine {
     }
 
     fn asked_to_stop(&mut self, plan: &Plan, now: Duration, signal: i32, actions: &mut Vec<Action>) {
+        let Conduct::Role { stop, .. } = &plan.conduct else { return };
         match &mut self.phase {
             Phase::Draining(drain) => {
                 drain.asked += 1;
                 if drain.asked > 1 {
-                    drain.kill = drain.kill.min(now + HURRY);
-                    drain.term_main = drain.term_main.map(|_| now);
+                    drain.hurry(stop, now);
                 }
                 // Ours is the last word: what was to start again ends. Its TERM, if it has it, is not repeated.
                 if matches!(drain.then, Then::Restart | Then::Pause(_)) {
@@ -280,7 +263,7 @@ impl Machine {
                 }
                 self.advance(plan, now, actions);
             }
-            Phase::Starting | Phase::Ready if self.main.is_some() => {
+            Phase::Starting | Phase::Ready(_) if self.main.is_some() => {
                 self.drain(plan, now, Then::End, Some(Reason::Signal(signal)));
                 self.advance(plan, now, actions);
             }
@@ -303,7 +286,7 @@ impl Machine {
         }
         let Phase::Draining(drain) = &mut self.phase else { return };
         drain.exit = Some(exit);
-        drain.term_main = None;
+        (drain.clients, drain.term_main) = (None, None);
         // With main gone nobody is left who would tell the rest.
         drain.term_rest = drain.term_rest.map(|_| now);
         let asked = drain.reason;
@@ -317,10 +300,10 @@ impl Machine {
         self.advance(plan, now, actions);
     }
 
-    fn ready(&mut self, now: Duration) {
+    fn ready(&mut self, plan: &Plan, now: Duration) {
         if let Some(main) = &mut self.main {
             main.ready = Some(now);
-            self.phase = Phase::Ready;
+            self.phase = Phase::Ready(Watched::from(plan.watch.as_ref(), now));
         }
     }
 
@@ -334,70 +317,6 @@ impl Machine {
             },
             Then::Pause,
         )
-    }
-
-    fn drain(&mut self, plan: &Plan, now: Duration, then: Then, reason: Option<Reason>) {
-        let Conduct::Role { delay, stop, .. } = &plan.conduct else { return };
-        let was_ready = matches!(self.phase, Phase::Ready) && self.main.is_some();
-        let delay = if was_ready { *delay } else { Duration::ZERO };
-        // A time may be as good as endless, so sums saturate.
-        let term = now.saturating_add(delay);
-        self.phase = Phase::Draining(Drain {
-            then,
-            reason,
-            asked: u32::from(matches!(reason, Some(Reason::Signal(_)))),
-            term_main: self.main.map(|_| term),
-            term_rest: Some(term.saturating_add(stop.drain)),
-            kill: term.saturating_add(stop.grace),
-            give_up: None,
-            exit: None,
-        });
-    }
-
-    /// Does what is due in a drain.
-    fn advance(&mut self, plan: &Plan, now: Duration, actions: &mut Vec<Action>) {
-        let Phase::Draining(drain) = &mut self.phase else { return };
-        if drain.term_main.take_if(|due| now >= *due).is_some() {
-            actions.push(Action::SignalMain(SIGTERM));
-            if self.main.is_some_and(|main| main.stopped) {
-                actions.push(Action::ContinueMain);
-            }
-        }
-        if drain.term_rest.take_if(|due| now >= *due).is_some() {
-            actions.push(Action::TermRest);
-        }
-        if now >= drain.kill {
-            actions.push(Action::KillAll);
-            drain.kill = now + KILL_AGAIN;
-            (drain.term_main, drain.term_rest) = (None, None);
-            let give_up = *drain.give_up.get_or_insert(now + KILL_TAKES);
-            if now >= give_up {
-                // Beside a main process that cannot die no second one is started.
-                let then = if self.main.is_some() { Then::End } else { drain.then };
-                let exit = drain.exit;
-                self.drained(plan, now, then, exit, actions);
-            }
-        }
-    }
-
-    fn drained(
-        &mut self,
-        plan: &Plan,
-        now: Duration,
-        then: Then,
-        exit: Option<Exit>,
-        actions: &mut Vec<Action>,
-    ) {
-        match then {
-            Then::EndWith(code) => self.end(code.number(), actions),
-            // Main outlived its KILL: what the code would be, had it come.
-            Then::End => self.end(exit.unwrap_or(Exit::Signal(SIGKILL)).code(), actions),
-            Then::Restart => self.again(plan, now, actions),
-            Then::Pause(pause) => {
-                self.phase = Phase::Pausing { until: now + pause };
-                actions.push(Action::TellPause(pause));
-            }
-        }
     }
 
     fn again(&mut self, plan: &Plan, now: Duration, actions: &mut Vec<Action>) {

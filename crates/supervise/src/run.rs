@@ -5,7 +5,6 @@ use std::error::Error;
 use std::future::pending;
 use std::io;
 use std::pin::Pin;
-use std::time::Duration;
 
 use berth_control::{Answer, Asked, Listener, Main, Request, State, Status};
 use nix::libc::{SIGCHLD, SIGCONT, SIGKILL, SIGPIPE, SIGTERM};
@@ -16,16 +15,21 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{error, info, warn};
 
 use crate::channel::Channel;
-use crate::charge::{Charge, Waiting};
+use crate::charge::{Charge, Life, Waiting};
+use crate::connections::established_to;
 use crate::descendants::descendants;
 use crate::exit::signal_name;
 use crate::inherited::Inherited;
-use crate::machine::{Action, Conduct, Ending, Event, Machine, Plan, Reason};
+use crate::machine::{Action, Conduct, Event, Machine, Plan};
 use crate::reap::reap;
 use crate::rest::give_back_code;
 use crate::signals::{Signals, send};
 use crate::spawn::{Bond, Program, start};
 use crate::terminal;
+
+mod tell;
+
+use tell::milliseconds;
 
 /// Supervises until the end, and gives the exit code. Must run inside tokio's current-thread runtime, on the
 /// thread that called [`Inherited::take`]: the parent-death signal goes by thread (PR_SET_PDEATHSIG(2const)).
@@ -52,7 +56,9 @@ pub async fn run<C: Charge>(
         main: None,
         channel: None,
         needs: None,
+        live: None,
         waiting: Waiting::default(),
+        clients: 0,
         orphans: 0,
     };
     supervisor.act(actions);
@@ -71,7 +77,11 @@ struct Supervisor<'a, C> {
     main: Option<Pid>,
     channel: Option<Channel>,
     needs: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    /// The question under way whether main lives.
+    live: Option<Life>,
     waiting: Waiting,
+    /// How many clients were connected at the last look.
+    clients: usize,
     orphans: usize,
 }
 
@@ -80,6 +90,7 @@ enum Woken {
     Signal(io::Result<crate::signals::Got>),
     Channel(bool),
     Needs,
+    Live(Result<String, String>),
     Deadline,
     Asked(Option<Asked>),
 }
@@ -96,6 +107,7 @@ impl<C: Charge> Supervisor<'_, C> {
                 got = signals.next() => Woken::Signal(got),
                 ready = heard(&mut self.channel) => Woken::Channel(ready),
                 () = answered(&mut self.needs) => Woken::Needs,
+                live = answered(&mut self.live) => Woken::Live(live),
                 () = reached(deadline) => Woken::Deadline,
                 asked = next(&mut asked) => Woken::Asked(asked),
             };
@@ -110,6 +122,13 @@ impl<C: Charge> Supervisor<'_, C> {
                     self.needs = None;
                     self.waiting.set(Vec::new());
                     self.take(Event::NeedsAnswered)
+                }
+                Woken::Live(live) => {
+                    self.live = None;
+                    if let Err(reason) = &live {
+                        warn!(role = self.charge.name(), reason, "no sign of life");
+                    }
+                    self.take(Event::Live(live.is_ok()))
                 }
                 Woken::Deadline => self.take(Event::Tick),
                 Woken::Asked(Some(Asked { request, answer })) => {
@@ -205,6 +224,9 @@ impl<C: Charge> Supervisor<'_, C> {
             if before != State::Ready && self.machine.state() == State::Ready {
                 give_back_code();
             }
+            if self.machine.state() != State::Ready {
+                self.live = None;
+            }
             if let Some(Action::End(code)) = actions.iter().find(|action| matches!(action, Action::End(_))) {
                 let code = *code;
                 self.act(actions);
@@ -213,19 +235,6 @@ impl<C: Charge> Supervisor<'_, C> {
             events.extend(self.act(actions));
         }
         None
-    }
-
-    fn tell(&self, before: State) {
-        let state = self.machine.state();
-        if state == before || self.is_plain() {
-            return;
-        }
-        let pid = self.main.map(Pid::as_raw);
-        if let Some(after) = self.machine.ready_after().filter(|_| state == State::Ready) {
-            info!(role = self.charge.name(), pid, after_ms = milliseconds(after), "ready");
-        } else {
-            info!(role = self.charge.name(), pid, "{}", state.word());
-        }
     }
 
     /// Does what was decided, in order, and gives the events that come of it.
@@ -239,6 +248,8 @@ impl<C: Charge> Supervisor<'_, C> {
                 Action::CheckSettings => event = self.prepare().is_ok().then_some(Event::Restart),
                 Action::SignalMain(number) => self.signal_main(number),
                 Action::ContinueMain => self.signal_main(SIGCONT),
+                Action::LookForClients => event = Some(self.look_for_clients()),
+                Action::AskWhetherLive => self.live = Some(self.charge.live()),
                 Action::TermRest => self.signal_rest(SIGTERM),
                 Action::KillAll => {
                     self.signal_main(SIGKILL);
@@ -249,6 +260,10 @@ impl<C: Charge> Supervisor<'_, C> {
                 Action::TellNeedsMissed => {
                     error!(role, waiting_for = ?self.waiting.lines(), "a need did not answer in time");
                 }
+                Action::TellClientsLeft => {
+                    warn!(role, "clients are still connected, and are waited for no longer");
+                }
+                Action::TellWedged => error!(role, "wedged: too often no sign of life"),
                 Action::TellHeldBack(number) => {
                     info!(role, signal = %signal_name(number), "signal held back");
                 }
@@ -275,6 +290,7 @@ impl<C: Charge> Supervisor<'_, C> {
             Ok(pid) => {
                 self.main = Some(pid);
                 self.channel = ours;
+                self.clients = 0;
                 Event::Started
             }
             Err(failed) => {
@@ -283,6 +299,22 @@ impl<C: Charge> Supervisor<'_, C> {
                 Event::CannotStart(failed.code())
             }
         }
+    }
+
+    /// Where it cannot be told, nobody is waited for.
+    fn look_for_clients(&mut self) -> Event {
+        let (role, before) = (self.charge.name(), self.clients);
+        self.clients = established_to(&self.charge.ports()).unwrap_or_else(|cause| {
+            warn!(role, %cause, "connections cannot be counted");
+            0
+        });
+        if self.clients == 0 {
+            return Event::Quiet;
+        }
+        if before == 0 {
+            info!(role, clients = self.clients, "waits for its clients to leave");
+        }
+        Event::Busy
     }
 
     fn prepare(&mut self) -> Result<(), String> {
@@ -323,21 +355,6 @@ impl<C: Charge> Supervisor<'_, C> {
         }
     }
 
-    fn tell_end(&self, Ending { exit, asked, lived, normal }: Ending) {
-        let asked = match asked {
-            Some(Reason::Signal(number)) => signal_name(number),
-            Some(Reason::Restart) => "restart".to_owned(),
-            Some(Reason::NotReady) => "not ready in time".to_owned(),
-            None => "nobody".to_owned(),
-        };
-        let (role, lived_ms) = (self.charge.name(), milliseconds(lived));
-        if normal {
-            info!(role, %exit, asked_by = asked, lived_ms, normal, "main process ended");
-        } else {
-            warn!(role, %exit, asked_by = asked, lived_ms, normal, "main process ended");
-        }
-    }
-
     fn answer(&mut self, request: Request) -> (Answer, Option<u8>) {
         match request {
             Request::Status => (Answer::Status(self.status()), None),
@@ -353,6 +370,15 @@ impl<C: Charge> Supervisor<'_, C> {
         }
     }
 
+    fn waiting_for(&self) -> Vec<String> {
+        match self.clients {
+            clients @ 1.. if self.machine.waits_for_clients() => {
+                vec![format!("{clients} client{} to leave", if clients == 1 { "" } else { "s" })]
+            }
+            _ => self.waiting.lines(),
+        }
+    }
+
     fn status(&self) -> Status {
         let stopped = self.machine.main_is_stopped();
         let mut status = Status {
@@ -364,7 +390,7 @@ impl<C: Charge> Supervisor<'_, C> {
             for_ms: milliseconds(self.origin.elapsed().saturating_sub(self.machine.entered())),
             ready_after_ms: self.machine.ready_after().map(milliseconds),
             restarts: self.machine.restarts(),
-            waiting_for: self.waiting.lines(),
+            waiting_for: self.waiting_for(),
             ports: Vec::new(),
             certificate: None,
             needs: Vec::new(),
@@ -381,9 +407,9 @@ async fn heard(channel: &mut Option<Channel>) -> bool {
     }
 }
 
-async fn answered(needs: &mut Option<Pin<Box<dyn Future<Output = ()>>>>) {
-    match needs {
-        Some(needs) => needs.await,
+async fn answered<T>(asked: &mut Option<Pin<Box<dyn Future<Output = T>>>>) -> T {
+    match asked {
+        Some(asked) => asked.await,
         None => pending().await,
     }
 }
@@ -400,10 +426,6 @@ async fn next(asked: &mut Option<Receiver<Asked>>) -> Option<Asked> {
         Some(asked) => asked.recv().await,
         None => pending().await,
     }
-}
-
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What differs between two starts that have the same process id, as every PID 1 has.

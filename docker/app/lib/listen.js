@@ -1,4 +1,5 @@
 // Listens on each address of POSTBOX_LISTEN, one server each, skipping addresses that the host does not have.
+import { log } from './log.js';
 import { list } from './settings.js';
 
 const ABSENT = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT']);
@@ -11,8 +12,13 @@ export async function listen(make, port) {
     try {
       await new Promise((resolve, reject) => {
         server.once('error', reject);
-        server.listen({ port: Number(port), host, ipv6Only: host.includes(':') }, resolve);
+        server.listen({ port: Number(port), host, ipv6Only: host.includes(':') }, () => {
+          server.off('error', reject);
+          resolve();
+        });
       });
+      // From now on it is of a single client. Without anybody who hears of it, it would end the process.
+      server.on('error', (error) => log('info', 'client failed', { error }));
       servers.push(server);
     } catch (error) {
       if (!ABSENT.has(error.code)) throw error;

@@ -168,6 +168,21 @@ export class Service {
     }
   }
 
+  // The newest mail in INBOX, as it was stored, once there is one.
+  async source(auth) {
+    const client = await this.imap(auth);
+    try {
+      return await within(10_000, 'a mail is there', async () => {
+        await client.mailboxOpen('INBOX');
+        const found = await client.fetchOne('*', { source: true });
+        await client.mailboxClose();
+        return found && found.source.toString();
+      });
+    } finally {
+      client.close();
+    }
+  }
+
   async #end() {
     this.#ended = true;
     await Promise.all(

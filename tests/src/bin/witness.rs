@@ -9,6 +9,7 @@
 //! | `ready` | the same with `"ready"`, as Node's `process.send('ready')` does |
 //! | `on=SIGNAL:CODE` | once it catches: after SIGNAL, exits with CODE |
 //! | `on=SIGNAL:CODE:GATE` | the same, once the file GATE is there |
+//! | `tell=SIGNAL:TEXT` | once it catches: after SIGNAL, does what `send=TEXT` does |
 //! | `catch` | blocks all signals, prints `catching`, then `signal N` for each that comes, `signal N with VALUE` if it was queued with one |
 //! | `exit=CODE` | exits with CODE |
 //! | `die=SIGNAL` | ends by SIGNAL, without a core file |
@@ -36,6 +37,8 @@ struct Witness {
     name: String,
     /// What to do at a signal: the exit code, and the file that has to be there before.
     endings: HashMap<i32, (i32, Option<PathBuf>)>,
+    /// What to write on the channel at a signal.
+    tellings: HashMap<i32, String>,
 }
 
 fn main() {
@@ -49,6 +52,7 @@ fn main() {
             "send" => send(object),
             "ready" => send("\"ready\""),
             "on" => witness.on(object),
+            "tell" => witness.tell(object),
             "catch" => witness.catch(),
             "exit" => exit(number(object)),
             "die" => die(number(object)),
@@ -76,6 +80,11 @@ impl Witness {
         self.endings.insert(signal, (code, parts.next().map(PathBuf::from)));
     }
 
+    fn tell(&mut self, object: &str) {
+        let (signal, text) = object.split_once(':').unwrap_or((object, ""));
+        self.tellings.insert(number(signal), text.to_owned());
+    }
+
     fn catch(&self) {
         let mut all = MaybeUninit::uninit();
         // SAFETY: sigfillset fills the set that the other two read; no other thread is there to disagree.
@@ -100,6 +109,9 @@ impl Witness {
                 self.say(&format!("signal {signal} with {value}"));
             } else {
                 self.say(&format!("signal {signal}"));
+            }
+            if let Some(text) = self.tellings.get(&signal) {
+                send(text);
             }
             if let Some((code, gate)) = self.endings.get(&signal) {
                 while gate.as_deref().is_some_and(|gate: &Path| !gate.exists()) {

@@ -3,11 +3,11 @@
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
-use berth_tests::wait_until;
+use berth_tests::{Ran, wait_until};
 use nix::libc::SIGINT;
 use serde_json::json;
 
-use crate::pretend::{Pretend, Ran, SERVICES, container};
+use crate::pretend::{Pretend, SERVICES, container};
 
 const UP: &str = "docker compose up --detach --no-build --quiet-pull --remove-orphans";
 

@@ -2,9 +2,10 @@
 
 use std::net::TcpListener;
 
+use berth_tests::Ran;
 use serde_json::json;
 
-use crate::pretend::{Pretend, Ran};
+use crate::pretend::Pretend;
 
 const UP: [&str; 6] = ["up", "--engine", "compose", "--image", "mail:1", "--no-prove"];
 
@@ -19,7 +20,7 @@ fn refused(pretend: &Pretend, ran: &Ran) {
 #[test]
 fn a_host_without_docker_is_told_where_to_get_it() {
     let pretend = Pretend::new();
-    let ran = Ran::of(&pretend.berth(&UP).env("PATH", pretend.case.path("nothing")).output().unwrap());
+    let ran = Ran::run(pretend.berth(&UP).env("PATH", pretend.case.path("nothing")));
     refused(&pretend, &ran);
     assert!(ran.err.contains("REFUSED  engine  there is no program docker on PATH"), "{}", ran.err);
 }

@@ -5,30 +5,15 @@ use std::fs::Permissions;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
-use berth_tests::{Case, berth};
+use berth_tests::{Case, Ran, berth};
 use serde_json::{Value, json};
 
 const SCRIPT: &str = include_str!("pretend.sh");
 
 /// The folder of what the script answers from.
 const ANSWERS: &str = "docker";
-
-/// What a command came to.
-#[derive(Debug)]
-pub struct Ran {
-    pub code: Option<i32>,
-    pub out: String,
-    pub err: String,
-}
-
-impl Ran {
-    pub fn of(output: &Output) -> Self {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
-    }
-}
 
 /// An installation whose engine is made up.
 pub struct Pretend {
@@ -126,14 +111,12 @@ impl Pretend {
     }
 
     pub fn run(&self, words: &[&str]) -> Ran {
-        Ran::of(&self.berth(words).output().unwrap())
+        Ran::run(&mut self.berth(words))
     }
 
     /// Runs `berth`, which has to end well.
     pub fn done(&self, words: &[&str]) -> Ran {
-        let ran = self.run(words);
-        assert_eq!(ran.code, Some(0), "berth {words:?}: {ran:#?}");
-        ran
+        Ran::done(&mut self.berth(words))
     }
 
     /// Brings it up for the first time.
@@ -150,8 +133,15 @@ impl Pretend {
     pub fn changes(&self) -> Vec<String> {
         let asked = self.case.read(format!("{ANSWERS}/asked"));
         self.says("asked", "");
-        let changes =
-            ["pull ", "compose up ", "compose down ", "compose rm ", "compose exec ", "compose build "];
+        let changes = [
+            "pull ",
+            "volume rm ",
+            "compose up ",
+            "compose down ",
+            "compose rm ",
+            "compose exec ",
+            "compose build ",
+        ];
         let is_change = |line: &&str| changes.iter().any(|change| line.starts_with(change));
         asked.lines().filter(is_change).map(|line| format!("docker {line}")).collect()
     }

@@ -43,7 +43,12 @@ case "$*" in
   if [ -e "$answers/up-lasts" ]; then exec sleep 600; fi
   fail up
   ;;
-"compose down "*) rm -f "$answers/containers.json" ;;
+"compose down "*)
+  rm -f "$answers/containers.json"
+  # Of the volumes those go that the files name: a name on each line of their own.
+  case "$*" in *" --volumes") if [ -e "$answers/volumes" ]; then sed -i '/_of_another_store$/!d' "$answers/volumes"; fi ;; esac
+  ;;
+"volume rm "*) rm -f "$answers/volumes" ;;
 "compose rm "*) ;;
 "compose logs "*" --follow"*) say logs && exec sleep 600 ;;
 "compose logs "*) say logs ;;

@@ -32,3 +32,15 @@ fn volumes_go_only_when_their_names_were_told_and_somebody_said_yes() {
     assert!(ran.err.starts_with(told), "{}", ran.err);
     assert_eq!(pretend.changes(), ["docker compose down --remove-orphans --volumes"]);
 }
+
+/// What another overlay had made was told to be lost, and stayed.
+#[test]
+fn volumes_that_the_files_do_not_name_any_more_go_too() {
+    let pretend = Pretend::new();
+    pretend.up();
+    pretend.says("volumes", "berth_mailboxes\nberth_of_another_store\n");
+    pretend.changes();
+    pretend.done(&["down", "--volumes", "--yes"]);
+    let down = "docker compose down --remove-orphans --volumes";
+    assert_eq!(pretend.changes(), [down, "docker volume rm berth_of_another_store"]);
+}

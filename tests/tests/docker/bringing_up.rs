@@ -1,12 +1,14 @@
 //! What `berth up --engine compose` comes to.
 
 use std::collections::BTreeMap;
+use std::process::Stdio;
 use std::time::Instant;
 
-use berth_tests::tell;
+use berth_tests::{Ran, tell, wait_until_within};
+use nix::libc::SIGINT;
 use serde_json::Value;
 
-use crate::installation::{ROLES, STORES};
+use crate::installation::{Installation, ROLES, START, STORES, image};
 use crate::stack::stack;
 
 #[test]
@@ -39,7 +41,46 @@ fn a_second_up_changes_nothing() {
     };
     let before = containers();
     let begun = Instant::now();
-    stack.done(&["up", "--detach", "--no-prove"]);
+    let again = stack.done(&["up", "--detach"]);
+    assert!(again.err.contains("nothing had to be done"), "{}", again.err);
     tell(&format!("a second up, with nothing to do: {:.1} s", begun.elapsed().as_secs_f32()));
     assert_eq!(containers(), before);
+}
+
+#[test]
+fn a_restart_in_place_leaves_the_container() {
+    let Some(stack) = stack() else { return };
+    let (before, program) = (stack.inspect("imap"), stack.main("imap"));
+    let begun = Instant::now();
+    let ran = stack.done(&["restart", "imap"]);
+    tell(&format!("berth restart imap: {:.1} s; {}", begun.elapsed().as_secs_f32(), ran.err.trim()));
+    assert_ne!(stack.main("imap"), program);
+    let after = stack.inspect("imap");
+    assert_eq!(
+        [&after["Id"], &after["State"]["Pid"], &after["RestartCount"]],
+        [&before["Id"], &before["State"]["Pid"], &before["RestartCount"]]
+    );
+    assert!(stack.done(&["logs", "imap", "-n", "50"]).out.contains("\"message\":\"ready\""));
+}
+
+#[test]
+fn an_interrupted_up_leaves_its_containers_to_the_engine() {
+    let Some(mail) = Installation::new() else { return };
+    let mut up = mail.up(&image(), &["--overlay", "sample,ferretdb", "--no-prove", "--only", "smtp"]);
+    let up = up.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until_within(START, "something runs", || {
+        let name = mail.container("redis");
+        mail.engine
+            .run(&["inspect", "--format", "{{.State.Running}}", &name])
+            .out
+            .contains("true")
+            .then_some(())
+    });
+    mail.engine.case.process("berth", "up").signal(SIGINT).unwrap();
+    let ran = Ran::of(&up.wait_with_output().unwrap());
+    assert_eq!(ran.code, Some(130), "{ran:#?}");
+    assert!(ran.err.contains("what was started goes on in Docker"), "{}", ran.err);
+    assert_eq!(mail.inspect("redis")["State"]["Running"], true);
+    mail.done(&["up", "--detach", "--no-prove", "--only", "smtp"]);
+    mail.becomes("smtp", "healthy");
 }

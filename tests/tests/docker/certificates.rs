@@ -101,3 +101,17 @@ fn a_new_certificate_is_shown_role_by_role_and_no_container_starts_again() {
     assert!(fs_err::read_to_string(stack.authority()).is_ok());
     stack.done(&["prove"]);
 }
+
+#[test]
+fn a_certificate_that_is_made_anew_is_shown_after_restarts_in_place() {
+    let Some(stack) = stack() else { return };
+    let all: Vec<_> = STORES.into_iter().chain(SHOW).chain(["sqlite", "front"]).collect();
+    let (before, old) = (starts(&stack, &all), on_disk(&stack));
+    fs_err::remove_file(stack.state("tls/fullchain.pem")).unwrap();
+    let ran = stack.done(&["up"]);
+    assert_ne!(on_disk(&stack), old);
+    assert!(ran.out.contains("proven: a mail goes through"), "{}", ran.out);
+    assert!(ran.err.contains("imap reads changed files: started again, ready after "), "{}", ran.err);
+    assert_eq!(starts(&stack, &all), before);
+    assert_eq!(shown(&stack, DOORS[1]), on_disk(&stack));
+}

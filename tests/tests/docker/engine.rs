@@ -60,23 +60,12 @@ impl Engine {
     }
 
     pub fn run(&self, words: &[&str]) -> Ran {
-        Self::ran(&mut self.docker(words))
-    }
-
-    /// Runs a command to its end.
-    pub fn ran(command: &mut Command) -> Ran {
-        let output = command.output();
-        let Ok(output) = output else {
-            return Ran { code: None, out: String::new(), err: format!("{output:?}") };
-        };
-        Ran::of(&output)
+        Ran::run(&mut self.docker(words))
     }
 
     /// Runs `docker`, which has to end well; gives what it printed.
     pub fn done(&self, words: &[&str]) -> String {
-        let ran = self.run(words);
-        assert_eq!(ran.code, Some(0), "docker {words:?}: {ran:#?}");
-        ran.out.trim().to_owned()
+        Ran::done(&mut self.docker(words)).out.trim().to_owned()
     }
 
     /// Starts a container of this test in the background, with options, an image and its command; gives its name.

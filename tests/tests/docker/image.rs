@@ -50,7 +50,7 @@ pub fn derive(engine: &Engine, words: &[&str]) -> Ran {
     let label = engine.label();
     let mut command = engine.program(berth());
     command.args(["image", "derive", "--init"]).arg(init()).args(words);
-    Engine::ran(command.args(["--", "--load", "--label", &label]))
+    Ran::run(command.args(["--", "--load", "--label", &label]))
 }
 
 impl Way {

@@ -18,7 +18,7 @@ fn build_image(engine: &Engine, words: &[&str]) -> Ran {
     let mut command = engine.program(program);
     // A contributor's tool, in a contributor's environment.
     command.envs(std::env::vars_os()).env("CARGO_MANIFEST_DIR", manifest).arg("build-image").args(words);
-    Engine::ran(&mut command)
+    Ran::run(&mut command)
 }
 
 /// The digest that a build said it had made.
@@ -231,7 +231,7 @@ fn a_bake_file_makes_the_same_from_the_same_parts() {
     ]);
     bake.envs(std::env::var("NODE_EXTRA_CA_CERTS").map(|path| ("NODE_EXTRA_CA_CERTS", path)));
     bake.env("TAG", &tag).current_dir(root());
-    let ran = Engine::ran(&mut bake);
+    let ran = Ran::run(&mut bake);
     assert_eq!(ran.code, Some(0), "{ran:#?}");
     let image = wait_until_within(PATIENCE, "the image is there", || {
         (engine.run(&["image", "inspect", &tag]).code == Some(0)).then(|| engine.inspect(&tag))

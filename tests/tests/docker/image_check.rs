@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::Stdio;
 
-use berth_tests::berth;
+use berth_tests::{Ran, berth};
 use serde_json::Value;
 
 use crate::engine::{Engine, base};
@@ -11,7 +11,7 @@ use crate::image::{PUBLISHED, SAMPLE};
 
 /// What `berth image check --json` says, and how it ends.
 pub fn check(engine: &Engine, image: &str) -> (Option<i32>, Value) {
-    let ran = Engine::ran(engine.program(berth()).args(["image", "check", "--json", image]));
+    let ran = Ran::run(engine.program(berth()).args(["image", "check", "--json", image]));
     let report = serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {ran:#?}"));
     (ran.code, report)
 }
@@ -116,7 +116,7 @@ fn a_saved_image_is_read_from_its_file_and_what_is_none_is_refused() {
         (text.to_str().unwrap(), 1, "this is no tar archive"),
         ("berth-test/none:there", 127, "there is no image or file berth-test/none:there"),
     ] {
-        let ran = Engine::ran(engine.program(berth()).args(["image", "check", image]));
+        let ran = Ran::run(engine.program(berth()).args(["image", "check", image]));
         assert_eq!(ran.code, Some(code), "{ran:#?}");
         assert!(ran.err.contains(said), "{ran:#?}");
     }

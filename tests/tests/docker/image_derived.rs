@@ -1,6 +1,6 @@
 //! `berth image derive`: what operators do on their own server.
 
-use berth_tests::{berth, init, wait_until_within};
+use berth_tests::{Ran, berth, init, wait_until_within};
 use serde_json::json;
 
 use crate::engine::{Engine, PATIENCE, base};
@@ -52,7 +52,7 @@ fn a_dry_run_shows_the_command_and_makes_nothing() {
     let tag = engine.name("derived");
     let mut command = engine.program(berth());
     command.args(["image", "derive", "--from", PUBLISHED, "--tag", &tag, "--dry-run", "--init"]).arg(init());
-    let ran = Engine::ran(&mut command);
+    let ran = Ran::run(&mut command);
     assert_eq!(ran.code, Some(0), "{ran:#?}");
     assert!(ran.out.starts_with("docker build --provenance=false --platform linux/"), "{}", ran.out);
     assert!(ran.out.contains(&format!("--tag {tag} --build-arg FROM={PUBLISHED} ")), "{}", ran.out);
@@ -77,7 +77,7 @@ fn what_cannot_become_the_shared_image_is_refused_with_the_reason() {
         assert!(ran.err.contains(said), "{words:?}: {}", ran.err);
     }
     let mut command = engine.program(berth());
-    let ran = Engine::ran(command.args(["image", "derive", "--from", PUBLISHED, "--init", script]));
+    let ran = Ran::run(command.args(["image", "derive", "--from", PUBLISHED, "--init", script]));
     assert_eq!(ran.code, Some(126), "{ran:#?}");
     assert!(ran.err.contains("it is no program for Linux"), "{}", ran.err);
 }

@@ -71,9 +71,14 @@ impl Installation {
 
     /// The same, from another image.
     pub fn bring_up_from(&self, image: &str, words: &[&str]) -> Ran {
+        Ran::done(&mut self.up(image, words))
+    }
+
+    /// The command that brings it up for the first time.
+    pub fn up(&self, image: &str, words: &[&str]) -> Command {
         let (project, offset) = (self.project(), self.offset.number.to_string());
         let all = ["up", "--engine", "compose", "--detach", "--image", image, "--project", &project];
-        self.done(&[&all[..], &["--port-offset", &offset], words].concat())
+        self.berth(&[&all[..], &["--port-offset", &offset], words].concat())
     }
 
     pub fn project(&self) -> String {
@@ -88,14 +93,12 @@ impl Installation {
     }
 
     pub fn run(&self, words: &[&str]) -> Ran {
-        Ran::of(&self.berth(words).output().unwrap())
+        Ran::run(&mut self.berth(words))
     }
 
     /// Runs `berth`, which has to end well.
     pub fn done(&self, words: &[&str]) -> Ran {
-        let ran = self.run(words);
-        assert_eq!(ran.code, Some(0), "berth {words:?}: {}\n{}", ran.out, ran.err);
-        ran
+        Ran::done(&mut self.berth(words))
     }
 
     /// A path in the state folder.
@@ -158,6 +161,19 @@ impl Installation {
                 .into_iter()
                 .find(|child| child.words().first().is_some_and(|word| word.ends_with("node")))
         })
+    }
+
+    /// What there is of it in the engine, each as its kind and name.
+    pub fn left(&self) -> Vec<String> {
+        let filter = format!("label={}", label(self.offset.number));
+        let kinds = [("container", "{{.Names}}"), ("volume", "{{.Name}}"), ("network", "{{.Name}}")];
+        let all = kinds.map(|(kind, format)| {
+            let all: &[&str] = if kind == "container" { &["--all"] } else { &[] };
+            let words = [&[kind, "ls", "--filter", &filter, "--format", format], all].concat();
+            let listed = self.engine.done(&words);
+            listed.lines().map(|name| format!("{kind} {name}")).collect::<Vec<_>>()
+        });
+        all.concat()
     }
 
     /// A published port.

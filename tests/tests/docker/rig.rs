@@ -56,11 +56,8 @@ impl Host {
     fn command(&self, program: &str, words: &[&str]) -> Command {
         let mut command = self.case.command("nsenter");
         command.args(["--all", "--target", &self.first.0.to_string(), "--", program]).args(words);
-        command.env(
-            "LD_LIBRARY_PATH",
-            self.tools.join(format!("root/usr/lib/{}-linux-gnu", std::env::consts::ARCH)),
-        );
-        command.env("XTABLES_LIBDIR", format!("{}", self.libraries().join("xtables").display()));
+        command.env("LD_LIBRARY_PATH", self.libraries());
+        command.env("XTABLES_LIBDIR", self.libraries().join("xtables"));
         command.env("CARGO_MANIFEST_DIR", self.case.path("clone/xtask")).stdin(Stdio::null());
         command
     }
@@ -180,6 +177,19 @@ fn what_a_killed_engine_leaves_is_cleared_up_and_its_images_are_still_there() {
     host.done("sh", &["-c", kill]);
     host.xtask(&["--stop"]);
     assert_eq!(host.state(), before);
+}
+
+#[test]
+fn what_an_engine_left_that_nobody_cleared_up_after_keeps_no_packet_from_the_next_one() {
+    let Some(host) = Host::new() else { return };
+    let iptables = |words: &str| {
+        let script = format!("PATH=$1:$PATH; iptables {words}");
+        host.done("sh", &["-c", &script, "sh", host.tools.join("bin").to_str().unwrap()])
+    };
+    iptables("-t raw -A PREROUTING -d 172.17.0.2/32 ! -i br-0123456789ab -j DROP");
+    host.docker(&["image", "ls"]);
+    let left = iptables("-t raw -S");
+    assert!(!left.contains("br-0123456789ab"), "{left}");
 }
 
 #[test]

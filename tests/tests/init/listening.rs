@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{JoinHandle, spawn};
 
 use berth_tests::wait_until;
@@ -15,8 +15,8 @@ const UNAUTHORIZED: &[u8] = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n
 pub struct Door {
     address: SocketAddr,
     closed: Arc<AtomicBool>,
-    /// Somebody has connected.
-    knocked: Arc<AtomicBool>,
+    /// How often somebody has connected.
+    knocks: Arc<AtomicUsize>,
     keeper: Option<JoinHandle<()>>,
 }
 
@@ -104,26 +104,40 @@ impl Door {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
         let address = listener.local_addr().unwrap();
         let closed = Arc::new(AtomicBool::new(false));
-        let knocked = Arc::new(AtomicBool::new(false));
+        let knocks = Arc::new(AtomicUsize::new(0));
         let keeper = spawn({
-            let (closed, knocked) = (Arc::clone(&closed), Arc::clone(&knocked));
+            let (closed, knocks) = (Arc::clone(&closed), Arc::clone(&knocks));
             move || {
                 let mut kept = Vec::new();
                 for stream in listener.incoming().flatten() {
                     if closed.load(Ordering::Relaxed) {
                         return;
                     }
-                    knocked.store(true, Ordering::Relaxed);
+                    knocks.fetch_add(1, Ordering::Relaxed);
                     answer(stream, &mut kept);
                 }
             }
         });
-        Self { address, closed, knocked, keeper: Some(keeper) }
+        Self { address, closed, knocks, keeper: Some(keeper) }
     }
 
     /// Waits until somebody has connected.
     pub fn until_knocked(&self) {
-        wait_until("somebody connects", || self.knocked.load(Ordering::Relaxed).then_some(()));
+        self.until_knocked_times(1);
+    }
+
+    pub fn until_knocked_times(&self, times: usize) {
+        let what = format!("somebody has connected {times} times");
+        wait_until(&what, || (self.knocks() >= times).then_some(()));
+    }
+
+    pub fn knocks(&self) -> usize {
+        self.knocks.load(Ordering::Relaxed)
+    }
+
+    /// Connects to it, as a client.
+    pub fn enter(&self) -> TcpStream {
+        TcpStream::connect(self.address).unwrap()
     }
 
     pub fn port(&self) -> String {

@@ -99,6 +99,18 @@ fn a_role_whose_port_is_silent_is_not_healthy_at_once_and_not_live_after_a_minut
 }
 
 #[test]
+fn how_long_a_sign_of_life_may_take_can_be_set() {
+    let case = Case::new();
+    let silent = Door::silent();
+    let mut init = ready_store(&case, Place::Ordinary, silent.port());
+    let mut live = init.beside(berth_tests::init().to_str().unwrap());
+    let output = run(live.args(["health", "--live"]).env("BERTH_LIVE_WITHIN", "0.2"));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).contains("in time"), "{}", stdout(&output));
+    assert_eq!(init.stop(), 0);
+}
+
+#[test]
 fn what_a_role_needs_counts_for_its_health_and_not_for_its_life() {
     let case = Case::new();
     let sqlite = Door::guarded();

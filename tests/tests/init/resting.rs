@@ -43,6 +43,19 @@ fn the_init_of_a_role_at_rest_never_wakes() {
     }
 }
 
+/// Its end is noticed anyway.
+#[test]
+fn a_role_without_a_port_is_not_watched() {
+    let case = Case::new();
+    let init = Init::role(&case, Place::Ordinary, "smtp-bree", "ready on=15:0 catch");
+    let mut init = init.set("BERTH_RESTART", "on-wedged").set("BERTH_LIVE_EVERY", "0.1").start();
+    init.until_ready();
+    let before = at_rest(&init);
+    sleep(REST);
+    assert_eq!(sleeps(init.pid), before);
+    assert_eq!(init.stop(), 0);
+}
+
 #[test]
 fn an_init_is_one_thread() {
     for place in places() {

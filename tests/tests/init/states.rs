@@ -179,6 +179,19 @@ const STATES: &[State] = &[
         init.until("ready");
         over(init, answers)
     }),
+    ("`draining`, clients are connected that it would cut off", |case| {
+        let door = Door::silent();
+        let port = door.port();
+        let init = ready(case, "mx", &[("MX_PORT", &port), ("BERTH_QUIET", "600"), ("BERTH_GRACE", "1200")]);
+        let client = door.enter();
+        init.signal(15);
+        wait_until("it waits", || init.status().filter(|status| status["waiting_for"][0].is_string()));
+        let answers = both(case, &init);
+        drop(client);
+        let mut init = init;
+        assert_eq!(init.end(), 0);
+        answers
+    }),
     ("`pausing` before it is started again", |case| {
         let init = Init::role(case, Place::Ordinary, "mx", "ready exit=1").set("BERTH_RESTART", "on-failure");
         let mut init = init.start();

@@ -63,6 +63,22 @@ fn a_second_term_leaves_some_time_to_end_well() {
     assert_eq!(init.end(), 0);
 }
 
+/// Else what main has started would hear of the stop by KILL alone.
+#[test]
+fn after_a_second_term_the_rest_gets_term_before_the_kill() {
+    for place in places() {
+        let case = Case::new();
+        let script = with_other("$WITNESS name=other on=15:0 catch", "");
+        let init = Init::script(&case, place, "mx", &script).set("BERTH_GRACE", LONG);
+        let mut init = started(init.set("BERTH_DRAIN", LONG));
+        init.until_said("other catching");
+        init.signal(15);
+        init.until_said("main signal 15");
+        assert_eq!(init.stop(), 137);
+        assert_eq!((init.times("other signal 15"), init.times("main signal 15")), (1, 1));
+    }
+}
+
 #[test]
 fn what_outlasts_the_grace_gets_kill() {
     for place in places() {

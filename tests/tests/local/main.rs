@@ -20,6 +20,7 @@ mod health;
 mod odd_conduct;
 mod pop3;
 mod proving;
+mod quiet;
 mod redis;
 mod refusing_mail;
 mod refusing_to_start;

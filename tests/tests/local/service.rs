@@ -97,14 +97,12 @@ impl Service {
     }
 
     pub fn run(&self, words: &[&str]) -> Ran {
-        Ran::of(&self.berth(words).output().unwrap())
+        Ran::run(&mut self.berth(words))
     }
 
     /// Runs `berth`, which has to end well.
     pub fn done(&self, words: &[&str]) -> Ran {
-        let ran = self.run(words);
-        assert_eq!(ran.code, Some(0), "berth {words:?}: {ran:#?}");
-        ran
+        Ran::done(&mut self.berth(words))
     }
 
     /// A path in the state folder.

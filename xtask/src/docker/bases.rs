@@ -64,6 +64,11 @@ impl Bases {
         }
     }
 
+    /// Whether one is a stand-in.
+    pub fn is_stand_in(&self, name: &str) -> bool {
+        self.0.iter().any(|(base, found)| base.name == name && *found == Found::StandIn)
+    }
+
     /// Each with its reference, a line each.
     pub fn table(&self) -> String {
         let width = self.0.iter().map(|(base, _)| base.name.len()).max().unwrap_or(0);

@@ -223,7 +223,11 @@ fn start(folder: &Path) -> Result<()> {
     let mut environment = install::environment(folder)?;
     let data = folder.join("data");
     fs::write(at("folder"), folder.as_os_str().as_encoded_bytes())?;
-    Host { notes: &at("before"), data: &data, environment: &environment }.note()?;
+    let host = Host { notes: &at("before"), data: &data, environment: &environment };
+    if !leftovers::another_engine() {
+        host.prepare()?;
+    }
+    host.note()?;
     let configuration = serde_json::json!({
         "data-root": data,
         "exec-root": at("exec"),

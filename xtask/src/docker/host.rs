@@ -50,6 +50,17 @@ impl Host<'_> {
         fs::rename(draft, self.notes).map_err(Into::into)
     }
 
+    /// Takes away what would keep packets from the containers of an engine.
+    pub fn prepare(&self) -> Result<()> {
+        for family in FAMILIES {
+            let script = rules::without_lost_bridges(&self.rules(family)?, &links());
+            if !script.is_empty() {
+                self.restore(family, &script)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Makes it so again, and forgets the notes.
     pub fn undo(&self, others: Others) -> Result<()> {
         let noted = |name: &str| fs::read_to_string(self.notes.join(name));

@@ -61,6 +61,26 @@ pub fn undo(before: &str, now: &str, bridges: &[String], others: Others) -> Undo
     undo
 }
 
+/// For `iptables-restore --noflush`: takes away the rules of Docker's bridges that are no more, as engines leave them whose
+/// end nobody cleared up after. They keep packets from addresses that the next engine gives out again.
+pub fn without_lost_bridges(now: &str, links: &[String]) -> String {
+    let is_lost = |word: &str| {
+        let id = word.strip_prefix("br-").filter(|id| id.len() == 12);
+        id.is_some_and(|id| id.bytes().all(|byte| byte.is_ascii_hexdigit()))
+            && !links.iter().any(|link| link == word)
+    };
+    let mut script = String::new();
+    for (name, table) in parse(now) {
+        let lost: Vec<_> = table.rules.iter().filter(|rule| rule.split(' ').any(is_lost)).collect();
+        if !lost.is_empty() {
+            script.extend([format!("*{name}\n")]);
+            script.extend(lost.iter().map(|rule| format!("-D {rule}\n")));
+            script.push_str("COMMIT\n");
+        }
+    }
+    script
+}
+
 /// What only an engine that was killed leaves, for it goes with the container: the rule by which a container reaches its
 /// own published port, and the one that keeps other hosts from a port that is published on the loopback alone.
 fn is_of_a_container(table: &str, rule: &str) -> bool {
@@ -159,6 +179,22 @@ COMMIT
 COMMIT
 ";
         assert_eq!(undone, Undo { script: script.to_owned(), emptied: vec![] });
+    }
+
+    #[test]
+    fn rules_of_bridges_that_are_no_more_go_and_no_others() {
+        let links = ["br-ba9876543210", "eth0", "lo"].map(str::to_owned);
+        let script = "\
+*filter
+-D DOCKER ! -i br-0123456789ab -o br-0123456789ab -j DROP
+COMMIT
+*nat
+-D POSTROUTING -s 172.18.0.0/16 ! -o br-0123456789ab -j MASQUERADE
+COMMIT
+";
+        assert_eq!(without_lost_bridges(NOW, &links), script);
+        let all = [&links[..], &bridges()].concat();
+        assert_eq!(without_lost_bridges(NOW, &all), "");
     }
 
     #[test]

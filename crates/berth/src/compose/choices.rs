@@ -4,26 +4,26 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, absolute};
 
-use berth_catalogue::find;
+use berth_catalogue::{ROLES, find};
 use berth_engine::Wanted;
-use berth_render::compose::VARIABLES;
+use berth_render::compose::{VARIABLES, Variable, image_variable};
 use berth_report::{Code, Problem};
 
 use super::env::{Env, PROJECT};
 use crate::arguments::Up;
-use crate::preflight::measure::{self, Asked};
-use crate::service;
+use crate::image::elf;
+use crate::preflight::asked::Asked;
+use crate::{places, service};
 
 /// The project's name when nobody says so.
 const PROJECT_NAME: &str = "berth";
 
-/// The image of all roles, and what the variable of one begins with.
+/// The image of all roles.
 pub const IMAGE: &str = "BERTH_IMAGE";
-const IMAGE_OF: &str = "BERTH_IMAGE_";
 
-/// The variable that names the image of a role alone.
-fn image_of(role: &str) -> String {
-    format!("{IMAGE_OF}{}", role.replace('-', "_").to_uppercase())
+/// The image that a role has.
+fn image_of<'a>(env: &'a Env, role: &str) -> Option<&'a str> {
+    env.get(&image_variable(role)).or(env.get(IMAGE))
 }
 
 /// The roles that are to get another image alone: those that are named with one, when they are not all that is up.
@@ -36,14 +36,14 @@ pub fn alone(arguments: &Up, env: &Env, up: Option<&Wanted>) -> anyhow::Result<V
     let chosen: BTreeSet<&str> = chosen.iter().map(|role| role.name).collect();
     let run: BTreeSet<&str> =
         up.instances.iter().filter_map(|it| find(&it.name)).map(|role| role.name).collect();
-    let has = |role: &&str| env.get(&image_of(role)).or(env.get(IMAGE)) == Some(image);
+    let has = |role: &&str| image_of(env, role) == Some(image);
     let again = chosen == run && run.iter().all(has);
     Ok(if again { Vec::new() } else { arguments.only.clone() })
 }
 
 /// The images that these roles have.
 pub fn images_of(env: &Env, roles: &[String]) -> Vec<(String, String)> {
-    let image = |role: &String| Some((role.clone(), env.get(&image_of(role)).or(env.get(IMAGE))?.to_owned()));
+    let image = |role: &String| Some((role.clone(), image_of(env, role)?.to_owned()));
     roles.iter().filter_map(image).collect()
 }
 
@@ -54,14 +54,15 @@ pub fn set_image(env: &mut Env, arguments: &Up, alone: &[String]) -> Result<(), 
         return env.get(IMAGE).map(|_| ()).ok_or_else(|| problem.hint("name it: --image REF"));
     };
     let same = env.get(IMAGE) == Some(image.as_str());
-    for name in alone.iter().map(|role| image_of(role)) {
+    for name in alone.iter().map(|role| image_variable(role)) {
         // What all have needs no word of its own.
         if same { env.unset(&name) } else { env.set(&name, image) }
     }
     if alone.is_empty() {
         env.set(IMAGE, image);
-        let own = VARIABLES.iter().filter(|variable| variable.name.starts_with(IMAGE_OF));
-        own.for_each(|variable| env.unset(&variable.name));
+        for role in ROLES {
+            env.unset(&image_variable(role.name));
+        }
     }
     Ok(())
 }
@@ -105,16 +106,21 @@ pub fn set_listening(env: &mut Env, arguments: &Up, sample: bool) -> anyhow::Res
         };
         let Some(number) = number.checked_add(offset) else {
             let problem = format!("port {number} and the offset {offset} make no port number");
-            return Err(Problem::new(Code::Usage, problem).into());
+            return Err(Problem::new(Code::Usage, problem).hint("a multiple of 4000 will do").into());
         };
         if offset == 0 { env.unset(&variable.name) } else { env.set(&variable.name, &number.to_string()) }
     }
     Ok(())
 }
 
-/// What is built is in a clone of berth's repository, at first in the one that we are in.
+/// By this a clone of berth's repository is known.
+const DOCKERFILE: &str = "docker/Dockerfile";
+
+/// What is built is in a clone of berth's repository, at first in the one that we are in; its sample, unless another
+/// folder is named.
 pub fn set_source(env: &mut Env, app: Option<&Path>) -> anyhow::Result<()> {
     const REPOSITORY: &str = "BERTH_REPOSITORY";
+    const SOURCE: &str = "BERTH_SOURCE";
     if env.get(REPOSITORY).is_none() {
         let here = std::env::current_dir()?;
         let Some(clone) = here.ancestors().find(|folder| folder.join(DOCKERFILE).is_file()) else {
@@ -128,25 +134,35 @@ pub fn set_source(env: &mut Env, app: Option<&Path>) -> anyhow::Result<()> {
         };
         env.set(REPOSITORY, &clone.to_string_lossy());
         env.set("BERTH_DOCKERFILE", &clone.join(DOCKERFILE).to_string_lossy());
-        let sample = clone.join("docker/app");
-        env.set("BERTH_SOURCE", &app.map_or(Ok(sample), absolute)?.to_string_lossy());
+        env.set_first(SOURCE, &clone.join("docker/app").to_string_lossy());
+    }
+    if let Some(app) = app {
+        env.set(SOURCE, &absolute(app)?.to_string_lossy());
     }
     Ok(())
 }
 
-/// By this a clone of berth's repository is known.
-const DOCKERFILE: &str = "docker/Dockerfile";
+/// What is put into each container is the berth-init of this host: that of the last time while it is there, else the one
+/// beside us. It has to be static.
+pub fn set_init(env: &mut Env, asked: Option<&Path>) -> anyhow::Result<()> {
+    const INIT: &str = "BERTH_INIT_FILE";
+    let had = env.get(INIT).map(Path::new).filter(|path| path.is_file());
+    let init = places::init(asked.or(had))?;
+    elf::architecture(&init)?;
+    env.set(INIT, &init.to_string_lossy());
+    Ok(())
+}
 
 /// What this host and its engine cannot have is not asked for, unless the owner has said so.
 pub fn set_what_the_host_has(env: &mut Env, asked: &Asked) {
-    let default = |name: &str| VARIABLES.iter().find(|variable| variable.name == name)?.default.clone();
-    if let Some(wanted) = default("NOFILE").and_then(|text| text.parse().ok()) {
-        let files = measure::files_within(asked, wanted);
+    let default = Variable::named("NOFILE").and_then(|variable| variable.default.as_deref());
+    if let Some(wanted) = default.and_then(|text| text.parse().ok()) {
+        let files = asked.files_within(wanted);
         if files < wanted {
             env.set_first("NOFILE", &files.to_string());
         }
     }
-    if !measure::has_ipv6(asked) {
+    if !asked.has_ipv6() {
         env.set_first("BERTH_IPV6", "false");
     }
 }
@@ -222,5 +238,27 @@ mod tests {
         assert_eq!(of(&set("", true).unwrap(), "BERTH_BIND"), None, "it was said once");
         assert!(set("--listen 10.0.0.1,10.0.0.2", false).is_err());
         assert!(set("--port-offset 65000", false).is_err());
+    }
+
+    #[test]
+    fn the_folder_of_the_source_and_berth_init_are_those_of_the_last_time_until_others_are_named() {
+        let mut env = Env::default();
+        set_source(&mut env, None).unwrap();
+        let clone = env.get("BERTH_REPOSITORY").unwrap().to_owned();
+        assert_eq!(env.get("BERTH_SOURCE"), Some(&*format!("{clone}/docker/app")));
+        set_source(&mut env, Some(Path::new("/srv/mail"))).unwrap();
+        set_source(&mut env, None).unwrap();
+        assert_eq!(env.get("BERTH_SOURCE"), Some("/srv/mail"));
+        assert_eq!(env.get("BERTH_REPOSITORY"), Some(&*clone));
+
+        let init = tempfile::NamedTempFile::new().unwrap();
+        let path = init.path().canonicalize().unwrap();
+        assert!(set_init(&mut env, Some(&path)).is_err(), "it is no program");
+        fs_err::write(&path, elf::tests::program(62)).unwrap();
+        set_init(&mut env, Some(&path)).unwrap();
+        set_init(&mut env, None).unwrap();
+        assert_eq!(env.get("BERTH_INIT_FILE"), path.to_str());
+        drop(init);
+        assert!(set_init(&mut env, None).is_err(), "it is gone");
     }
 }

@@ -1,21 +1,21 @@
 //! An installation on Docker Compose as it is to be, from what is asked for, what was, and what the host has.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use berth_engine::compose::{Docker, Draft, Image, PLACE, line};
 use berth_engine::{Compose, Engine, Folder, Kind, Wanted};
-use berth_render::compose::files;
+use berth_render::compose::{FOLDER, files};
 
 use super::choices::{self, IMAGE};
 use super::env::{Env, FILES, PROJECT};
 use super::overlays::{BUILD, INJECTED, Overlays};
 use super::{certificates, secrets as files_of_secrets, wanted::wanted};
 use crate::arguments::Up;
-use crate::preflight::measure::{self, Asked};
-use crate::preflight::{self, Finding};
+use crate::preflight::asked::Asked;
+use crate::preflight::{self, Finding, measure};
 use crate::view::View;
-use crate::{certificate, dkim, places, problem, secrets, service};
+use crate::{certificate, dkim, problem, secrets, service};
 
 /// The label of an image that holds the sample application.
 const SAMPLE_LABEL: &str = "berth.sample";
@@ -56,25 +56,9 @@ impl Installation {
         let sample = labelled || had.sample();
         let overlays = had.for_sample(sample);
         files_of_secrets::check(folder, &overlays, &kept)?;
-        choices::set_project(&mut env, arguments)?;
-        env.set(FILES, &overlays.files());
         env.set("DOMAIN", &domain);
-        choices::set_listening(&mut env, arguments, sample)?;
-        if overlays.has(BUILD) {
-            choices::set_source(&mut env, arguments.app.as_deref())?;
-        }
-        if overlays.has(INJECTED) {
-            env.set("BERTH_INIT_FILE", &places::init(arguments.init.as_deref())?.to_string_lossy());
-        }
-        choices::set_what_the_host_has(&mut env, asked);
-
-        let mut texts: BTreeMap<PathBuf, String> = BTreeMap::new();
-        // An example of the file that is written has nothing to say beside it.
-        for file in files().into_iter().filter(|file| !file.path.ends_with(".example")) {
-            let inside = file.path.strip_prefix("compose/").unwrap_or(file.path);
-            texts.insert(inside.into(), file.text);
-        }
-        texts.insert(".env".into(), env.text(sample));
+        set(&mut env, &overlays, arguments, asked)?;
+        let texts = texts(&env, sample);
         let draft = Draft::read(&folder.path(PLACE), &texts).map_err(problem::of)?;
         let inputs = certificates::inputs(folder, &env);
         // What is updated alone is some of what was up.
@@ -160,4 +144,27 @@ impl Installation {
         view.say(&format!("{} in {}: {}", self.domain, folder.path("").display(), names.join(", ")));
         Ok(())
     }
+}
+
+/// Sets what was chosen, and what the host has, where nobody has set it before.
+fn set(env: &mut Env, overlays: &Overlays, arguments: &Up, asked: &Asked) -> anyhow::Result<()> {
+    choices::set_project(env, arguments)?;
+    env.set(FILES, &overlays.files());
+    choices::set_listening(env, arguments, overlays.sample())?;
+    if overlays.has(BUILD) {
+        choices::set_source(env, arguments.app.as_deref())?;
+    }
+    if overlays.has(INJECTED) {
+        choices::set_init(env, arguments.init.as_deref())?;
+    }
+    choices::set_what_the_host_has(env, asked);
+    Ok(())
+}
+
+/// The files of the project, by their paths in its folder. An example of `.env` has nothing to say beside it.
+fn texts(env: &Env, sample: bool) -> BTreeMap<PathBuf, String> {
+    let files = files().into_iter().filter(|file| !file.path.ends_with(".example"));
+    let inside = |path: &str| Path::new(path).strip_prefix(FOLDER).unwrap_or(Path::new(path)).to_owned();
+    let files = files.map(|file| (inside(file.path), file.text));
+    files.chain([(PathBuf::from(".env"), env.text(sample))]).collect()
 }

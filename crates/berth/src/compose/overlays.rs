@@ -52,7 +52,9 @@ impl Overlays {
         if let Some((one, other)) =
             EITHER.iter().find(|(one, other)| names.contains(one) && names.contains(other))
         {
-            return Err(Problem::new(Code::Usage, format!("{one} and {other} exclude each other")).into());
+            return Err(Problem::new(Code::Usage, format!("{one} and {other} exclude each other"))
+                .hint("both say the same thing in another way: leave one out")
+                .into());
         }
         let chosen = order().filter(|name| names.contains(name)).collect();
         Ok(Self { chosen, others: others.into_iter().map(ToOwned::to_owned).collect() })

@@ -6,14 +6,15 @@ use std::path::PathBuf;
 
 use berth_catalogue::{ROLES, find, start_order};
 use berth_control::PortTls;
-use berth_engine::compose::config::{Config, Published, Service};
+use berth_engine::compose::config::{Config, Published};
 use berth_engine::{Containers, Means, Port, Wanted};
+use berth_render::compose::Variable;
 use berth_role::{Exposure, Kind, Readiness, Role, Tls};
 
 use super::env::{Env, PROJECT};
 
-/// The port of the front, by its variable and what that is when nobody sets it.
-const HTTPS: (&str, u16) = ("BERTH_PORT_HTTPS", 443);
+/// The variable for the port of the front.
+const HTTPS: &str = "BERTH_PORT_HTTPS";
 
 /// The front reads its certificate again when it is told to: an engine takes a signal of its own for the wish for an end.
 const RELOAD: [&str; 3] = ["nginx", "-s", "reload"];
@@ -84,13 +85,14 @@ fn place(name: &str, needed: bool) -> (u8, usize) {
     }
 }
 
-/// The service that speaks HTTPS for others, and the number of its port.
-fn front<'a>(config: &'a Config, env: &Env) -> Option<(&'a str, u16)> {
-    let number = env.get(HTTPS.0).and_then(|text| text.parse().ok()).unwrap_or(HTTPS.1);
-    let publishes = |service: &Service| service.ports.iter().any(|port| port.number() == Some(number));
-    let (name, _) =
-        config.services.iter().find(|(name, service)| find(name).is_none() && publishes(service))?;
-    Some((name, number))
+/// The service that speaks HTTPS for others, and its port for that.
+fn front<'a>(config: &'a Config, env: &Env) -> Option<(&'a str, &'a Published)> {
+    let default = || Variable::named(HTTPS)?.default.as_deref();
+    let number = env.get(HTTPS).or_else(default)?.parse().ok()?;
+    config.services.iter().filter(|(name, _)| find(name).is_none()).find_map(|(name, service)| {
+        let port = service.ports.iter().find(|port| port.number() == Some(number))?;
+        Some((name.as_str(), port))
+    })
 }
 
 /// Where clients reach a role: at its own published port, or at the front.
@@ -98,15 +100,16 @@ fn ports(role: &Role, config: &Config, env: &Env) -> Vec<Port> {
     let own = config.services.get(role.name).map_or(&[][..], |service| &service.ports);
     let reached = role.ports.iter().filter_map(|port| {
         let inside = port.unprivileged();
-        let published = own.iter().find(|published| published.target == inside).and_then(Published::number);
         let setting = |key: &str| setting(port, key);
-        let (number, tls) = match published {
-            Some(number) => (number, port.resolve(&setting).ok()?.tls.into()),
+        let (published, tls) = match own.iter().find(|published| published.target == inside) {
+            Some(published) => (published, port.resolve(&setting).ok()?.tls.into()),
             None if port.exposure == Exposure::Fronted => (front(config, env)?.1, PortTls::Implicit),
             None => return None,
         };
+        let number = published.number()?;
         let listening = berth_control::Port { name: port.name.to_owned(), number, tls };
-        Some(Port { published: port.published, listening })
+        let address = published.host_ip.as_deref().and_then(address);
+        Some(Port { published: port.published, listening, address })
     });
     reached.collect()
 }
@@ -156,6 +159,19 @@ mod tests {
         assert_eq!((containers.project.as_str(), containers.scripts.as_deref()), ("mail", Some("sqlite")));
         assert_eq!(containers.reload["front"], RELOAD);
         assert_eq!(wanted.listen, ["::1".parse::<IpAddr>().unwrap()]);
+    }
+
+    #[test]
+    fn a_port_has_the_address_that_it_is_published_at() {
+        let mut config = config();
+        config.services.remove("front");
+        let web = r#"{"ports": [{"target": 3000, "published": "3000", "host_ip": "127.0.0.1", "protocol": "tcp"}]}"#;
+        config.services.insert("web".to_owned(), serde_json::from_str(web).unwrap());
+        let env = Env::read("BERTH_BIND=192.0.2.1\n");
+        let wanted = wanted(&config, &env, BTreeMap::new(), Vec::new(), &["web".to_owned()], false);
+        let web = &wanted.instances.iter().find(|instance| instance.name == "web").unwrap().ports[0];
+        assert_eq!((web.listening.number, web.address), (3000, Some(Ipv4Addr::LOCALHOST.into())));
+        assert_eq!(wanted.listen, ["192.0.2.1".parse::<IpAddr>().unwrap()]);
     }
 
     #[test]

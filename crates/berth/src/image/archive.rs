@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -147,14 +147,4 @@ fn told(created_by: &str) -> String {
     let text =
         text.strip_prefix("RUN /bin/sh -c ").map_or_else(|| text.to_owned(), |rest| format!("RUN {rest}"));
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// The architecture that Docker calls so, as rustc and the kernel call it.
-pub fn machine(architecture: &str) -> anyhow::Result<u16> {
-    // elf.h: EM_X86_64, EM_AARCH64.
-    Ok(match architecture {
-        "amd64" => 62,
-        "arm64" => 183,
-        other => bail!("berth-init is not made for {other}"),
-    })
 }

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use berth_engine::compose::Line;
 use berth_report::{Code, Problem};
 use serde::Serialize;
 
 use super::archive::{self, Image};
-use super::docker::Line;
+use super::docker;
 use super::rules::{self, Finding};
 use crate::{stdout, table};
 
@@ -49,8 +50,8 @@ fn open(name: &str, platform: Option<&str>, architecture: Option<&str>) -> anyho
     if Path::new(name).is_file() {
         return archive::read(fs_err::File::open(name)?, architecture);
     }
-    let inspect = Line::of(["image", "inspect", "--format", "{{.Architecture}}", name]);
-    let found = inspect.ask()?.map_err(|said| {
+    let inspect = Line::docker(["image", "inspect", "--format", "{{.Architecture}}", name]);
+    let found = docker::ask(&inspect)?.map_err(|said| {
         Problem::new(Code::NotFound, format!("there is no image or file {name}"))
             .because(anyhow::anyhow!(said))
             .hint(format!("docker pull {name}"))
@@ -58,7 +59,7 @@ fn open(name: &str, platform: Option<&str>, architecture: Option<&str>) -> anyho
     let mut words = vec!["image".to_owned(), "save".to_owned()];
     words.extend(platform.iter().flat_map(|platform| ["--platform".to_owned(), (*platform).to_owned()]));
     words.push(name.to_owned());
-    Line(words).read(|output| archive::read(output, Some(architecture.unwrap_or(&found))))
+    docker::read(&Line::docker(words), |output| archive::read(output, Some(architecture.unwrap_or(&found))))
 }
 
 fn report(name: &str, image: &Image) -> anyhow::Result<Report> {

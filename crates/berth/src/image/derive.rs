@@ -4,9 +4,11 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use anyhow::Context;
 use berth_catalogue::ROLES;
+use berth_engine::compose::{Line, time};
 use berth_render::dockerfile::DERIVED;
 use berth_report::{Code, Problem};
 use fs_err as fs;
@@ -14,8 +16,7 @@ use serde::Deserialize;
 
 use super::Derive;
 use super::contents::{Contents, DATA, User};
-use super::docker::Line;
-use super::elf;
+use super::{docker, elf};
 use crate::{places, stdout};
 
 /// A published image, as far as `docker image inspect` is asked.
@@ -57,28 +58,28 @@ pub fn run(asked: &Derive) -> anyhow::Result<ExitCode> {
     let tag = asked.tag.clone().unwrap_or_else(|| default_tag(&asked.from));
     let line = build(&asked.from, digest.as_deref(), &tag, &platform, &asked.rest, folder.path());
     if asked.dry_run {
-        let told = line.told().replace(&folder.path().display().to_string(), "FOLDER");
+        let told = line.to_string().replace(&folder.path().display().to_string(), "FOLDER");
         stdout::print(&format!("{told}\n\n# FOLDER/Dockerfile\n{DERIVED}"));
         return Ok(ExitCode::SUCCESS);
     }
     context(folder.path(), &init)?;
     // The same image and the same berth-init make the same image again: its time is that of what it is made from.
     let epoch = epoch(&published.created).map(|seconds| ("SOURCE_DATE_EPOCH", seconds.to_string()));
-    line.show(epoch.as_slice())?;
+    docker::show(&line, epoch.as_slice())?;
     eprintln!("{tag} is made; look into it with `berth image check {tag}`");
     Ok(ExitCode::SUCCESS)
 }
 
 /// What the engine says of the image, which is fetched if it is not there.
 fn inspected(name: &str, platform: &str) -> anyhow::Result<Published> {
-    let inspect = Line::of(["image", "inspect", "--format", "{{json .}}", name]);
-    let text = if let Ok(text) = inspect.ask()? {
+    let inspect = Line::docker(["image", "inspect", "--format", "{{json .}}", name]);
+    let text = if let Ok(text) = docker::ask(&inspect)? {
         text
     } else {
-        Line::of(["pull", "--platform", platform, name]).show(&[])?;
-        inspect.answer()?
+        docker::show(&Line::docker(["pull", "--platform", platform, name]), &[])?;
+        docker::answer(&inspect)?
     };
-    serde_json::from_str(&text).with_context(|| format!("cannot read what `{}` says", inspect.told()))
+    serde_json::from_str(&text).with_context(|| format!("cannot read what `{inspect}` says"))
 }
 
 /// What a person should know of the image; refuses one that cannot become ours.
@@ -121,10 +122,11 @@ fn review(name: &str, published: &Published, platform: &str) -> anyhow::Result<V
 /// Its files, by way of a container that is made and never started.
 fn contents(name: &str, platform: &str) -> anyhow::Result<Contents> {
     // An image need not say what runs in it, but `create` wants to know.
-    let container = Line::of(["create", "--platform", platform, name, "true"]).answer()?;
+    let container = docker::answer(&Line::docker(["create", "--platform", platform, name, "true"]))?;
     let names: Vec<_> = ROLES.iter().map(|role| role.entrypoint).chain(["node"]).collect();
-    let contents = Line::of(["export", &container]).read(|archive| Contents::read(archive, &names));
-    let removed = Line::of(["rm", "--force", "--volumes", &container]).answer();
+    let export = Line::docker(["export", &container]);
+    let contents = docker::read(&export, |archive| Contents::read(archive, &names));
+    let removed = docker::answer(&Line::docker(["rm", "--force", "--volumes", &container]));
     let contents = contents?;
     removed.map(|_| contents)
 }
@@ -211,7 +213,7 @@ fn build(
     }
     words.extend(rest.iter().cloned());
     words.push(folder.display().to_string());
-    Line(words)
+    Line::docker(words)
 }
 
 /// What the build takes: the Dockerfile, berth-init, and a link to it for each role.
@@ -229,19 +231,9 @@ fn context(folder: &Path, init: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The seconds since 1970 of a time such as `2026-11-28T10:13:27.5Z` (RFC 3339). Docker always writes UTC.
-fn epoch(time: &str) -> Option<i64> {
-    let (date, clock) = time.strip_suffix('Z')?.split_once('T')?;
-    let numbers = |text: &str, by: char| -> Option<Vec<i64>> {
-        text.split(by).map(|part| part.split('.').next()?.parse().ok()).collect()
-    };
-    let [year, month, day] = numbers(date, '-')?.try_into().ok()?;
-    let [hours, minutes, seconds] = numbers(clock, ':')?.try_into().ok()?;
-    // Days from a civil date: years begin in March, so that the leap day is their last.
-    let years = if month <= 2 { year - 1 } else { year };
-    let days_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let days = 365 * years + years / 4 - years / 100 + years / 400 + days_of_year - 719_468;
-    Some(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
+/// A time as Docker writes it, in seconds since 1970.
+fn epoch(created: &str) -> Option<u64> {
+    Some(time(created)?.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs())
 }
 
 #[cfg(test)]
@@ -265,18 +257,10 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_read_as_docker_writes_it() {
-        assert_eq!(epoch("1970-01-01T00:00:00Z"), Some(0));
-        assert_eq!(epoch("2024-02-29T12:00:01.123456789Z"), Some(1_709_208_001));
-        assert_eq!(epoch("2026-11-28T10:13:27Z"), Some(1_795_860_807));
-        assert_eq!(epoch(""), None);
-    }
-
-    #[test]
     fn the_build_says_what_it_is_made_from() {
         let line = build("mail:v1", Some("sha256:2"), "berth/mail:dev", "linux/amd64", &[], Path::new("/x"));
         assert_eq!(
-            line.told(),
+            line.to_string(),
             format!(
                 "docker build --provenance=false --platform linux/amd64 --tag berth/mail:dev --build-arg FROM=mail:v1 \
                  --label berth.version={} --label org.opencontainers.image.base.name=mail:v1 \

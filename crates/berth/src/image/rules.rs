@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::archive::{Image, machine};
+use super::archive::Image;
+use super::elf::machine;
 use super::layer::{File, Kind, Program, merged};
 
 /// One thing that is wrong.

@@ -3,19 +3,20 @@
 
 use std::time::Duration;
 
-use super::{Finding, Verdict, apart, bytes};
+use super::memory::{self, Memory};
+use super::{Finding, Verdict, bytes};
+use crate::table::time;
 
 /// What was measured of the engine's host, and what the service asks of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Host {
-    /// The ports that are to be published, and by whom they are held if they are.
-    pub ports: Vec<(String, u16, Option<String>)>,
+    /// The ports that are to be published.
+    pub ports: Vec<Published>,
     pub memory: Memory,
     /// Where the engine keeps images and volumes, and how much is free there.
     pub disk: Option<(String, u64)>,
     pub cgroup: String,
-    /// How many open files a container asks for, and how many it can be given.
-    pub files: (u64, Option<u64>),
+    pub files: Files,
     /// Whether the processor can run MongoDB: nothing when that is not wanted, or not known.
     pub mongodb: Option<Mongodb>,
     pub clock: Clock,
@@ -27,24 +28,22 @@ pub struct Host {
     pub project: String,
 }
 
-/// The memory of the host, and what the services take.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Memory {
-    pub total: u64,
-    pub swap: u64,
-    /// Whether the kernel keeps containers to their limits of swap.
-    pub limits_swap: bool,
-    pub services: Vec<Takes>,
+/// A port that is to be published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    pub service: String,
+    pub number: u16,
+    /// Who holds it, if it is held by others.
+    pub holder: Option<String>,
 }
 
-/// What a service takes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Takes {
-    pub name: String,
-    /// The most that it was seen to have; its limit where nobody has looked.
-    pub peak: u64,
-    /// What it may have before it is killed.
-    pub limit: u64,
+/// Open files of a process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Files {
+    /// The most that a service asks for; nothing when none asks.
+    pub wanted: Option<u64>,
+    /// The most that the engine can give, where that could be seen.
+    pub allowed: Option<u64>,
 }
 
 /// Whether a processor can run MongoDB, whose builds need AVX, or ARM's version 8.2.
@@ -78,10 +77,10 @@ const APART: Duration = Duration::from_mins(1);
 /// All that there is to say.
 pub fn judge(host: &Host) -> Vec<Finding> {
     let mut findings = ports(&host.ports);
-    findings.extend(memory(&host.memory));
+    findings.extend(memory::judge(&host.memory));
     findings.extend(host.disk.as_ref().map(|(place, free)| disk(place, *free)));
     findings.push(cgroup(&host.cgroup));
-    findings.extend((host.files.0 > 0).then(|| files(host.files.0, host.files.1)));
+    findings.extend(host.files.wanted.map(|wanted| files(wanted, host.files.allowed)));
     findings.extend(host.mongodb.map(mongodb));
     findings.push(clock(&host.clock));
     if !host.ipv6 {
@@ -95,68 +94,19 @@ pub fn judge(host: &Host) -> Vec<Finding> {
     findings
 }
 
-fn ports(ports: &[(String, u16, Option<String>)]) -> Vec<Finding> {
-    let says = |(service, port, holder): &(String, u16, Option<String>)| {
-        Some(format!("{port}, of {service}, is held by {}", holder.as_ref()?))
+fn ports(ports: &[Published]) -> Vec<Finding> {
+    let says = |Published { service, number, holder }: &Published| {
+        Some(format!("{number}, of {service}, is held by {}", holder.as_ref()?))
     };
-    let mut held: Vec<Finding> = ports
-        .iter()
-        .filter_map(says)
-        .map(|says| Finding { about: "ports", verdict: Verdict::Refused, says, hint: None })
-        .collect();
+    let held = ports.iter().filter_map(says);
+    let mut held: Vec<Finding> =
+        held.map(|says| Finding { about: "ports", verdict: Verdict::Refused, says, hint: None }).collect();
     if let Some(last) = held.last_mut() {
         last.hint = Some("stop what holds them, or use other ports: --port-offset 4000".to_owned());
         return held;
     }
-    let all: Vec<String> = ports.iter().map(|(_, port, _)| port.to_string()).collect();
+    let all: Vec<String> = ports.iter().map(|port| port.number.to_string()).collect();
     vec![Finding::ok("ports", format!("{} are free, or ours", all.join(", ")))]
-}
-
-fn memory(memory: &Memory) -> Vec<Finding> {
-    let there = memory.total + memory.swap;
-    let what = format!("{} and {} of swap", bytes(memory.total), bytes(memory.swap));
-    let sum = |of: fn(&Takes) -> u64| memory.services.iter().map(of).sum::<u64>();
-    let (peaks, limits) = (sum(|takes| takes.peak), sum(|takes| takes.limit));
-    let finding = if memory.services.is_empty() {
-        Finding::ok("memory", what)
-    } else if peaks > there {
-        let says = format!("the services were seen to take {}, and the host has {what}", bytes(peaks));
-        Finding::refused("memory", says, leave_out(&memory.services, peaks - there))
-    } else if limits > there {
-        let says = format!("the services may take {} at most, and the host has {what}", bytes(limits));
-        Finding::warning("memory", says, "lower their limits in .env (BERTH_MEMORY_…), or add memory or swap")
-    } else {
-        Finding::ok("memory", format!("{what}; the services take {} at most", bytes(limits)))
-    };
-    let mut findings = vec![finding];
-    if !memory.limits_swap {
-        findings.push(Finding::warning(
-            "swap",
-            "the kernel does not count swap: a service may take as much of it as there is",
-            "boot with swapaccount=1, or use cgroup version 2",
-        ));
-    }
-    findings
-}
-
-/// The fewest services without which the others have room, the largest first.
-fn leave_out(services: &[Takes], excess: u64) -> String {
-    let mut largest: Vec<&Takes> = services.iter().collect();
-    largest.sort_by_key(|takes| std::cmp::Reverse(takes.peak));
-    let mut left = Vec::new();
-    let mut freed = 0;
-    for takes in largest {
-        if freed >= excess {
-            break;
-        }
-        freed += takes.peak;
-        left.push(format!("{} ({})", takes.name, bytes(takes.peak)));
-    }
-    format!(
-        "leave out {}: name the others with --only; or add {} of memory or swap",
-        left.join(", "),
-        bytes(excess)
-    )
 }
 
 fn disk(place: &str, free: u64) -> Finding {
@@ -218,18 +168,18 @@ fn clock(clock: &Clock) -> Finding {
     if let Some(behind) = clock.behind_files.filter(|behind| *behind > APART) {
         let says = format!(
             "it is {} behind files that are here already: certificates would not be valid yet",
-            apart(behind)
+            time(behind)
         );
         return Finding::refused("clock", says, hint);
     }
     match clock.from_engine {
         Some(by) if by > APART => {
             let says =
-                format!("it is {} apart from the engine's: certificates and logs would not agree", apart(by));
+                format!("it is {} apart from the engine's: certificates and logs would not agree", time(by));
             Finding::refused("clock", says, hint)
         }
         Some(by) if by > APART_A_LITTLE => {
-            Finding::warning("clock", format!("it is {} apart from the engine's", apart(by)), hint)
+            Finding::warning("clock", format!("it is {} apart from the engine's", time(by)), hint)
         }
         _ => Finding::ok("clock", "as the engine's"),
     }
@@ -260,23 +210,21 @@ mod tests {
 
     const GB: u64 = 1_000_000_000;
 
+    fn port(service: &str, number: u16, holder: Option<&str>) -> Published {
+        Published { service: service.to_owned(), number, holder: holder.map(str::to_owned) }
+    }
+
+    fn asks(wanted: u64, allowed: Option<u64>) -> Files {
+        Files { wanted: Some(wanted), allowed }
+    }
+
     fn well() -> Host {
-        let takes = |name: &str, peak, limit| Takes { name: name.to_owned(), peak, limit };
         Host {
-            ports: vec![("smtp".into(), 465, None), ("front".into(), 443, None)],
-            memory: Memory {
-                total: 32 * GB,
-                swap: 0,
-                limits_swap: true,
-                services: vec![
-                    takes("bree", 15 * GB, 17 * GB),
-                    takes("imap", GB, 2 * GB),
-                    takes("sqlite", 2 * GB, 3 * GB),
-                ],
-            },
+            ports: vec![port("smtp", 465, None), port("front", 443, None)],
+            memory: Memory { total: 32 * GB, limits_swap: true, ..Memory::default() },
             disk: Some(("/var/lib/docker".into(), 63 * GB)),
             cgroup: "2".into(),
-            files: (65536, Some(1_048_576)),
+            files: asks(65536, Some(1_048_576)),
             mongodb: Some(Mongodb::Runs),
             clock: Clock { from_engine: Some(Duration::from_millis(3)), behind_files: None },
             ipv6: true,
@@ -300,44 +248,21 @@ mod tests {
         assert_eq!(found(&well()), []);
         let says: Vec<_> = judge(&well()).into_iter().map(|finding| finding.says).collect();
         assert_eq!(says[0], "465, 443 are free, or ours");
-        assert_eq!(says[1], "32.0 GB and 0 MB of swap; the services take 22.0 GB at most");
+        assert_eq!(says[1], "32.0 GB and 0 MB of swap");
     }
 
     #[test]
     fn each_port_that_is_held_is_told_with_who_holds_it() {
         let mut host = well();
         host.ports = vec![
-            ("mx".into(), 25, Some("process 812 (exim4)".into())),
-            ("smtp".into(), 465, None),
-            ("front".into(), 443, Some("container caddy".into())),
+            port("mx", 25, Some("process 812 (exim4)")),
+            port("smtp", 465, None),
+            port("front", 443, Some("container caddy")),
         ];
         let says: Vec<_> = found(&host).into_iter().map(|finding| finding.says).collect();
         assert_eq!(
             says,
             ["25, of mx, is held by process 812 (exim4)", "443, of front, is held by container caddy"]
-        );
-    }
-
-    #[test]
-    fn what_cannot_fit_is_refused_with_what_to_leave_out() {
-        let mut host = well();
-        host.memory.total = 16 * GB;
-        let refused = only(&host);
-        assert_eq!(refused.verdict, Verdict::Refused);
-        assert_eq!(
-            refused.says,
-            "the services were seen to take 18.0 GB, and the host has 16.0 GB and 0 MB of swap"
-        );
-        let hint = "leave out bree (15.0 GB): name the others with --only; or add 2.0 GB of memory or swap";
-        assert_eq!(refused.hint.as_deref(), Some(hint));
-        host.memory.swap = 3 * GB;
-        assert_eq!(only(&host).verdict, Verdict::Warning, "it fits, if nobody takes all that it may");
-        host.memory.swap = 16 * GB;
-        assert_eq!(found(&host), []);
-        host.memory.total = GB / 2;
-        host.memory.swap = 0;
-        assert!(
-            only(&host).hint.unwrap().starts_with("leave out bree (15.0 GB), sqlite (2.0 GB), imap (1.0 GB)")
         );
     }
 
@@ -350,17 +275,15 @@ mod tests {
         assert_eq!(only(&host).verdict, Verdict::Warning);
         host.disk = None;
         assert_eq!(found(&host), [], "what was not seen is not judged");
-        host.files = (65536, Some(20000));
+        host.files = asks(65536, Some(20000));
         assert_eq!(only(&host).says, "65536 open files are wanted, and the engine may give 20000");
-        host.files = (20000, Some(20000));
+        host.files = asks(20000, Some(20000));
         assert_eq!(found(&host), []);
-        host.files = (1024, None);
+        host.files = asks(1024, None);
         assert_eq!(only(&host).verdict, Verdict::Warning);
-        host.files = (65536, None);
+        host.files = asks(65536, None);
         host.cgroup = "1".into();
         assert_eq!((only(&host).about, only(&host).verdict), ("cgroup", Verdict::Warning));
-        host.memory.limits_swap = false;
-        assert_eq!(found(&host).len(), 2);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::arguments::Up;
 use crate::compose::installation::Installation;
 use crate::compose::secrets;
 use crate::interrupts::INTERRUPTED;
-use crate::preflight::{self, Finding, Verdict, measure};
+use crate::preflight::{self, Finding, Verdict, asked};
 use crate::stdout::print;
 use crate::view::View;
 use crate::{again, problem};
@@ -23,12 +23,9 @@ pub fn run(path: &Path, arguments: &Up) -> anyhow::Result<ExitCode> {
     check(arguments)?;
     let would_be = Folder::would_be(path);
     let docker = Docker::new(&would_be.path(PLACE), []);
-    let asked = measure::engine(&docker)?;
+    let asked = asked::ask(&docker)?;
     let mut findings = preflight::engine::judge(&asked.engine, &asked.place);
-    if preflight::verdict(&findings).is_err() {
-        eprint!("{}", preflight::told(&findings));
-    }
-    preflight::verdict(&findings)?;
+    preflight::verdict(&findings).inspect_err(|_| eprint!("{}", preflight::told(&findings)))?;
 
     let mut installation = Installation::plan(&would_be, arguments, &asked, &docker)?;
     findings.extend(installation.judge(&docker, &asked)?);
@@ -45,14 +42,9 @@ pub fn run(path: &Path, arguments: &Up) -> anyhow::Result<ExitCode> {
     let folder = Folder::create(path).map_err(problem::of_folder)?;
     let mut view = View::on_stderr()?;
     let lock = folder.lock("up").map_err(problem::of_folder)?;
-    if installation.image.is_none() && !installation.builds() {
-        let image = installation.roles_image().to_owned();
-        view.heard(Event::Fetching(image.clone()));
-        let fetched = docker.show(&line::pull(&image), &mut || view.interrupts() > 0);
-        match fetched {
-            Err(EngineError::Interrupted) => return Ok(ExitCode::from(INTERRUPTED)),
-            fetched => fetched.map_err(problem::of)?,
-        }
+    match fetch(&docker, &installation, &mut view) {
+        Err(EngineError::Interrupted) => return Ok(ExitCode::from(INTERRUPTED)),
+        fetched => fetched.map_err(problem::of)?,
     }
     // Which application is in it is known only now; the folder may have another name than the one that was given.
     if installation.image.is_none() || folder != would_be {
@@ -85,6 +77,16 @@ pub fn run(path: &Path, arguments: &Up) -> anyhow::Result<ExitCode> {
         }
     }
     end(&folder, &mut engine, arguments, &mut view, proven)
+}
+
+/// Fetches the roles' image, unless it is there or is built.
+fn fetch(docker: &Docker, installation: &Installation, view: &mut View) -> Result<(), EngineError> {
+    if installation.image.is_some() || installation.builds() {
+        return Ok(());
+    }
+    let image = installation.roles_image();
+    view.heard(Event::Fetching(image.to_owned()));
+    docker.show(&line::pull(image), &mut || view.interrupts() > 0)
 }
 
 /// What is left running, and how it is told.

@@ -5,7 +5,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::container::Container;
-use super::{Compose, LOOK, containers, line};
+use super::{Compose, Docker, LOOK, containers, line};
 use crate::desired::Desired;
 use crate::{EngineError, Event, Watcher};
 
@@ -44,7 +44,7 @@ impl Compose {
             left = now;
             if ended {
                 self.raised = false;
-                return Ok(());
+                return if volumes { self.remove_volumes(&docker, &project) } else { Ok(()) };
             }
             match watcher.interrupts() {
                 count if count > hurry + 1 => return Err(EngineError::Interrupted),
@@ -56,6 +56,16 @@ impl Compose {
             heard = watcher.interrupts();
             sleep(LOOK);
         }
+    }
+
+    /// Compose removes the volumes that its files name now. Those of a store that was left for another are the project's
+    /// too.
+    fn remove_volumes(&self, docker: &Docker, project: &str) -> Result<(), EngineError> {
+        let left = self.volumes(project)?;
+        if left.is_empty() {
+            return Ok(());
+        }
+        docker.ask(&line::remove_volumes(&left)).map(drop)
     }
 
     /// What has not ended yet, with the time that it may still take.

@@ -33,9 +33,11 @@ impl Draft {
             fs_err::write(path, text)?;
         }
         let env = files.get(Path::new(".env")).map_or("", String::as_str);
-        let variables = variables(env);
-        let chosen =
-            variables.get("COMPOSE_FILE").map_or("compose.yaml", String::as_str).split(':').map(Path::new);
+        let chosen = value(env, "COMPOSE_FILE")
+            .filter(|files| !files.is_empty())
+            .unwrap_or("compose.yaml")
+            .split(':')
+            .map(Path::new);
         // What is not among the files is its owner's, and in its place already.
         let at =
             |file: &Path| if files.contains_key(file) { folder.path().join(file) } else { place.join(file) };
@@ -63,11 +65,15 @@ fn mark(text: &str) -> String {
     format!("{:016x}", text.bytes().fold(0xcbf2_9ce4_8422_2325, step))
 }
 
-/// The variables that an `.env` gives.
-pub fn variables(env: &str) -> BTreeMap<String, String> {
-    let lines = env.lines().filter(|line| !line.trim_start().starts_with('#'));
-    let pairs = lines.filter_map(|line| line.split_once('='));
-    pairs.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())).collect()
+/// The value that an `.env` gives to a variable, without quotes around it.
+fn value<'a>(env: &'a str, name: &str) -> Option<&'a str> {
+    let value = env
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix(name)?.trim_start().strip_prefix('='))
+        .next_back()?
+        .trim();
+    let inside = |quote| value.strip_prefix(quote)?.strip_suffix(quote);
+    Some(inside('\'').or_else(|| inside('"')).unwrap_or(value))
 }
 
 /// The variables that an `.env` is about: those that it gives, and those that it says are not given.
@@ -85,9 +91,9 @@ mod tests {
 
     #[test]
     fn variables_are_read_by_line() {
-        let read = variables("# A=1\nCOMPOSE_FILE=compose.yaml:sample.yaml\n\nBERTH_BIND=\n");
-        assert_eq!(read["COMPOSE_FILE"], "compose.yaml:sample.yaml");
-        assert_eq!((read.len(), read["BERTH_BIND"].as_str()), (2, ""));
+        let env = "# A=1\nCOMPOSE_FILES=1\nCOMPOSE_FILE='compose.yaml:my own.yaml'\n\nBERTH_BIND=\n";
+        assert_eq!(value(env, "COMPOSE_FILE"), Some("compose.yaml:my own.yaml"));
+        assert_eq!((value(env, "A"), value(env, "BERTH_BIND")), (None, Some("")));
         assert_eq!(names("# A=1\n# what that = says\nB=2\n"), ["A", "B"]);
     }
 

@@ -113,6 +113,12 @@ pub fn volumes(project: &str) -> Line {
     Line::docker(["volume", "ls", "--quiet", "--filter", &label])
 }
 
+/// Removes these volumes, and what is in them.
+#[must_use]
+pub fn remove_volumes(names: &[String]) -> Line {
+    Line::docker(["volume", "rm"].into_iter().chain(names.iter().map(String::as_str)))
+}
+
 /// Fetches an image.
 #[must_use]
 pub fn pull(reference: &str) -> Line {

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use berth_catalogue::start_order;
 use berth_role::{Exposure, Role, Tls, Upstream, Volume};
 
-use super::secrets::{ROLES_READ, SECRETS};
+use super::secrets::{Made, Readers, SECRETS, Secret, of_roles};
 use super::{fill, front, fronted, images, line, public_name, service};
 
 const TEMPLATE: &str = include_str!("../../templates/compose/compose.yaml");
@@ -23,7 +23,7 @@ pub fn compose(roles: &[&Role]) -> String {
     images::fill(&fill(
         TEMPLATE,
         &[
-            ("role-secrets", &list(ROLES_READ, 4)),
+            ("role-secrets", &list(of_roles().map(|secret| secret.name), 4)),
             ("hosts", &hosts(roles)),
             ("urls", &urls(roles)),
             ("ports", &ports(roles)),
@@ -101,17 +101,17 @@ fn certificates(roles: &[&Role]) -> String {
 }
 
 fn secret_files() -> String {
-    from_files(|name| !name.ends_with("_URI") && !name.starts_with(KEY_VALUE_FOR_OTHERS))
+    from_files(|secret| secret.readers == Readers::Roles)
 }
 
 fn documents() -> String {
-    from_files(|name| name.ends_with("_URI"))
+    from_files(|secret| matches!(secret.made, Made::Documents(_)))
 }
 
 /// Settings whose values are in secrets of their names.
-fn from_files(wanted: impl Fn(&str) -> bool) -> String {
+fn from_files(is_wanted: impl Fn(&Secret) -> bool) -> String {
     let mut text = String::new();
-    for name in ROLES_READ.iter().filter(|name| wanted(name)) {
+    for Secret { name, .. } in of_roles().filter(|secret| is_wanted(secret)) {
         line!(text, "  {name}_FILE: /run/secrets/{name}");
     }
     text

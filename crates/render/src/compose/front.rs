@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use berth_role::{Check, Exposure, Role};
 
-use super::{DOMAIN_ITSELF, fill, fronted, line, service};
+use super::{fill, fronted, line, service};
 
 const TEMPLATE: &str = include_str!("../../templates/compose/front/nginx.conf");
 
@@ -23,7 +23,7 @@ pub fn nginx(roles: &[&Role]) -> String {
 
 fn server(role: &Role, port: u16, roles: &[&Role]) -> String {
     let (name, target) = (role.name, PORTS[1].2);
-    let by_default = role.host == Some(DOMAIN_ITSELF);
+    let by_default = role.is_at_domain_itself();
     let flag = if by_default { " default_server" } else { "" };
     let mut text = String::new();
     line!(text, "  # {}.", service::sentence(role.serves));

@@ -22,12 +22,13 @@ pub struct Image {
     pub reference: String,
 }
 
-const NAMES: [(&str, &str, &str); 7] = [
+const NAMES: [(&str, &str, &str); 8] = [
     ("mongo", "MONGODB_IMAGE", "the image of MongoDB"),
     ("redis", "REDIS_IMAGE", "the image of Redis"),
     ("nginx", "NGINX_IMAGE", "the image of the front, nginx"),
     ("ferretdb", "FERRETDB_IMAGE", "the image of FerretDB"),
     ("node", "NODE_IMAGE", "the image whose Node the roles get"),
+    ("builder", "BUILDER_IMAGE", "the same Node with compilers, for packages that have to be compiled"),
     ("debian", "BASE_IMAGE", "the image that the roles' image is made from"),
     ("postgres-documentdb", "POSTGRESQL_IMAGE", "the image of PostgreSQL with DocumentDB, below FerretDB"),
 ];

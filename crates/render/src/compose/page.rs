@@ -7,7 +7,7 @@ use berth_role::{Bounds, Exposure, Hostname, Role, Strength};
 
 use super::overlays::OVERLAYS;
 use super::secrets::{Made, SECRETS, Secret};
-use super::service::{self, STOP_DELAY, STOP_MARGIN};
+use super::service::{self, STOP_DELAY};
 use super::{VARIABLES, Variable, files, front, line};
 
 const TEMPLATE: &str = include_str!("../../templates/compose.md");
@@ -15,8 +15,9 @@ const TEMPLATE: &str = include_str!("../../templates/compose.md");
 pub fn page(roles: &[&Role]) -> String {
     let files = files();
     let uses = |name: &str| -> Vec<&str> {
-        let uses = files.iter().filter(|file| file.text.contains(&format!("${{{name}")));
-        uses.filter_map(|file| file.path.strip_prefix("compose/")).collect()
+        let uses = files.iter().filter(|file| is_used(name, &file.text));
+        let inside = uses.filter_map(|file| file.path.strip_prefix("compose/"));
+        inside.filter(|file| !file.ends_with(".example")).collect()
     };
     let mut text = TEMPLATE.to_owned();
     for (place, value) in [
@@ -30,6 +31,13 @@ pub fn page(roles: &[&Role]) -> String {
         text = text.replace(place, &value);
     }
     text
+}
+
+/// Whether a file refers to this variable, and not only to one whose name begins with it.
+fn is_used(name: &str, text: &str) -> bool {
+    let reference = format!("${{{name}");
+    let goes_on = |rest: &str| rest.starts_with(|next: char| next == '_' || next.is_ascii_alphanumeric());
+    text.match_indices(&reference).any(|(at, _)| !goes_on(&text[at + reference.len()..]))
 }
 
 fn overlays() -> String {
@@ -52,7 +60,7 @@ fn services(roles: &[&Role]) -> String {
         let volumes: Vec<&str> = role.place.volumes.iter().map(|volume| volume.word()).collect();
         let needs: Vec<&str> = role.needed_roles(Strength::Hard).collect();
         let needs = if needs.is_empty() { String::new() } else { format!(", {}", needs.join(", ")) };
-        let stop = service::seconds(STOP_DELAY + role.stop.grace + STOP_MARGIN);
+        let stop = service::seconds(STOP_DELAY + role.stop.within());
         let limits = |Bounds { limit, .. }: Bounds| limit.to_string();
         let memory = role.place.memory;
         line!(
@@ -97,7 +105,7 @@ fn variables<'a>(uses: impl Fn(&str) -> Vec<&'a str>) -> String {
 
 fn secrets() -> String {
     let mut text = String::new();
-    for Secret { name, meaning, made, overlay } in SECRETS {
+    for Secret { name, meaning, made, overlay, .. } in SECRETS {
         let made = match made {
             Made::Letters(count) => format!("{count} letters and digits"),
             Made::Hexadecimal(count) => format!("{count} hexadecimal digits"),

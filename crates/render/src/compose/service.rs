@@ -5,14 +5,11 @@ use std::time::Duration;
 
 use berth_role::{Exposure, Hostname, Role, Start, Strength, Upstream, Volume};
 
-use super::secrets::ROLES_READ;
+use super::secrets::of_roles;
 use super::{line, public_name, upper};
 
 /// How long a role that is no longer ready waits for load balancers to notice. Compose has none.
 pub const STOP_DELAY: Duration = Duration::ZERO;
-
-/// What an init may take beyond its role's grace, to look after what is left and to end.
-pub const STOP_MARGIN: Duration = Duration::from_secs(5);
 
 /// The folder of the mailboxes, as SQLITE_STORAGE_PATH says it.
 const STORAGE: &str = "sqlite_storage";
@@ -33,7 +30,7 @@ pub fn role(role: &Role, all: &[&Role]) -> String {
     environment(&mut text, role);
     if role.reads.contains(&GATE) {
         line!(text, "    secrets:");
-        for secret in ROLES_READ.iter().chain([&GATE]) {
+        for secret in of_roles().map(|secret| secret.name).chain([GATE]) {
             line!(text, "      - {secret}");
         }
     }
@@ -49,7 +46,7 @@ pub fn role(role: &Role, all: &[&Role]) -> String {
     line!(text, "      <<: *healthy");
     line!(text, "      start_period: {}", seconds(role.ready_within));
     line!(text, "    mem_limit: {}", memory(role, role.place.memory.application.limit));
-    line!(text, "    stop_grace_period: {}", seconds(STOP_DELAY + role.stop.grace + STOP_MARGIN));
+    line!(text, "    stop_grace_period: {}", seconds(STOP_DELAY + role.stop.within()));
     text.push('\n');
     text
 }
@@ -65,11 +62,14 @@ pub fn memory_variable(role: &Role) -> String {
 
 /// The image of all, or of this role alone while it is being updated.
 fn image(role: &Role) -> String {
-    format!("${{{}:-${{BERTH_IMAGE:?is the image of the roles, to be set in .env}}}}", image_variable(role))
+    let variable = image_variable(role.name);
+    format!("${{{variable}:-${{BERTH_IMAGE:?is the image of the roles, to be set in .env}}}}")
 }
 
-pub fn image_variable(role: &Role) -> String {
-    format!("BERTH_IMAGE_{}", upper(role.name))
+/// The variable that names the image of a role alone.
+#[must_use]
+pub fn image_variable(role: &str) -> String {
+    format!("BERTH_IMAGE_{}", upper(role))
 }
 
 fn hostname(role: &Role) -> String {

@@ -25,6 +25,14 @@ pub struct Variable {
     pub required: bool,
 }
 
+impl Variable {
+    /// The variable of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        VARIABLES.iter().find(|variable| variable.name == name)
+    }
+}
+
 /// All variables. A test holds them to the files.
 pub static VARIABLES: LazyLock<Vec<Variable>> = LazyLock::new(|| variables(ROLES));
 
@@ -51,7 +59,7 @@ fn variables(roles: &[&Role]) -> Vec<Variable> {
     table.extend(IMAGES.iter().map(|image| variable(image.variable, Some(&image.reference), image.meaning)));
     for role in roles {
         let meaning = format!("the image of the role {} alone, while it is being updated", role.name);
-        table.push(variable(&image_variable(role), Some("${BERTH_IMAGE}"), &meaning));
+        table.push(variable(&image_variable(role.name), Some("${BERTH_IMAGE}"), &meaning));
     }
     table.extend(overlays(roles));
     table

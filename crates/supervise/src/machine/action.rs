@@ -17,6 +17,11 @@ pub enum Action {
     SignalMain(i32),
     /// Let a stopped main process run, so that it can end.
     ContinueMain,
+    /// Look whether clients are connected; [`Event::Quiet`](super::Event::Quiet) or [`Event::Busy`](super::Event::Busy)
+    /// follows.
+    LookForClients,
+    /// Ask the main process whether it lives; [`Event::Live`](super::Event::Live) follows, unless it is stopped meanwhile.
+    AskWhetherLive,
     /// Send TERM to every descendant but the main process.
     TermRest,
     /// Send KILL to every descendant.
@@ -27,6 +32,10 @@ pub enum Action {
     TellNotReady,
     /// The deadline for the needs has passed.
     TellNeedsMissed,
+    /// The time for a quiet moment is spent, and clients are still connected.
+    TellClientsLeft,
+    /// The main process has not answered often enough.
+    TellWedged,
     /// This signal is not passed on.
     TellHeldBack(i32),
     /// A restart follows after this pause.
@@ -59,4 +68,6 @@ pub enum Reason {
     Restart,
     /// It was not ready in time.
     NotReady,
+    /// It did not answer any more.
+    Wedged,
 }

@@ -23,6 +23,12 @@ pub enum Event {
     MainStopped(bool),
     /// The main process has ended.
     MainEnded(Exit),
+    /// No client is connected.
+    Quiet,
+    /// Clients are connected.
+    Busy,
+    /// The main process has given a sign of life (true), or none in time.
+    Live(bool),
     /// We have no child left.
     NothingLeft,
     /// Time has passed.

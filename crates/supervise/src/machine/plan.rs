@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use berth_role::{Readiness, Stop};
 
+use super::watch::Watch;
 use crate::exit::Exit;
 use crate::restart::Budget;
 
@@ -16,6 +17,8 @@ pub struct Plan {
     pub need_within: Duration,
     /// What is done when the main process ends and nobody asked for it.
     pub restart: Option<Budget>,
+    /// Whether a ready main process is asked if it lives. One that does not is stopped, as a failure.
+    pub watch: Option<Watch>,
 }
 
 /// How signals and the end of the main process are taken.
