@@ -11,22 +11,11 @@ use crate::running::{Init, Place, stdout};
 
 const DOMAIN: &str = "example.test";
 
-/// A certificate with its key, as a role reads them at its start.
-fn certificates(case: &Case) {
-    fs_err::create_dir_all(case.path("certificates")).unwrap();
-    let new = "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=example.test -out certificates/fullchain.pem -keyout";
-    let openssl = |words: &str| {
-        assert!(case.command("openssl").args(words.split(' ')).output().unwrap().status.success(), "{words}");
-    };
-    openssl(&format!("{new} certificates/privkey.pem"));
-    openssl("genrsa -out certificates/dkim.pem 2048");
-    fs_err::copy(case.path("certificates/fullchain.pem"), case.path("certificates/chain.pem")).unwrap();
-}
-
-/// The secrets, made by the commands of the manual.
-fn secrets(case: &Case) {
+/// Runs the commands that a section of the manual gives: for the certificates, and for the secrets.
+fn made_as_in(case: &Case, section: &str) {
     let manual = page().text;
-    let block = manual.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+    let section = manual.split(&format!("\n## {section}\n")).nth(1).unwrap();
+    let block = section.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
     let output = case.command("sh").args(["-e", "-u", "-c", block]).output().unwrap();
     assert!(output.status.success(), "{output:?}");
 }
@@ -84,8 +73,8 @@ fn about(case: &Case, role: &str, words: &[&str], node: &Path) -> Value {
 fn no_role_finds_anything_wrong_with_what_compose_gives_it() {
     let Some(node) = node() else { return skip("there is no Node") };
     let case = Case::new();
-    certificates(&case);
-    secrets(&case);
+    made_as_in(&case, "Certificates");
+    made_as_in(&case, "Secrets");
     let mut asked = 0;
     for role in berth_catalogue::names() {
         let verdict = about(&case, role, &["check", role, "--json"], &node);
@@ -104,7 +93,7 @@ fn no_role_finds_anything_wrong_with_what_compose_gives_it() {
 #[test]
 fn the_commands_of_the_manual_make_every_secret_as_its_table_says() {
     let case = Case::new();
-    secrets(&case);
+    made_as_in(&case, "Secrets");
     let read = |name: &str| case.read(format!("secrets/{name}")).trim_end().to_owned();
     let all =
         |text: &str, count: usize, letter: fn(u8) -> bool| text.len() == count && text.bytes().all(letter);
@@ -137,8 +126,8 @@ fn the_commands_of_the_manual_make_every_secret_as_its_table_says() {
 fn every_secret_that_compose_mounts_is_handed_over_from_its_file() {
     let Some(node) = node() else { return skip("there is no Node") };
     let case = Case::new();
-    certificates(&case);
-    secrets(&case);
+    made_as_in(&case, "Certificates");
+    made_as_in(&case, "Secrets");
     for role in berth_catalogue::names() {
         let files = environment(&case, role).into_iter().filter(|(_, value)| value.contains("/secrets/"));
         let keys: Vec<String> = files.map(|(key, _)| key.strip_suffix("_FILE").unwrap().to_owned()).collect();
