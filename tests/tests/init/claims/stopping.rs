@@ -17,7 +17,7 @@ claims! {
         EVERYWHERE.note("What `docker stop` counts on.");
     term_to_the_init_reaches_the_programs_descendants_too: EVERYWHERE.only_for_a_role(AS_TINI);
     what_the_program_leaves_behind_gets_term_and_time_to_end_well: EVERYWHERE.only_for_a_role(AS_TINI);
-    so_does_a_daemon_with_a_session_of_its_own: EVERYWHERE.only_for_a_role(AS_TINI);
+    a_daemon_with_a_session_of_its_own_gets_term_and_time_to_end_well: EVERYWHERE.only_for_a_role(AS_TINI);
     what_outlasts_its_time_is_killed: EVERYWHERE.only_for_a_role("As `tini`: the engine's own time-out ends it all.");
     a_stopped_program_is_continued_for_its_end: EVERYWHERE.only_for_a_role(AS_TINI);
     no_descendant_gets_term_twice: NOT_AS_PID_1;
@@ -67,7 +67,7 @@ fn what_the_program_leaves_behind_gets_term_and_time_to_end_well(trial: Trial) {
     leaves(trial, "");
 }
 
-fn so_does_a_daemon_with_a_session_of_its_own(trial: Trial) {
+fn a_daemon_with_a_session_of_its_own_gets_term_and_time_to_end_well(trial: Trial) {
     leaves(trial, "setsid");
 }
 

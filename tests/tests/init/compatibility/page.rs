@@ -41,7 +41,7 @@ fn sentence(claim: &Claim) -> String {
         .name
         .split('_')
         .map(|word| WORDS.iter().find(|(written, _)| *written == word).map_or(word, |(_, meant)| meant));
-    let sentence = words.collect::<Vec<_>>().join(" ");
+    let sentence = words.collect::<Vec<_>>().join(" ").replace("real time", "real-time");
     sentence[..1].to_uppercase() + &sentence[1..]
 }
 
