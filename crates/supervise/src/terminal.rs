@@ -6,7 +6,7 @@ use std::os::fd::BorrowedFd;
 
 use nix::libc::{SIGTSTP, SIGTTIN, SIGTTOU};
 use nix::sys::signal::{SigSet, Signal, raise};
-use nix::unistd::{Pid, getpgrp, getpid, getsid, tcgetpgrp, tcsetpgrp};
+use nix::unistd::{Pid, getpgid, getpgrp, getpid, getppid, getsid, tcgetpgrp, tcsetpgrp};
 
 /// What is done about a program that was stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(crate) enum Answer {
 struct Sight {
     is_ours: bool,
     is_the_programs: bool,
-    /// We lead the session, or are PID 1: there is no shell above.
+    /// No shell waits to continue us: we are PID 1, lead the session, or are in the group of our parent, as what a script starts is.
     is_last: bool,
 }
 
@@ -39,7 +39,7 @@ pub(crate) fn answer(signal: i32, program: Pid) -> Answer {
         Sight {
             is_ours: holder == Some(getpgrp()),
             is_the_programs: holder == Some(program),
-            is_last: us.as_raw() == 1 || getsid(None) == Ok(us),
+            is_last: us.as_raw() == 1 || getsid(None) == Ok(us) || getpgid(Some(getppid())) == Ok(getpgrp()),
         },
     )
 }
@@ -105,7 +105,7 @@ mod tests {
         for (signal, seen, answer) in [
             // ^Z under a shell.
             (SIGTSTP, sight(false, true, false), Answer::Stop),
-            // ^Z in a container that has a terminal.
+            // ^Z in a container that has a terminal, and under a script.
             (SIGTSTP, sight(false, true, true), Answer::Continue),
             // Sent by somebody.
             (SIGTSTP, sight(false, false, true), Answer::Nothing),

@@ -31,6 +31,7 @@ claims! {
     the_terminal_is_given_back: NOT_AS_PID_1;
     ctrl_z_gives_a_shell_its_prompt_back_and_fg_goes_on: NOT_AS_PID_1.not_for_a_role(NO_TERMINAL);
     ctrl_z_where_no_shell_would_continue_it_stops_nothing: EVERYWHERE.not_for_a_role(NO_TERMINAL);
+    ctrl_z_under_a_script_without_job_control_does_not_hang_it: NOT_AS_PID_1.not_for_a_role(NO_TERMINAL);
     tstp_stops_the_program_and_cont_wakes_it: EVERYWHERE.not_for_bare();
     an_init_stops_with_its_program_and_wakes_with_it:
         NOT_AS_PID_1.not_for_bare().not_for_a_role("The keeper of a role stays awake.");
@@ -145,6 +146,19 @@ fn ctrl_z_where_no_shell_would_continue_it_stops_nothing(trial: Trial) {
     keyboard.write_all(CONTROL_D).unwrap();
     assert_eq!(init.end(), 0);
     assert_eq!(case.read("out"), "hello\n");
+}
+
+/// The script leads the session here, so that nobody is there to continue it.
+fn ctrl_z_under_a_script_without_job_control_does_not_hang_it(trial: Trial) {
+    let case = trial.case();
+    let shell = "\"$@\"; echo end $?";
+    let (mut init, mut keyboard) = trial.below(&case, shell, &["cat"]).start_below_on_terminal();
+    assert!(case.process("cat", "cat").lives());
+    keyboard.write_all(CONTROL_Z).unwrap();
+    keyboard.write_all(b"hello\n").unwrap();
+    keyboard.write_all(CONTROL_D).unwrap();
+    init.end();
+    assert_eq!(case.read("out"), "hello\nend 0\n");
 }
 
 fn tstp_stops_the_program_and_cont_wakes_it(trial: Trial) {
