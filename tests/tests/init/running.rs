@@ -33,8 +33,9 @@ pub fn places() -> Vec<Place> {
     vec![Place::Ordinary]
 }
 
-/// Runs the words that follow as a job, until it ends.
-pub const AS_A_JOB: &str = "set -m; \"$@\" & wait -f $!";
+/// Runs the words that follow as a job, until it ends; one that is stopped before it is waited for is waited for again.
+pub const AS_A_JOB: &str = "set -m; \"$@\" & wait -f $!; code=$?
+while kill -0 $! 2> /dev/null; do wait -f $!; code=$?; done; exit $code";
 
 /// An init that is about to be started.
 pub struct Init<'a> {

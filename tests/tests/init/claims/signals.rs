@@ -22,7 +22,7 @@ claims! {
         EVERYWHERE.not(&crate::trial::Column::OURS, "As `tini`: they are the terminal's answers to what the init does itself.");
     a_fault_that_somebody_sends_reaches_the_program:
         EVERYWHERE.not(&crate::trial::Column::OURS, "As `tini`: SEGV, ABRT and the like are the init's own faults, which have to end it.");
-    real_time_signals_reach_the_program: EVERYWHERE.note("34 to 64. `dumb-init` looks them up beyond the end of its table of 31.");
+    real_time_signals_reach_the_program: EVERYWHERE.note("34 to 64, of which lists of signals are easily short.");
     a_real_time_signal_reaches_the_program_as_often_as_it_was_sent:
         EVERYWHERE.note("Queued by the kernel (signal(7)); an init must not merge them.");
     a_signal_that_the_c_library_keeps_for_itself_reaches_the_program: EVERYWHERE;

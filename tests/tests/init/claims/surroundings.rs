@@ -23,7 +23,7 @@ claims! {
     input_and_output_pass_through_untouched: EVERYWHERE.note("300,000 bytes of every value.");
     the_program_inherits_no_descriptor_of_the_init:
         EVERYWHERE.not_for_a_role(CHANNEL);
-    a_descriptor_of_the_caller_reaches_the_program: EVERYWHERE.note("Newer `catatonit` closes them, but for `LISTEN_FDS`.");
+    a_descriptor_of_the_caller_reaches_the_program: EVERYWHERE.note("As an engine hands sockets on.");
     a_listen_pid_that_means_the_init_means_the_program: EVERYWHERE;
     a_listen_pid_that_means_another_is_left_alone: EVERYWHERE.note("It is not for this program (sd_listen_fds(3)).");
     closed_standard_descriptors_are_no_harm:
