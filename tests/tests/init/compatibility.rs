@@ -16,8 +16,8 @@ use crate::trial::{Column, Trial, User};
 mod options;
 mod page;
 
-/// So many claims are tried at a time: they wait more than they work.
-const AT_A_TIME: usize = 8;
+/// So many claims are tried at a time, beside the other tests: they wait more than they work.
+const AT_A_TIME: usize = 4;
 
 /// A claim that fails by waiting is known to do so after this long, if the page says that it does.
 const SHORT: Duration = Duration::from_millis(1500);
