@@ -3,7 +3,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nix::libc::{SIG_DFL, SIGHUP, SIGINT, SIGKILL, SIGQUIT};
+use nix::libc::{SIGHUP, SIGINT, SIGKILL, SIGQUIT, SYS_rt_sigaction, syscall};
 use tempfile::TempDir;
 
 use crate::process::Process;
@@ -62,15 +62,19 @@ impl Case {
         let mut command = Command::new(program);
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("BERTH_TEST_CASE", self.folder()).current_dir(self.folder());
-        // nohup and a shell's `&` leave these ignored, which a test is not to depend on.
+        // nohup and a shell's `&` leave these ignored, and whoever means to use them the two of the C library, which a test is
+        // not to depend on. By the system call: the C library has no words for its own two.
         let default = || {
-            for signal in [SIGHUP, SIGINT, SIGQUIT] {
-                // SAFETY: the default action is no handler that could run in a wrong context.
-                unsafe { nix::libc::signal(signal, SIG_DFL) };
+            // The kernel's sigaction: handler SIG_DFL, no flags, no restorer, an empty mask.
+            let action = [0_u64; 4];
+            for signal in [SIGHUP, SIGINT, SIGQUIT, 32, 33] {
+                let (action, before) = (action.as_ptr(), std::ptr::null::<u64>());
+                // SAFETY: rt_sigaction(2) reads the action, with a mask of eight bytes; there is no handler that could run.
+                unsafe { syscall(SYS_rt_sigaction, signal, action, before, size_of::<u64>()) };
             }
             Ok(())
         };
-        // SAFETY: signal(2) may be called between fork and exec (signal-safety(7)), and nothing else is.
+        // SAFETY: system calls may be made between fork and exec (signal-safety(7)), and nothing else is done.
         unsafe { command.pre_exec(default) };
         command
     }

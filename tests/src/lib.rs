@@ -32,10 +32,10 @@ pub use chance::Chance;
 pub use load::{Connections, Load, Mails, Served, User};
 pub use offset::Offset;
 pub use process::Process;
-pub use programs::{application, berth, clients, have, init, node, root, servers, xtask};
+pub use programs::{application, berth, clients, have, init, node, peers, root, servers, xtask};
 pub use ran::Ran;
 pub use terminal::terminal;
-pub use wait::{DEADLINE, wait_until, wait_until_within};
+pub use wait::{DEADLINE, be_patient_for, wait_until, wait_until_within};
 
 /// Says that a test, or a part of it, was not run. Where `CI` is set that is a failure, so that nothing goes
 /// unseen there.

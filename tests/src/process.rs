@@ -69,4 +69,17 @@ impl Process {
         // SAFETY: no memory is passed.
         if unsafe { libc::kill(self.0, number) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
+
+    /// Sends a signal with a value (sigqueue(3)).
+    #[allow(unsafe_code)]
+    pub fn queue(self, number: i32, value: usize) -> io::Result<()> {
+        assert!(self.0 > 1, "no test signals {}", self.0);
+        let value = libc::sigval { sival_ptr: std::ptr::without_provenance_mut(value) };
+        // SAFETY: the pointer is a number that nobody follows.
+        if unsafe { libc::sigqueue(self.0, number, value) } == 0 {
+            Ok(())
+        } else {
+            Err(io::Error::last_os_error())
+        }
+    }
 }

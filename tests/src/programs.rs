@@ -54,6 +54,13 @@ pub fn servers() -> Option<PathBuf> {
     folder.join("installed").is_file().then_some(folder)
 }
 
+/// The folder of the other inits that `cargo xtask` unpacked.
+#[must_use]
+pub fn peers() -> Option<PathBuf> {
+    let folder = root().join(".tools/peers");
+    folder.join("installed").is_file().then_some(folder)
+}
+
 fn named(variable: &str) -> Option<PathBuf> {
     let path = std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)?;
     assert!(path.exists(), "{variable} names {}, which is not there", path.display());

@@ -21,14 +21,20 @@ pub fn codename() -> Option<String> {
     (value("ID")? == "debian").then(|| value("VERSION_CODENAME"))?
 }
 
+/// A mirror may lag behind the date in its own index; nothing here is newer than a release.
+const LAG: &str = "Acquire::Check-Valid-Until=false";
+
+/// Updates apt's package lists.
+pub fn update() -> Result<()> {
+    let mut update = program("apt-get");
+    run("update Debian's package lists", update.args(["-q", "-o", LAG, "update"])).map(drop)
+}
+
 /// Installs packages.
 pub fn install(what: &str, packages: &[&str]) -> Result<()> {
-    // A mirror may lag behind the date in its own index; nothing here is newer than a release.
-    let lag = "Acquire::Check-Valid-Until=false";
-    let mut update = program("apt-get");
-    run("update Debian's package lists", update.args(["-q", "-o", lag, "update"]))?;
+    update()?;
     let mut install = program("apt-get");
-    install.env("DEBIAN_FRONTEND", "noninteractive").args(["-q", "-o", lag, "install", "-y"]);
+    install.env("DEBIAN_FRONTEND", "noninteractive").args(["-q", "-o", LAG, "install", "-y"]);
     run(what, install.arg("--no-install-recommends").args(packages)).map(drop)
 }
 

@@ -1,5 +1,5 @@
-//! What a contributor runs, one file a command: `cargo xtask up`, `test`, `check`, `generate`, `bench`, `soak`, `bases`,
-//! `docker`, `tools`.
+//! What a contributor runs, one file a command: `cargo xtask up`, `test`, `check`, `generate`, `compatibility`,
+//! `bench`, `soak`, `bases`, `docker`, `tools`.
 //!
 //! Commands work on the clone that they are called from, whatever the current folder, and keep what they
 //! make in four git-ignored folders: `target` (builds), `.tools` (Node, linters, Docker), `.berth` (the service) and
@@ -20,6 +20,7 @@ mod docker;
 mod generate;
 mod links;
 mod outcome;
+mod peers;
 mod programs;
 mod run;
 mod servers;
@@ -68,6 +69,8 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Try what is expected of an init on berth-init and on others, and write docs/reference/pid1-compatibility.md
+    Compatibility,
     /// Measure start, memory and notification, beside the same programs without berth-init
     Bench {
         /// How often each is measured; medians are printed
@@ -116,6 +119,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Test { suites } => Ok(test::run(&suites)),
         Command::Check => Ok(check::run()),
         Command::Generate { check } => generate::run(check).map(|()| ExitCode::SUCCESS),
+        Command::Compatibility => Ok(test::compatibility()),
         Command::Bench { runs } => bench::run(runs).map(|()| ExitCode::SUCCESS),
         Command::Soak { mails } => soak::run(mails),
         Command::BuildImage(asked) => build_image::run(&asked),

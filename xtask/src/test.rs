@@ -9,7 +9,7 @@ use crate::docker::{self, Docker, Ensured};
 use crate::outcome::{Outcome, Outcomes};
 use crate::programs::{self, Packages, Programs};
 use crate::run::{ask, cargo, program, relay};
-use crate::{build_image, check, debian, servers, tools};
+use crate::{build_image, check, debian, peers, servers, tools};
 
 /// What can be asked for by name.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -41,9 +41,6 @@ const CLIENTS: &[&str] = &[
     "isync",
     "fetchmail",
     "knot",
-    "tini",
-    "dumb-init",
-    "catatonit",
     "curl",
     "chromium",
     "openssl",
@@ -89,6 +86,9 @@ pub fn run(suites: &[Suite]) -> ExitCode {
         outcomes.step("clients from PyPI", "cargo xtask tools", || {
             tools::clients().map(|()| Outcome::Ok(String::new()))
         });
+    }
+    if wanted(Suite::Init) {
+        outcomes.step("other inits", "cargo xtask compatibility", peers::install);
     }
     let black_boxes = [Suite::Init, Suite::Settings, Suite::Local, Suite::Compose, Suite::Docker];
     if black_boxes.into_iter().any(wanted) {
@@ -140,6 +140,17 @@ fn on_docker(outcomes: &mut Outcomes) {
     outcomes.step("docker engine put away", "cargo xtask docker --stop", || {
         docker.leave().map(|()| Outcome::Ok(String::new()))
     });
+}
+
+/// Tries every claim about an init on ours and on others, and writes the page of the manual that tells of it.
+pub fn compatibility() -> ExitCode {
+    let mut outcomes = Outcomes::default();
+    outcomes.step("other inits", "cargo xtask compatibility", peers::install);
+    outcomes.step("compatibility", "cargo xtask compatibility", || {
+        let mut test = suite_command("init", None)?;
+        tested("compatibility", test.env("SNAPSHOTS", "overwrite").args(["--", "compatibility::"]))
+    });
+    outcomes.conclude()
 }
 
 /// A black-box suite.

@@ -51,7 +51,8 @@ fn program(words: &[OsString]) -> Result<Program, Problem> {
         words.split_first().ok_or_else(|| Problem::new(Code::Usage, "no program after --"))?;
     let folder = std::env::current_dir()
         .map_err(|error| Problem::new(Code::CannotRun, "cannot tell the current folder").because(error))?;
-    Ok(Program { path: locate(first)?, arguments: rest.to_vec(), folder, ..Program::default() })
+    let (path, name) = (locate(first)?, Some(first.clone()));
+    Ok(Program { path, name, arguments: rest.to_vec(), folder, ..Program::default() })
 }
 
 /// What the application would be handed. It would end where something is missing, and so do we.

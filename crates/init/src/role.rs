@@ -98,6 +98,7 @@ impl RoleCharge<'_> {
         let heap = Chosen::for_role(self.role.heap, self.own);
         Ok(Program {
             path: self.node.clone(),
+            name: None,
             arguments: heap.argument().into_iter().chain([self.role.entrypoint.into()]).collect(),
             bind_service,
             runtime: Runtime::Node { heap: heap.heap() },

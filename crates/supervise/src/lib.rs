@@ -32,6 +32,7 @@ mod connections;
 mod descendants;
 mod exit;
 mod inherited;
+mod listening;
 pub mod machine;
 mod privileges;
 mod reap;
@@ -40,6 +41,7 @@ mod restart;
 mod run;
 mod signals;
 mod spawn;
+mod terminal;
 mod verdict;
 
 pub use charge::{Charge, Life, Waiting};

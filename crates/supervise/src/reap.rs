@@ -11,8 +11,8 @@ use crate::exit::Exit;
 /// What happened to children since the last look.
 #[derive(Debug, Default)]
 pub(crate) struct Reaped {
-    /// What became of the main process: stopped or continued (true or false), in order.
-    pub main_stops: Vec<bool>,
+    /// What became of the main process, in order: the signal that stopped it, or nothing when it was continued.
+    pub main_stops: Vec<Option<i32>>,
     /// The main process's end.
     pub main_end: Option<Ended>,
     /// How many others have ended.
@@ -52,7 +52,7 @@ pub(crate) fn reap(main: Option<Pid>) -> Reaped {
             Exit::Signal(libc::WTERMSIG(status))
         } else {
             if is_main {
-                reaped.main_stops.push(libc::WIFSTOPPED(status));
+                reaped.main_stops.push(libc::WIFSTOPPED(status).then(|| libc::WSTOPSIG(status)));
             }
             continue;
         };

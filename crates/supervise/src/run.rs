@@ -26,6 +26,7 @@ use crate::reap::reap;
 use crate::rest::give_back_code;
 use crate::signals::{Signals, send};
 use crate::spawn::{Bond, Program, start};
+use crate::terminal;
 
 mod answer;
 mod tell;
@@ -157,34 +158,69 @@ impl<C: Charge> Supervisor<'_, C> {
         if got.number == SIGCHLD {
             return self.reap();
         }
-        if !matches!(self.plan.conduct, Conduct::Plain) {
+        if !self.is_plain() {
             info!(role = self.charge.name(), signal = %signal_name(got.number), sender = got.sender, "signal");
         }
         self.account.signal(got);
+        if let Some(main) = self.main.filter(|_| got.number == SIGCONT && self.is_plain()) {
+            terminal::lend_on(main);
+        }
         self.take(Event::Signal(got.number))
     }
 
     fn reap(&mut self) -> Option<u8> {
         let reaped = reap(self.main);
         self.account.reaped(reaped.orphans);
-        let stops = reaped.main_stops.into_iter().map(Event::MainStopped);
+        let last_stop = reaped.main_stops.last().copied().flatten();
+        let stops = reaped.main_stops.iter().map(|stop| Event::MainStopped(stop.is_some()));
         let events: Vec<_> = stops
             .chain(reaped.main_end.map(|ended| Event::MainEnded(ended.exit)))
             .chain(reaped.nothing_left.then_some(Event::NothingLeft))
             .collect();
         if let Some(ended) = reaped.main_end {
             self.account.ended(ended);
+            if let Some(main) = self.main.filter(|_| self.is_plain()) {
+                terminal::take_back(main);
+            }
             self.main = None;
             self.channel = None;
         }
-        events.into_iter().find_map(|event| self.take(event))
+        let end = events.into_iter().find_map(|event| self.take(event));
+        if let (Some(signal), Some(main), true) = (last_stop, self.main, self.is_plain()) {
+            self.answer_stop(signal, main);
+        }
+        end
+    }
+
+    fn answer_stop(&self, signal: i32, main: Pid) {
+        match terminal::answer(signal, main) {
+            terminal::Answer::Lend => {
+                terminal::lend(main);
+                self.signal_main(SIGCONT);
+            }
+            // What continues us is read as any signal, and goes on to the program.
+            terminal::Answer::Stop => {
+                if let Err(error) = terminal::stop() {
+                    warn!(%error, "cannot stop with the program");
+                }
+            }
+            terminal::Answer::Continue => self.signal_main(SIGCONT),
+            terminal::Answer::Nothing => {}
+        }
+    }
+
+    /// The program has the terminal, and every signal.
+    fn is_plain(&self) -> bool {
+        matches!(self.plan.conduct, Conduct::Plain)
     }
 
     /// Gives an event to the machine and does what it says, and so on with what comes of that.
     fn take(&mut self, event: Event) -> Option<u8> {
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
-            if let Event::MainStopped(stopped) = event {
+            if let Event::MainStopped(stopped) = event
+                && !self.is_plain()
+            {
                 warn!(role = self.charge.name(), stopped, "main process stopped or continued by a signal");
             }
             let before = self.machine.state();
@@ -244,7 +280,7 @@ impl<C: Charge> Supervisor<'_, C> {
                 }
                 Action::TellBudgetSpent => error!(role, "failed too often: not started again"),
                 Action::End(code) => {
-                    if !matches!(self.plan.conduct, Conduct::Plain) {
+                    if !self.is_plain() {
                         info!(role, code, orphans_reaped = self.account.orphans(), "end");
                     }
                 }
@@ -254,7 +290,7 @@ impl<C: Charge> Supervisor<'_, C> {
     }
 
     fn start(&mut self) -> Event {
-        let is_role = !matches!(self.plan.conduct, Conduct::Plain);
+        let is_role = !self.is_plain();
         let bond = Bond { terminal: !is_role, dies_with_us: is_role && !self.is_first, all_files: is_role };
         let channel = if is_role { Channel::new().ok() } else { None };
         let (ours, theirs) = channel.unzip();

@@ -14,16 +14,20 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
-use nix::unistd::{Pid, getpid, getppid, setpgid, tcsetpgrp};
+use nix::unistd::{Pid, getpid, getppid, setpgid};
 
 use crate::inherited::Inherited;
+use crate::listening::Listening;
 use crate::privileges::hand_over_bind_service;
+use crate::terminal;
 
 /// What is started.
 #[derive(Clone, Default)]
 pub struct Program {
     /// The file.
     pub path: PathBuf,
+    /// What it is called, its zeroth argument, if not by its path.
+    pub name: Option<OsString>,
     /// What it is given.
     pub arguments: Vec<OsString>,
     /// Where it runs.
@@ -52,7 +56,7 @@ pub enum Runtime {
 /// Without the environment, which may hold secrets.
 impl fmt::Debug for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, arguments, folder, environment: _, bind_service, runtime } = self;
+        let Self { path, name: _, arguments, folder, environment: _, bind_service, runtime } = self;
         let mut program = f.debug_struct("Program");
         program
             .field("path", path)
@@ -100,6 +104,8 @@ pub(crate) fn start(
     #[allow(clippy::disallowed_methods)] // This is the one file that spawns.
     let mut command = Command::new(&program.path);
     command.args(&program.arguments).current_dir(&program.folder);
+    let name = program.name.as_deref().unwrap_or(program.path.as_os_str());
+    command.arg0(name);
     for (key, value) in &program.environment {
         match value {
             Some(value) => command.env(key, value),
@@ -117,13 +123,14 @@ pub(crate) fn start(
     let channel_number = channel.map(AsRawFd::as_raw_fd);
     let bind_service = program.bind_service;
     let parent = getpid();
-    // SAFETY: `prepare` makes system calls only: no allocation, no lock, as signal-safety(7) asks between fork
-    // and exec.
-    unsafe {
-        command.pre_exec(move || {
-            prepare(&inherited, bond, bind_service, channel_number, parent).map_err(io::Error::from)
-        });
-    }
+    let mut listening = Listening::of(&command, name);
+    let last = move || {
+        prepare(&inherited, bond, bind_service, channel_number, parent)?;
+        listening.as_mut().map_or(Ok(()), Listening::exec).map_err(io::Error::from)
+    };
+    // SAFETY: `prepare` makes system calls only: no allocation, no lock, as signal-safety(7) asks between fork and exec. A
+    // program that listens is given its number, which allocates: we have one thread, so no other can hold the allocator.
+    unsafe { command.pre_exec(last) };
     let child =
         command.spawn().map_err(|source| StartError { path: program.path.display().to_string(), source })?;
     // The handle is dropped, not waited on: the reaper owns every wait.
@@ -147,10 +154,8 @@ fn prepare(
     // A group of its own, so that what a terminal sends to ours does not reach it twice.
     setpgid(Pid::from_raw(0), Pid::from_raw(0))?;
     if bond.terminal {
-        // SAFETY: descriptor 0 is borrowed for one call; where it is closed or no terminal, the call fails, and
-        // there is nothing to hand over. SIGTTOU cannot stop us: it is blocked until the restore below.
-        let stdin = unsafe { std::os::fd::BorrowedFd::borrow_raw(0) };
-        let _ = tcsetpgrp(stdin, getpid());
+        // Before the restore below, which may let TTOU stop us.
+        terminal::lend(getpid());
     }
     if bind_service {
         hand_over_bind_service()?;

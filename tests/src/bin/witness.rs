@@ -10,13 +10,16 @@
 //! | `on=SIGNAL:CODE` | once it catches: after SIGNAL, exits with CODE |
 //! | `on=SIGNAL:CODE:GATE` | the same, once the file GATE is there |
 //! | `tell=SIGNAL:TEXT` | once it catches: after SIGNAL, does what `send=TEXT` does |
-//! | `catch` | blocks all signals, prints `catching`, then `signal N` for each that comes |
+//! | `catch` | blocks all signals, prints `catching`, then `signal N` for each that comes, `signal N with VALUE` if it was queued with one |
 //! | `exit=CODE` | exits with CODE |
 //! | `die=SIGNAL` | ends by SIGNAL, without a core file |
+//! | `zombie` | has a child that has ended, and does not wait for it |
+//! | `exec` | becomes the program that the words after it name |
 
 #![allow(unsafe_code)] // Signals as plain numbers, since nix knows no real-time ones; each says why it is sound.
 
 use std::collections::HashMap;
+use std::ffi::CString;
 use std::fs::File;
 use std::io::Write;
 use std::mem::{ManuallyDrop, MaybeUninit};
@@ -40,7 +43,8 @@ struct Witness {
 
 fn main() {
     let mut witness = Witness::default();
-    for word in std::env::args().skip(1) {
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
         let (verb, object) = word.split_once('=').unwrap_or((&word, ""));
         match verb {
             "name" => witness.name = format!("{object} "),
@@ -52,6 +56,8 @@ fn main() {
             "catch" => witness.catch(),
             "exit" => exit(number(object)),
             "die" => die(number(object)),
+            "zombie" => zombie(),
+            "exec" => become_program(&mut words),
             _ => panic!("a witness does not know {word:?}"),
         }
     }
@@ -89,13 +95,21 @@ impl Witness {
         };
         self.say("catching");
         loop {
-            // SAFETY: the set lives, and no information about the signal is asked for.
-            let signal = unsafe { libc::sigwaitinfo(&raw const all, std::ptr::null_mut()) };
+            let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+            // SAFETY: the set lives, and so does what the call fills; all zero is as good as not filled.
+            let (signal, info) =
+                unsafe { (libc::sigwaitinfo(&raw const all, info.as_mut_ptr()), info.assume_init()) };
             // EINTR after SIGSTOP and SIGCONT (signal(7)).
             if signal < 0 {
                 continue;
             }
-            self.say(&format!("signal {signal}"));
+            if info.si_code == libc::SI_QUEUE {
+                // SAFETY: the kernel fills in a value for a signal that was sent by sigqueue(3).
+                let value = unsafe { info.si_value() }.sival_ptr as usize;
+                self.say(&format!("signal {signal} with {value}"));
+            } else {
+                self.say(&format!("signal {signal}"));
+            }
             if let Some(text) = self.tellings.get(&signal) {
                 send(text);
             }
@@ -115,6 +129,26 @@ fn send(text: &str) {
     // SAFETY: the descriptor was inherited for this purpose, and is not closed here.
     let mut channel = ManuallyDrop::new(unsafe { File::from_raw_fd(channel) });
     channel.write_all(format!("{text}\n").as_bytes()).expect("somebody listens on the channel");
+}
+
+fn zombie() {
+    // SAFETY: there is no other thread, and the child does nothing but end.
+    let child = unsafe { libc::fork() };
+    assert!(child >= 0, "fork(2)");
+    if child == 0 {
+        // SAFETY: ends at once.
+        unsafe { libc::_exit(0) };
+    }
+    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+    let number = libc::id_t::try_from(child).expect("a process id");
+    // SAFETY: fills a struct that lives; the child stays a zombie.
+    unsafe { libc::waitid(libc::P_PID, number, info.as_mut_ptr(), libc::WEXITED | libc::WNOWAIT) };
+}
+
+fn become_program(words: &mut impl Iterator<Item = String>) {
+    let words: Vec<_> = words.map(|word| CString::new(word).expect("a word without a NUL")).collect();
+    let error = nix::unistd::execvp(&words[0], &words);
+    panic!("cannot become {:?}: {error:?}", words[0]);
 }
 
 fn die(signal: i32) {

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
 
 mod certificates;
+mod claims;
 mod command_line;
+mod compatibility;
 mod composed;
 mod exit_codes;
 mod group;
@@ -28,5 +30,6 @@ mod stopping;
 mod stores;
 mod surroundings;
 mod terminal;
+mod trial;
 mod verdicts;
 mod wedged;

@@ -235,6 +235,21 @@ fn the_answer_can_be_had_as_json() {
     assert_eq!(init.stop(), 0);
 }
 
+#[test]
+fn term_during_a_health_probe_is_a_stop_like_any_other() {
+    for place in places() {
+        let case = Case::new();
+        let silent = Door::silent();
+        let mut init = ready_store(&case, place, silent.port());
+        let mut probe = init.beside(berth_tests::init().to_str().unwrap());
+        let mut probe = probe.arg("health").stdout(std::process::Stdio::null()).spawn().unwrap();
+        silent.until_knocked();
+        assert_eq!(init.stop(), 0);
+        assert_eq!(init.times("main signal 15"), 1);
+        wait_until("the probe has ended", || probe.try_wait().unwrap());
+    }
+}
+
 /// A health check that forks leaves zombies; this one is one process and one thread's work.
 #[test]
 fn probes_leave_no_process_behind() {

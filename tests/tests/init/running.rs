@@ -1,16 +1,16 @@
-//! Starting `berth-init` over a witness, and watching both.
+//! Starting `berth-init`, or another init, over a witness, and watching both.
 
 use std::ffi::OsString;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Once;
 use std::thread::{JoinHandle, spawn};
 
-use berth_tests::{Case, Process, init, is_root, skip, wait_until};
+use berth_tests::{Case, Process, init, is_root, skip, terminal, wait_until};
 use serde_json::Value;
 
 pub const WITNESS: &str = env!("CARGO_BIN_EXE_witness");
@@ -34,11 +34,20 @@ pub fn places() -> Vec<Place> {
     vec![Place::Ordinary]
 }
 
+/// Runs the words that follow as a job, until it ends; one that is stopped before it is waited for is waited for again.
+pub const AS_A_JOB: &str = "set -m; \"$@\" & wait -f $!; code=$?
+while kill -0 $! 2> /dev/null; do wait -f $!; code=$?; done; exit $code";
+
 /// An init that is about to be started.
 pub struct Init<'a> {
     case: &'a Case,
     place: Place,
+    program: PathBuf,
+    /// What the program may have become before anybody looks.
+    becomes: Option<PathBuf>,
     words: Vec<OsString>,
+    /// An ordinary process, but in a PID namespace with nothing else: whatever it does, it does to nobody.
+    is_apart: bool,
     /// What runs the init: `env --ignore-signal=INT`, say.
     launcher: Vec<String>,
     variables: Vec<(String, OsString)>,
@@ -48,8 +57,35 @@ pub struct Init<'a> {
 impl<'a> Init<'a> {
     /// `berth-init` with these words.
     pub fn new(case: &'a Case, place: Place, words: &[&str]) -> Self {
-        let words = words.iter().map(OsString::from).collect();
-        Self { case, place, words, launcher: Vec::new(), variables: Vec::new(), stderr: None }
+        Self::of(case, place, init(), words)
+    }
+
+    /// Any init with these words.
+    pub fn of(case: &'a Case, place: Place, program: PathBuf, words: &[&str]) -> Self {
+        Self {
+            case,
+            place,
+            program,
+            becomes: None,
+            words: words.iter().map(OsString::from).collect(),
+            is_apart: false,
+            launcher: Vec::new(),
+            variables: Vec::new(),
+            stderr: None,
+        }
+    }
+
+    /// Has it known under another program's name, too, which it becomes.
+    pub fn becoming(mut self, program: &str) -> Self {
+        self.becomes = Some(program.into());
+        self
+    }
+
+    /// Has it kept apart, where it is not PID 1, under a shell that is. As a job of that shell it is in a process group that is
+    /// not orphaned, whatever runs the tests.
+    pub fn apart(mut self) -> Self {
+        self.is_apart = true;
+        self
     }
 
     /// A witness under `berth-init --`.
@@ -90,9 +126,9 @@ impl<'a> Init<'a> {
         self
     }
 
-    /// Has the init started by this program.
+    /// Has the init, and what it is started through so far, started by this program.
     pub fn through(mut self, launcher: &[&str]) -> Self {
-        self.launcher = launcher.iter().map(ToString::to_string).collect();
+        self.launcher.splice(..0, launcher.iter().map(ToString::to_string));
         self
     }
 
@@ -110,14 +146,15 @@ impl<'a> Init<'a> {
 
     /// The whole command, for whoever wants it to end before he looks.
     pub fn command(&self) -> Command {
-        let mut words = match self.place {
-            Place::First => {
-                ["unshare", "-fp", "--kill-child", "--mount-proc", "--"].map(OsString::from).to_vec()
-            }
-            Place::Ordinary => Vec::new(),
-        };
+        let mut words: Vec<OsString> = Vec::new();
+        if self.place == Place::First || self.is_apart {
+            words.extend(["unshare", "-fp", "--kill-child", "--mount-proc", "--"].map(OsString::from));
+        }
+        if self.place == Place::Ordinary && self.is_apart {
+            words.extend(["setsid", "bash", "-c", AS_A_JOB, "bash"].map(OsString::from));
+        }
         words.extend(self.launcher.iter().map(OsString::from));
-        words.push(init().into());
+        words.push(self.program.clone().into());
         words.extend(self.words.iter().cloned());
         let mut command = self.case.command(&words[0]);
         command.args(&words[1..]).stdin(Stdio::null()).envs(self.variables.iter().cloned());
@@ -142,19 +179,59 @@ impl<'a> Init<'a> {
         self.set("NODE", node).set("BERTH_NODE", path).start()
     }
 
-    pub fn start(mut self) -> Running<'a> {
+    /// The same, but this comes last, after all that was given before.
+    pub fn through_last(mut self, launcher: &[&str]) -> Self {
+        self.launcher.extend(launcher.iter().map(ToString::to_string));
+        self
+    }
+
+    pub fn start(self) -> Running<'a> {
+        self.started(None, false)
+    }
+
+    /// Starts it as a process that a shell starts, not as the one that we do.
+    pub fn start_below(self) -> Running<'a> {
+        self.through(&["setsid"]).started(None, true)
+    }
+
+    /// Starts it at a terminal of its own, whose session it leads; gives the keyboard too.
+    pub fn start_on_terminal(self) -> (Running<'a>, File) {
+        let (keyboard, slave) = terminal();
+        (self.through(&["setsid", "--ctty"]).started(Some(slave), false), keyboard)
+    }
+
+    /// The same, where a shell leads the session, which finds its terminal by standard error.
+    pub fn start_below_on_terminal(self) -> (Running<'a>, File) {
+        let (keyboard, slave) = terminal();
+        (
+            self.stderr(slave.try_clone().unwrap()).through(&["setsid", "--ctty"]).started(Some(slave), true),
+            keyboard,
+        )
+    }
+
+    fn started(mut self, stdin: Option<File>, is_below: bool) -> Running<'a> {
         let file = |name| OpenOptions::new().create(true).append(true).open(self.case.path(name)).unwrap();
         let mut command = self.command();
         command.stdout(file("out")).stderr(self.stderr.take().unwrap_or_else(|| file("err").into()));
+        if let Some(stdin) = stdin {
+            command.stdin(stdin);
+        }
         let child = command.spawn().unwrap();
         let started = Process(i32::try_from(child.id()).unwrap());
-        let is_init =
-            |process: &Process| process.words().first().is_some_and(|word| Path::new(word) == init());
-        let pid = wait_until("berth-init is started", || {
-            std::iter::once(started).chain(started.children()).find(is_init).or_else(|| {
-                // Gone already: then its number is not asked for.
-                (started.state() == Some('Z')).then_some(started)
-            })
+        let is_init = |process: &Process| {
+            let words = process.words();
+            let name = words.first().map(Path::new);
+            name.is_some_and(|name| name == self.program || Some(name) == self.becomes.as_deref())
+        };
+        // Below a shell that we start, itself or as PID 1 of a namespace.
+        let is_below = is_below || self.place == Place::Ordinary && self.is_apart;
+        let depth = usize::from(is_below) + usize::from(is_below && command.get_program() == "unshare");
+        let pid = wait_until("the init is started", || {
+            let below = started.children();
+            let two_below = below.iter().flat_map(|process| process.children()).collect();
+            let found = [vec![started], below, two_below].into_iter().skip(depth).flatten().find(is_init);
+            // Gone already: then its number is not asked for.
+            found.or_else(|| (started.state() == Some('Z')).then_some(started))
         });
         Running { case: self.case, place: self.place, child, pid }
     }

@@ -5,7 +5,7 @@ use berth_control::{Answer, Main, Metrics, Request, Status};
 use super::Supervisor;
 use super::tell::milliseconds;
 use crate::charge::Charge;
-use crate::machine::{Conduct, Event};
+use crate::machine::Event;
 
 impl<C: Charge> Supervisor<'_, C> {
     /// An answer, and the exit code if this is the end.
@@ -18,9 +18,7 @@ impl<C: Charge> Supervisor<'_, C> {
                 (Answer::Accepted, None)
             }
             Request::Credentials => (Answer::Credentials { credentials: self.charge.credentials() }, None),
-            Request::Restart
-                if !self.machine.takes_restart() || matches!(self.plan.conduct, Conduct::Plain) =>
-            {
+            Request::Restart if !self.machine.takes_restart() || self.is_plain() => {
                 let reason = format!("{} is {}", self.charge.name(), self.machine.state().word());
                 (Answer::Refused { reason }, None)
             }

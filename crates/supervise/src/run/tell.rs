@@ -10,12 +10,12 @@ use super::Supervisor;
 use crate::account::Told;
 use crate::charge::Charge;
 use crate::exit::signal_name;
-use crate::machine::{Conduct, Ending, Reason};
+use crate::machine::{Ending, Reason};
 
 impl<C: Charge> Supervisor<'_, C> {
     pub(super) fn tell(&self, before: State) {
         let state = self.machine.state();
-        if state == before || matches!(self.plan.conduct, Conduct::Plain) {
+        if state == before || self.is_plain() {
             return;
         }
         let pid = self.main.map(Pid::as_raw);
