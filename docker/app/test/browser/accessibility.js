@@ -15,6 +15,8 @@ export async function accessibility(browser, facts) {
     for (const viewport of Object.values(WIDTHS)) {
       const page = await visit(browser, facts, { viewport, colorScheme, javaScriptEnabled: true, bypassCSP: true });
       for await (const what of stations(page, facts)) {
+        // A click is over when the next page begins to come.
+        await page.waitForLoadState();
         await page.addScriptTag({ content: AXE });
         // The HTML of a mail is its sender's, and runs no script that could look at it.
         const { violations } = await page.evaluate(() => window.axe.run(document, { iframes: false }));
