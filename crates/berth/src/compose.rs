@@ -6,5 +6,6 @@ pub mod secrets;
 
 mod certificates;
 mod choices;
+mod images;
 mod overlays;
 mod wanted;

@@ -8,6 +8,7 @@
 mod bringing_up;
 mod dry_run;
 mod flags;
+mod images;
 mod overlays;
 mod preflight;
 mod pretend;

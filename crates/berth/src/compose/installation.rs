@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use berth_engine::compose::{Docker, Draft, Image, PLACE, line};
+use berth_engine::compose::{Docker, Draft, PLACE, line};
 use berth_engine::{Compose, Engine, Folder, Kind, Wanted};
 use berth_render::compose::{FOLDER, files};
 
 use super::choices::{self, IMAGE};
 use super::env::{Env, FILES, PROJECT};
+use super::images::Images;
 use super::overlays::{BUILD, INJECTED, Overlays};
 use super::{certificates, secrets as files_of_secrets, wanted::wanted};
 use crate::arguments::Up;
@@ -30,8 +31,10 @@ pub struct Installation {
     env: Env,
     overlays: Overlays,
     pub sample: bool,
-    /// The image of the roles, if it is there.
-    pub image: Option<Image>,
+    /// The images of the roles, as far as they are not built.
+    pub images: Images,
+    /// Whether the application is known: the image of all roles is there, or the files say that it is the sample.
+    known: bool,
     /// The images of the roles that are updated alone, as they were.
     pub before: Vec<(String, String)>,
     draft: Draft,
@@ -67,21 +70,20 @@ impl Installation {
             None => arguments.only.clone(),
         };
         let wanted = wanted(&draft.config, &env, texts, inputs, &only, sample);
-        Ok(Self { folder: folder.clone(), domain, env, overlays, sample, image, before, draft, wanted })
-    }
-
-    /// What the roles are made from.
-    pub fn roles_image(&self) -> &str {
-        self.env.get(IMAGE).unwrap_or_default()
-    }
-
-    /// Whether the roles' image is built and not fetched.
-    pub fn builds(&self) -> bool {
-        self.draft
-            .config
-            .services
-            .values()
-            .any(|service| service.image.as_deref() == self.env.get(IMAGE) && service.build.is_some())
+        let images = Images::look(docker, &draft.config, &wanted).map_err(problem::of)?;
+        let known = image.is_some() || sample || images.absent().next().is_none();
+        Ok(Self {
+            folder: folder.clone(),
+            domain,
+            env,
+            overlays,
+            sample,
+            images,
+            known,
+            before,
+            draft,
+            wanted,
+        })
     }
 
     fn project(&self) -> &str {
@@ -105,12 +107,15 @@ impl Installation {
             env: &self.env,
             config: &self.draft.config,
             wanted: &self.wanted,
-            sample: self.sample,
+            // What has to be fetched first may be the sample: not before that is there is memory refused for it.
+            sample: self.sample || !self.known,
             project: self.project(),
             other_folder: engine.made_elsewhere(self.project()).map_err(problem::of)?,
             old_volumes: old,
         };
-        Ok(preflight::host::judge(&measure::host(docker, asked, &service)?))
+        let mut findings = self.images.judge(&self.overlays.injected());
+        findings.extend(preflight::host::judge(&measure::host(docker, asked, &service)?));
+        Ok(findings)
     }
 
     /// The commands, as they would be typed.

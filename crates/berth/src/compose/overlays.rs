@@ -76,6 +76,12 @@ impl Overlays {
         self
     }
 
+    /// As `--overlay` takes them, with the one that brings berth-init into any image.
+    pub fn injected(&self) -> String {
+        let kept = self.chosen.iter().filter(|name| ![SAMPLE_OVERLAY, BUILD, INJECTED].contains(name));
+        kept.chain([&INJECTED]).copied().collect::<Vec<_>>().join(",")
+    }
+
     /// As COMPOSE_FILE wants them.
     pub fn files(&self) -> String {
         let ours = self.chosen.iter().map(|name| format!("{name}.yaml"));

@@ -182,7 +182,7 @@ fn without_tag(name: &str) -> &str {
 }
 
 /// `berth/NAME:TAG` for `…/NAME:TAG`.
-fn default_tag(name: &str) -> String {
+pub fn default_tag(name: &str) -> String {
     let repository = without_tag(name);
     let last = repository.rsplit('/').next().unwrap_or(repository);
     let name = name.split('@').next().unwrap_or(name);

@@ -264,6 +264,8 @@ pub struct Image {
 struct ImageMade {
     #[serde(default)]
     labels: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    entrypoint: Option<Vec<String>>,
 }
 
 impl Image {
@@ -285,6 +287,12 @@ impl Image {
     #[must_use]
     pub fn label(&self, key: &str) -> Option<&str> {
         self.config.as_ref()?.labels.as_ref()?.get(key).map(String::as_str)
+    }
+
+    /// What its containers start, before the words of their command; nothing when it has none.
+    #[must_use]
+    pub fn entrypoint(&self) -> &[String] {
+        self.config.as_ref().and_then(|made| made.entrypoint.as_deref()).unwrap_or_default()
     }
 }
 
