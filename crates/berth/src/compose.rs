@@ -8,4 +8,5 @@ mod certificates;
 mod choices;
 mod images;
 mod overlays;
+mod stores;
 mod wanted;

@@ -40,7 +40,7 @@ fn one_without_berth_init_is_refused_before_anything_is_made() {
     pretend.answers("config.json", &from(&pretend, name, &["sqlite", "imap"]));
     let words = [&UP[..], &["--image", name, "--overlay", "no-front,ferretdb"]].concat();
     let hint = "hint: is it the right one? Make one from it: berth image derive --from ghcr.io/them/mail:v1 --tag berth/mail:v1, \
-                then --image berth/mail:v1; or --overlay ferretdb,no-front,injected --init PATH\n";
+                then --image berth/mail:v1; or --overlay injected,ferretdb,no-front --init PATH\n";
     let ran = pretend.run(&words);
     refused(&ran, name, hint);
     assert_eq!(ran.out, "");

@@ -13,4 +13,5 @@ mod overlays;
 mod preflight;
 mod pretend;
 mod restarting;
+mod stores;
 mod taking_down;

@@ -27,7 +27,7 @@ fn an_overlay_stays_until_others_are_asked_for_and_all_are_there_beside_it() {
     }
     pretend.done(&["up", "--no-prove"]);
     is_set(&pretend, "COMPOSE_FILE=compose.yaml:ferretdb.yaml:forward-only.yaml");
-    pretend.done(&["up", "--no-prove", "--overlay", "no-front"]);
+    pretend.done(&["up", "--no-prove", "--overlay", "no-front", "--change-stores"]);
     is_set(&pretend, "COMPOSE_FILE=compose.yaml:no-front.yaml");
     pretend.done(&["up", "--no-prove", "--overlay", "none"]);
     is_set(&pretend, "COMPOSE_FILE=compose.yaml");

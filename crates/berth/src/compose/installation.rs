@@ -11,7 +11,7 @@ use super::choices::{self, IMAGE};
 use super::env::{Env, FILES, PROJECT};
 use super::images::Images;
 use super::overlays::{BUILD, INJECTED, Overlays};
-use super::{certificates, secrets as files_of_secrets, wanted::wanted};
+use super::{certificates, secrets as files_of_secrets, stores, wanted::wanted};
 use crate::arguments::Up;
 use crate::preflight::asked::Asked;
 use crate::preflight::{self, Finding, measure};
@@ -35,6 +35,8 @@ pub struct Installation {
     pub images: Images,
     /// Whether the application is known: the image of all roles is there, or the files say that it is the sample.
     known: bool,
+    /// That another store of documents is asked for than there was.
+    store: Option<Finding>,
     /// The images of the roles that are updated alone, as they were.
     pub before: Vec<(String, String)>,
     draft: Draft,
@@ -47,7 +49,7 @@ impl Installation {
         let kept = secrets::kept(folder)?;
         let domain = service::domain(arguments.domain.as_deref(), kept.get("DOMAIN").map(String::as_str))?;
         let mut env = Env::read(&folder.read(&format!("{PLACE}/.env"))?.unwrap_or_default());
-        let had = Overlays::choose(&arguments.containers.overlay, env.get(FILES))?;
+        let chosen = Overlays::choose(&arguments.containers.overlay, env.get(FILES))?;
         let up = Compose::new(folder.clone()).wanted().map_err(problem::of)?;
         let alone = choices::alone(arguments, &env, up.as_ref())?;
         let before = choices::images_of(&env, &alone);
@@ -56,8 +58,9 @@ impl Installation {
         let image =
             docker.images([image]).map_err(problem::of)?.into_iter().find(|found| found.is_called(image));
         let labelled = image.as_ref().is_some_and(|image| image.label(SAMPLE_LABEL).is_some());
-        let sample = labelled || had.sample();
-        let overlays = had.for_sample(sample);
+        let sample = labelled || chosen.sample();
+        let overlays = chosen.for_sample(sample);
+        let store = store(&env, &overlays, arguments, up.is_some(), docker)?;
         files_of_secrets::check(folder, &overlays, &kept)?;
         env.set("DOMAIN", &domain);
         set(&mut env, &overlays, arguments, asked)?;
@@ -80,6 +83,7 @@ impl Installation {
             sample,
             images,
             known,
+            store,
             before,
             draft,
             wanted,
@@ -113,7 +117,8 @@ impl Installation {
             other_folder: engine.made_elsewhere(self.project()).map_err(problem::of)?,
             old_volumes: old,
         };
-        let mut findings = self.images.judge(&self.overlays.injected());
+        let mut findings = self.images.judge(&self.overlays.asked_with(Some(INJECTED), &[BUILD]));
+        findings.extend(self.store.clone());
         findings.extend(preflight::host::judge(&measure::host(docker, asked, &service)?));
         Ok(findings)
     }
@@ -149,6 +154,24 @@ impl Installation {
         view.say(&format!("{} in {}: {}", self.domain, folder.path("").display(), names.join(", ")));
         Ok(())
     }
+}
+
+/// What there is to say of the store of documents, where there may be some: it is up, or its volumes are kept.
+fn store(
+    env: &Env,
+    overlays: &Overlays,
+    arguments: &Up,
+    up: bool,
+    docker: &Docker,
+) -> anyhow::Result<Option<Finding>> {
+    let Some(files) = env.get(FILES) else { return Ok(None) };
+    let had = Overlays::choose(&[], Some(files))?;
+    let Some(finding) = stores::judge(&had, overlays, arguments.containers.change_stores) else {
+        return Ok(None);
+    };
+    let project = env.get(PROJECT).unwrap_or_default();
+    let has_data = up || !docker.ask(&line::volumes(project)).map_err(problem::of)?.trim().is_empty();
+    Ok(Some(finding).filter(|_| has_data))
 }
 
 /// Sets what was chosen, and what the host has, where nobody has set it before.

@@ -76,10 +76,11 @@ impl Overlays {
         self
     }
 
-    /// As `--overlay` takes them, with the one that brings berth-init into any image.
-    pub fn injected(&self) -> String {
-        let kept = self.chosen.iter().filter(|name| ![SAMPLE_OVERLAY, BUILD, INJECTED].contains(name));
-        kept.chain([&INJECTED]).copied().collect::<Vec<_>>().join(",")
+    /// As `--overlay` takes them, with one more and without those that it replaces.
+    pub fn asked_with(&self, more: Option<&'static str>, without: &[&str]) -> String {
+        let kept = |name: &&str| self.has(name) && *name != SAMPLE_OVERLAY && !without.contains(name);
+        let names: Vec<&str> = order().filter(|name| more == Some(*name) || kept(name)).collect();
+        if names.is_empty() { NONE.to_owned() } else { names.join(",") }
     }
 
     /// As COMPOSE_FILE wants them.
