@@ -66,6 +66,27 @@ fn what_is_injected_or_built_stays_what_was_named_until_something_else_is() {
 }
 
 #[test]
+fn who_has_no_static_init_to_inject_is_told_what_makes_one() {
+    let pretend = Pretend::new();
+    let script = pretend.case.write("script", "#!/bin/sh\n");
+    let other = pretend.case.path("nothing");
+    for (path, code, says) in [
+        (&script, 126, "cannot be put into an image: it is no program for Linux"),
+        (&other, 127, "error: berth-init is not at "),
+    ] {
+        let init = ["--overlay", "injected", "--init", path.to_str().unwrap()];
+        let derive = ["image", "derive", "--from", "mail:1", "--init", path.to_str().unwrap()];
+        for words in [[&UP[..], &init].concat(), derive.to_vec()] {
+            let ran = pretend.run(&words);
+            assert_eq!(ran.code, Some(code), "{words:?}: {ran:#?}");
+            let hint = "hint: name a static one: --init PATH; `cargo xtask build-image --programs` makes it, \
+                        target/image/berth/linux-amd64/berth-init or linux-arm64\n";
+            assert!(ran.err.contains(says) && ran.err.contains(hint), "{words:?}: {}", ran.err);
+        }
+    }
+}
+
+#[test]
 fn stores_elsewhere_are_opened_by_what_was_written_down_before_the_first_up() {
     let pretend = Pretend::new();
     let up = [&UP[..], &["--overlay", "stores-elsewhere"]].concat();
