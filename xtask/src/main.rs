@@ -79,6 +79,8 @@ enum Command {
     },
     /// Run what takes too long for every change: mails under restarts and kills, two builds compared, the other architecture
     Soak {
+        /// Which parts of it; without a name all
+        parts: Vec<soak::Part>,
         /// How many mails go in while roles are restarted and killed
         #[arg(long, default_value_t = 1000)]
         mails: u32,
@@ -121,7 +123,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Generate { check } => generate::run(check).map(|()| ExitCode::SUCCESS),
         Command::Compatibility => Ok(test::compatibility()),
         Command::Bench { runs } => bench::run(runs).map(|()| ExitCode::SUCCESS),
-        Command::Soak { mails } => soak::run(mails),
+        Command::Soak { parts, mails } => soak::run(&parts, mails),
         Command::BuildImage(asked) => build_image::run(&asked),
         Command::Bases { refresh } => docker::run_bases(refresh),
         Command::Docker { stop, words } => docker::run(&words, stop),

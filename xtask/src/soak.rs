@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
+use clap::ValueEnum;
 use fs_err as fs;
 use serde_json::Value;
 
@@ -25,21 +26,44 @@ const FOLDER: &str = "target/soak";
 /// The image that it builds and tries; nobody else's tag.
 const IMAGE: &str = "berth/postbox:soak";
 
-/// Does all of it, however a step comes out.
-pub fn run(mails: u32) -> Result<ExitCode> {
+/// A part of it.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// Mails go in while every role is restarted and killed in containers
+    Restarts,
+    /// Submissions while a role that cuts off its clients is restarted
+    Quiet,
+    /// The image is built twice from nothing, and compared
+    Twice,
+    /// The image for arm64 is built and run, under emulation if need be
+    Arm64,
+}
+
+/// Does these parts, or all, however one comes out.
+pub fn run(parts: &[Part], mails: u32) -> Result<ExitCode> {
     let docker = docker::required()?;
     fs::create_dir_all(FOLDER)?;
+    let wanted = |part| parts.is_empty() || parts.contains(&part);
     let mut outcomes = Outcomes::default();
-    outcomes.step("image", "cargo xtask build-image", || {
-        build(&["--tag", IMAGE], &[]).map(|()| Outcome::Ok(IMAGE.to_owned()))
-    });
-    outcomes.step("mails under restarts and kills", "cargo xtask soak", || {
-        test::mails_in_containers(&docker, IMAGE, mails)
-    });
-    outcomes
-        .step("submissions to a role that cuts off", "cargo xtask soak", || test::submissions_cut_off(mails));
-    outcomes.step("the same image twice", "cargo xtask soak", twice);
-    outcomes.step("the image for arm64", "cargo xtask soak", || emulation::tried(&docker));
+    if wanted(Part::Restarts) {
+        outcomes.step("image", "cargo xtask build-image", || {
+            build(&["--tag", IMAGE], &[]).map(|()| Outcome::Ok(IMAGE.to_owned()))
+        });
+        outcomes.step("mails under restarts and kills", "cargo xtask soak restarts", || {
+            test::mails_in_containers(&docker, IMAGE, mails)
+        });
+    }
+    if wanted(Part::Quiet) {
+        outcomes.step("submissions to a role that cuts off", "cargo xtask soak quiet", || {
+            test::submissions_cut_off(mails)
+        });
+    }
+    if wanted(Part::Twice) {
+        outcomes.step("the same image twice", "cargo xtask soak twice", twice);
+    }
+    if wanted(Part::Arm64) {
+        outcomes.step("the image for arm64", "cargo xtask soak arm64", || emulation::tried(&docker));
+    }
     outcomes.step("docker engine put away", "cargo xtask docker --stop", || {
         let _ = docker.ask(["image", "rm", "--force", IMAGE, emulation::IMAGE]);
         docker.leave().map(|()| Outcome::Ok(String::new()))

@@ -216,7 +216,8 @@ mod tests {
              143\n\
              - Where mail is only forwarded: not there\n\
              - Asks outside: resolvers over HTTPS: a login looks up the domain's records\n\
-             - Memory: 534m measured, 1280m allowed; with the sample application 90m measured, 640m allowed\n"
+             - Memory: 534m measured, 1280m allowed; with the sample application 90m measured, 640m allowed\n\
+             - Heap: 60 %\n"
         );
     }
 

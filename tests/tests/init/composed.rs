@@ -90,6 +90,23 @@ fn no_role_finds_anything_wrong_with_what_compose_gives_it() {
     assert_eq!(asked, 12);
 }
 
+/// `openssl req -x509` makes an authority's certificate, which clients with rustls refuse from a server: the proof did.
+#[test]
+fn the_certificate_of_the_manual_is_a_servers_and_no_authoritys() {
+    let case = Case::new();
+    made_as_in(&case, "Certificates");
+    let file = case.path("certificates/fullchain.pem").display().to_string();
+    let output = case.command("openssl").args(["x509", "-noout", "-text", "-in", &file]).output().unwrap();
+    let text = stdout(&output);
+    assert_eq!(text.matches("X509v3 Basic Constraints").count(), 1, "{text}");
+    assert!(text.contains("CA:FALSE") && !text.contains("CA:TRUE"), "{text}");
+    for name in ["DNS:example.com", "DNS:*.example.com", "DNS:localhost", "IP Address:127.0.0.1"] {
+        assert!(text.contains(name), "{name}: {text}");
+    }
+    let output = case.command("openssl").args(["verify", "-CAfile", &file, &file]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
 #[test]
 fn the_commands_of_the_manual_make_every_secret_as_its_table_says() {
     let case = Case::new();
