@@ -116,6 +116,9 @@ pub struct UpContainers {
     /// Which Compose files to add, or none (compose) [default: as before]
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     pub overlay: Vec<String>,
+    /// Go on when other overlays leave the store that accounts are in (compose)
+    #[arg(long)]
+    pub change_stores: bool,
     /// The Compose project's name, fixed at the first start (compose) [default: berth]
     #[arg(long, value_name = "NAME")]
     pub project: Option<String>,

@@ -6,5 +6,7 @@ pub mod secrets;
 
 mod certificates;
 mod choices;
+mod images;
 mod overlays;
+mod stores;
 mod wanted;

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 mod archive;
 mod check;
 mod contents;
-mod derive;
+pub mod derive;
 mod docker;
 pub mod elf;
 mod layer;

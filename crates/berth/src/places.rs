@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf, absolute};
 use anyhow::Context;
 use berth_report::{Code, Problem};
 
+use crate::image::elf;
+
 /// The state folder (XDG Base Directory Specification: state that persists between restarts).
 pub fn state(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     let from = |key: &str| env::var_os(key).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -19,10 +21,21 @@ pub fn state(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
 
 /// The program that each role runs under.
 pub fn init(given: Option<&Path>) -> anyhow::Result<PathBuf> {
+    init_or(given, "name it: --init PATH, or BERTH_INIT")
+}
+
+/// The same, to be put into images, and for which architecture it is. It has to be static.
+pub fn static_init(given: Option<&Path>) -> anyhow::Result<(PathBuf, &'static str)> {
+    let path = init_or(given, elf::NAME_ONE)?;
+    let architecture = elf::architecture(&path)?;
+    Ok((path, architecture))
+}
+
+fn init_or(given: Option<&Path>, hint: &str) -> anyhow::Result<PathBuf> {
     let found = given.map(ToOwned::to_owned).or_else(|| beside("berth-init"));
-    let path = found.filter(|path| path.is_file()).ok_or_else(|| {
-        Problem::new(Code::NotFound, missing("berth-init", given)).hint("name it: --init PATH, or BERTH_INIT")
-    })?;
+    let path = found
+        .filter(|path| path.is_file())
+        .ok_or_else(|| Problem::new(Code::NotFound, missing("berth-init", given)).hint(hint))?;
     Ok(path.canonicalize()?)
 }
 

@@ -7,7 +7,7 @@ use berth_tests::{Ran, wait_until};
 use nix::libc::SIGINT;
 use serde_json::json;
 
-use crate::pretend::{Pretend, SERVICES, container};
+use crate::pretend::{Pretend, SERVICES, container, image};
 
 const UP: &str = "docker compose up --detach --no-build --quiet-pull --remove-orphans";
 
@@ -160,7 +160,7 @@ fn one_role_alone_gets_another_image_and_the_way_back_is_told_when_it_fails() {
     let mut config = pretend.config();
     config["services"]["imap"]["image"] = json!("mail:2");
     pretend.answers("config.json", &config);
-    let both = json!([{"Id": "sha256:1", "RepoTags": ["mail:1", "store:1", "front:1"]}, {"Id": "sha256:2", "RepoTags": ["mail:2"]}]);
+    let both = json!([image("sha256:1", &["mail:1", "store:1", "front:1"]), image("sha256:2", &["mail:2"])]);
     pretend.answers("images.json", &both);
     let mut others = SERVICES.map(|name| container(name, "healthy"));
     others[1] = container("sqlite", "unhealthy");

@@ -4,7 +4,7 @@ use berth_tests::wait_until;
 use serde_json::json;
 use snapbox::{Data, assert_data_eq};
 
-use crate::pretend::{Pretend, SERVICES, container};
+use crate::pretend::{Pretend, SERVICES, container, image};
 
 const DRY: [&str; 6] = ["up", "--engine", "compose", "--image", "mail:1", "--dry-run"];
 
@@ -50,10 +50,8 @@ fn what_runs_as_it_is_wanted_needs_no_command_and_one_role_alone_only_its_own() 
     pretend.changes();
     let here = format!("cd {}\n", pretend.state("compose").display());
     assert_eq!(pretend.done(&["up", "--dry-run"]).out, here);
-    pretend.answers(
-        "images.json",
-        &json!([{"Id": "sha256:1", "RepoTags": ["mail:1", "store:1", "front:1"]}, {"Id": "sha256:2", "RepoTags": ["mail:2"]}]),
-    );
+    let both = json!([image("sha256:1", &["mail:1", "store:1", "front:1"]), image("sha256:2", &["mail:2"])]);
+    pretend.answers("images.json", &both);
     let mut config = pretend.config();
     config["services"]["imap"]["image"] = json!("mail:2");
     pretend.answers("config.json", &config);

@@ -11,6 +11,7 @@ fn flags_of_the_other_engine_are_refused_and_not_passed_over() {
         (&["up", "--image", "mail:1"][..], "error: --image is for containers, and this engine is local"),
         (&["up", "--dry-run"], "error: --dry-run is for containers"),
         (&["up", "--overlay", "ferretdb"], "error: --overlay is for containers"),
+        (&["up", "--change-stores"], "error: --change-stores is for containers"),
         (&["up", "--engine", "compose", "--at-once", "2"], "error: --at-once is for processes of this host"),
         (&["up", "--engine", "compose"], "error: which image the roles are to run is not known yet"),
         (

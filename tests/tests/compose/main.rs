@@ -8,8 +8,10 @@
 mod bringing_up;
 mod dry_run;
 mod flags;
+mod images;
 mod overlays;
 mod preflight;
 mod pretend;
 mod restarting;
+mod stores;
 mod taking_down;

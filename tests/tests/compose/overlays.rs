@@ -27,7 +27,7 @@ fn an_overlay_stays_until_others_are_asked_for_and_all_are_there_beside_it() {
     }
     pretend.done(&["up", "--no-prove"]);
     is_set(&pretend, "COMPOSE_FILE=compose.yaml:ferretdb.yaml:forward-only.yaml");
-    pretend.done(&["up", "--no-prove", "--overlay", "no-front"]);
+    pretend.done(&["up", "--no-prove", "--overlay", "no-front", "--change-stores"]);
     is_set(&pretend, "COMPOSE_FILE=compose.yaml:no-front.yaml");
     pretend.done(&["up", "--no-prove", "--overlay", "none"]);
     is_set(&pretend, "COMPOSE_FILE=compose.yaml");
@@ -63,6 +63,27 @@ fn what_is_injected_or_built_stays_what_was_named_until_something_else_is() {
     is_set(&pretend, &format!("BERTH_SOURCE={}/docker/app", clone.display()));
     pretend.done(&["up", "--no-prove", "--app", "/srv/mail"]);
     is_set(&pretend, "BERTH_SOURCE=/srv/mail");
+}
+
+#[test]
+fn who_has_no_static_init_to_inject_is_told_what_makes_one() {
+    let pretend = Pretend::new();
+    let script = pretend.case.write("script", "#!/bin/sh\n");
+    let other = pretend.case.path("nothing");
+    for (path, code, says) in [
+        (&script, 126, "cannot be put into an image: it is no program for Linux"),
+        (&other, 127, "error: berth-init is not at "),
+    ] {
+        let init = ["--overlay", "injected", "--init", path.to_str().unwrap()];
+        let derive = ["image", "derive", "--from", "mail:1", "--init", path.to_str().unwrap()];
+        for words in [[&UP[..], &init].concat(), derive.to_vec()] {
+            let ran = pretend.run(&words);
+            assert_eq!(ran.code, Some(code), "{words:?}: {ran:#?}");
+            let hint = "hint: name a static one: --init PATH; `cargo xtask build-image --programs` makes it, \
+                        target/image/berth/linux-amd64/berth-init or linux-arm64\n";
+            assert!(ran.err.contains(says) && ran.err.contains(hint), "{words:?}: {}", ran.err);
+        }
+    }
 }
 
 #[test]

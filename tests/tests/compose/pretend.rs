@@ -51,10 +51,7 @@ impl Pretend {
         pretend.answers("context.json", &context);
         pretend.says("compose-version", "2.40.3\n");
         pretend.answers("config.json", &pretend.config());
-        pretend.answers(
-            "images.json",
-            &json!([{"Id": "sha256:1", "RepoTags": ["mail:1", "store:1", "front:1"]}]),
-        );
+        pretend.answers("images.json", &json!([image("sha256:1", &["mail:1", "store:1", "front:1"])]));
         pretend.will_run(&SERVICES.map(|name| container(name, "healthy")));
         pretend
     }
@@ -145,6 +142,11 @@ impl Pretend {
         let is_change = |line: &&str| changes.iter().any(|change| line.starts_with(change));
         asked.lines().filter(is_change).map(|line| format!("docker {line}")).collect()
     }
+}
+
+/// An image that is there under these names, with berth-init in it.
+pub fn image(id: &str, names: &[&str]) -> Value {
+    json!({"Id": id, "RepoTags": names, "Config": {"Entrypoint": ["/usr/local/bin/berth-init"]}})
 }
 
 /// A container of a service; `@NOW@` is when it is brought up.

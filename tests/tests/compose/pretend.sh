@@ -30,7 +30,10 @@ case "$*" in
   ;;
 "ps --format "*) say publishers ;;
 "volume ls "*) say volumes ;;
-"pull "*) fail pull ;;
+"pull "*)
+  fail pull
+  if [ -e "$answers/images-pulled.json" ]; then cp "$answers/images-pulled.json" "$answers/images.json"; fi
+  ;;
 "compose up "*)
   # How it is while Compose is at it.
   if [ -e "$answers/containers-first.json" ]; then

@@ -87,6 +87,31 @@ fn the_status_tells_health_reasons_and_restarts() {
     assert_eq!(imap["ports"][0]["number"], pretend.port);
 }
 
+/// They are listed among the roles.
+#[test]
+fn what_is_no_role_is_told_with_what_docker_does_for_it() {
+    let pretend = Pretend::new();
+    let mut config = pretend.config();
+    let https = json!({"target": 8443, "published": "28443", "host_ip": "127.0.0.9", "protocol": "tcp"});
+    config["services"]["front"]["ports"] = json!([https]);
+    pretend.answers("config.json", &config);
+    pretend.done(&["up", "--engine", "compose", "--image", "mail:1", "--no-prove", "--port-offset", "28000"]);
+    let place = pretend.state("compose");
+    for (name, command) in [
+        ("front", "docker compose exec front nginx -s reload"),
+        ("mongodb", "docker compose restart mongodb"),
+    ] {
+        let ran = pretend.run(&["restart", name]);
+        assert_eq!(ran.code, Some(64), "{ran:#?}");
+        let expected = format!(
+            "error: {name} is no role, and has no berth-init that restarts it\n\nhint: {command}, in {}\n",
+            place.display()
+        );
+        assert_eq!(ran.err, expected);
+    }
+    assert!(pretend.run(&["restart", "imapp"]).err.contains("did you mean imap?"));
+}
+
 /// The docker client is in a process group of its own, where no Ctrl-C of a terminal reaches it.
 #[test]
 fn who_has_followed_long_enough_leaves_no_client_behind() {

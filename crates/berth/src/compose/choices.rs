@@ -11,7 +11,6 @@ use berth_report::{Code, Problem};
 
 use super::env::{Env, PROJECT};
 use crate::arguments::Up;
-use crate::image::elf;
 use crate::preflight::asked::Asked;
 use crate::{places, service};
 
@@ -147,8 +146,7 @@ pub fn set_source(env: &mut Env, app: Option<&Path>) -> anyhow::Result<()> {
 pub fn set_init(env: &mut Env, asked: Option<&Path>) -> anyhow::Result<()> {
     const INIT: &str = "BERTH_INIT_FILE";
     let had = env.get(INIT).map(Path::new).filter(|path| path.is_file());
-    let init = places::init(asked.or(had))?;
-    elf::architecture(&init)?;
+    let (init, _) = places::static_init(asked.or(had))?;
     env.set(INIT, &init.to_string_lossy());
     Ok(())
 }
@@ -171,6 +169,7 @@ pub fn set_what_the_host_has(env: &mut Env, asked: &Asked) {
 mod tests {
     use super::*;
     use crate::arguments::{Arguments, Verb};
+    use crate::image::elf;
     use berth_engine::{Containers, Instance, Means};
     use clap::Parser;
 

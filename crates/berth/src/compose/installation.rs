@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use berth_engine::compose::{Docker, Draft, Image, PLACE, line};
+use berth_engine::compose::{Docker, Draft, PLACE, line};
 use berth_engine::{Compose, Engine, Folder, Kind, Wanted};
 use berth_render::compose::{FOLDER, files};
 
 use super::choices::{self, IMAGE};
 use super::env::{Env, FILES, PROJECT};
+use super::images::Images;
 use super::overlays::{BUILD, INJECTED, Overlays};
-use super::{certificates, secrets as files_of_secrets, wanted::wanted};
+use super::{certificates, secrets as files_of_secrets, stores, wanted::wanted};
 use crate::arguments::Up;
 use crate::preflight::asked::Asked;
 use crate::preflight::{self, Finding, measure};
@@ -30,8 +31,12 @@ pub struct Installation {
     env: Env,
     overlays: Overlays,
     pub sample: bool,
-    /// The image of the roles, if it is there.
-    pub image: Option<Image>,
+    /// The images of the roles, as far as they are not built.
+    pub images: Images,
+    /// Whether the application is known: the image of all roles is there, or the files say that it is the sample.
+    known: bool,
+    /// That another store of documents is asked for than there was.
+    store: Option<Finding>,
     /// The images of the roles that are updated alone, as they were.
     pub before: Vec<(String, String)>,
     draft: Draft,
@@ -44,7 +49,7 @@ impl Installation {
         let kept = secrets::kept(folder)?;
         let domain = service::domain(arguments.domain.as_deref(), kept.get("DOMAIN").map(String::as_str))?;
         let mut env = Env::read(&folder.read(&format!("{PLACE}/.env"))?.unwrap_or_default());
-        let had = Overlays::choose(&arguments.containers.overlay, env.get(FILES))?;
+        let chosen = Overlays::choose(&arguments.containers.overlay, env.get(FILES))?;
         let up = Compose::new(folder.clone()).wanted().map_err(problem::of)?;
         let alone = choices::alone(arguments, &env, up.as_ref())?;
         let before = choices::images_of(&env, &alone);
@@ -53,8 +58,9 @@ impl Installation {
         let image =
             docker.images([image]).map_err(problem::of)?.into_iter().find(|found| found.is_called(image));
         let labelled = image.as_ref().is_some_and(|image| image.label(SAMPLE_LABEL).is_some());
-        let sample = labelled || had.sample();
-        let overlays = had.for_sample(sample);
+        let sample = labelled || chosen.sample();
+        let overlays = chosen.for_sample(sample);
+        let store = store(&env, &overlays, arguments, up.is_some(), docker)?;
         files_of_secrets::check(folder, &overlays, &kept)?;
         env.set("DOMAIN", &domain);
         set(&mut env, &overlays, arguments, asked)?;
@@ -67,21 +73,21 @@ impl Installation {
             None => arguments.only.clone(),
         };
         let wanted = wanted(&draft.config, &env, texts, inputs, &only, sample);
-        Ok(Self { folder: folder.clone(), domain, env, overlays, sample, image, before, draft, wanted })
-    }
-
-    /// What the roles are made from.
-    pub fn roles_image(&self) -> &str {
-        self.env.get(IMAGE).unwrap_or_default()
-    }
-
-    /// Whether the roles' image is built and not fetched.
-    pub fn builds(&self) -> bool {
-        self.draft
-            .config
-            .services
-            .values()
-            .any(|service| service.image.as_deref() == self.env.get(IMAGE) && service.build.is_some())
+        let images = Images::look(docker, &draft.config, &wanted).map_err(problem::of)?;
+        let known = image.is_some() || sample || images.absent().next().is_none();
+        Ok(Self {
+            folder: folder.clone(),
+            domain,
+            env,
+            overlays,
+            sample,
+            images,
+            known,
+            store,
+            before,
+            draft,
+            wanted,
+        })
     }
 
     fn project(&self) -> &str {
@@ -105,12 +111,16 @@ impl Installation {
             env: &self.env,
             config: &self.draft.config,
             wanted: &self.wanted,
-            sample: self.sample,
+            // What has to be fetched first may be the sample: not before that is there is memory refused for it.
+            sample: self.sample || !self.known,
             project: self.project(),
             other_folder: engine.made_elsewhere(self.project()).map_err(problem::of)?,
             old_volumes: old,
         };
-        Ok(preflight::host::judge(&measure::host(docker, asked, &service)?))
+        let mut findings = self.images.judge(&self.overlays.asked_with(Some(INJECTED), &[BUILD]));
+        findings.extend(self.store.clone());
+        findings.extend(preflight::host::judge(&measure::host(docker, asked, &service)?));
+        Ok(findings)
     }
 
     /// The commands, as they would be typed.
@@ -144,6 +154,24 @@ impl Installation {
         view.say(&format!("{} in {}: {}", self.domain, folder.path("").display(), names.join(", ")));
         Ok(())
     }
+}
+
+/// What there is to say of the store of documents, where there may be some: it is up, or its volumes are kept.
+fn store(
+    env: &Env,
+    overlays: &Overlays,
+    arguments: &Up,
+    up: bool,
+    docker: &Docker,
+) -> anyhow::Result<Option<Finding>> {
+    let Some(files) = env.get(FILES) else { return Ok(None) };
+    let had = Overlays::choose(&[], Some(files))?;
+    let Some(finding) = stores::judge(&had, overlays, arguments.containers.change_stores) else {
+        return Ok(None);
+    };
+    let project = env.get(PROJECT).unwrap_or_default();
+    let has_data = up || !docker.ask(&line::volumes(project)).map_err(problem::of)?.trim().is_empty();
+    Ok(Some(finding).filter(|_| has_data))
 }
 
 /// Sets what was chosen, and what the host has, where nobody has set it before.

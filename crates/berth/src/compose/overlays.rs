@@ -76,6 +76,13 @@ impl Overlays {
         self
     }
 
+    /// As `--overlay` takes them, with one more and without those that it replaces.
+    pub fn asked_with(&self, more: Option<&'static str>, without: &[&str]) -> String {
+        let kept = |name: &&str| self.has(name) && *name != SAMPLE_OVERLAY && !without.contains(name);
+        let names: Vec<&str> = order().filter(|name| more == Some(*name) || kept(name)).collect();
+        if names.is_empty() { NONE.to_owned() } else { names.join(",") }
+    }
+
     /// As COMPOSE_FILE wants them.
     pub fn files(&self) -> String {
         let ours = self.chosen.iter().map(|name| format!("{name}.yaml"));

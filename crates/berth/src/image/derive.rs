@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use super::Derive;
 use super::contents::{Contents, DATA, User};
-use super::{docker, elf};
+use super::docker;
 use crate::{places, stdout};
 
 /// A published image, as far as `docker image inspect` is asked.
@@ -41,8 +41,7 @@ struct Runs {
 }
 
 pub fn run(asked: &Derive) -> anyhow::Result<ExitCode> {
-    let init = places::init(asked.init.as_deref())?;
-    let architecture = elf::architecture(&init)?;
+    let (init, architecture) = places::static_init(asked.init.as_deref())?;
     let platform = asked.platform.clone().unwrap_or_else(|| format!("linux/{architecture}"));
     if platform.split('/').nth(1) != Some(architecture) {
         let message =
@@ -182,7 +181,7 @@ fn without_tag(name: &str) -> &str {
 }
 
 /// `berth/NAME:TAG` for `…/NAME:TAG`.
-fn default_tag(name: &str) -> String {
+pub fn default_tag(name: &str) -> String {
     let repository = without_tag(name);
     let last = repository.rsplit('/').next().unwrap_or(repository);
     let name = name.split('@').next().unwrap_or(name);

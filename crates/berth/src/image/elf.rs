@@ -12,14 +12,17 @@ const MACHINES: [(&str, u16); 2] = [("amd64", 62), ("arm64", 183)];
 /// The kind of segment that names the loader of a program which is not static (elf.h: PT_INTERP).
 const INTERPRETER: u32 = 3;
 
+/// Where there is a berth-init that can be put into images.
+pub const NAME_ONE: &str = "name a static one: --init PATH; `cargo xtask build-image --programs` makes it, \
+                            target/image/berth/linux-amd64/berth-init or linux-arm64";
+
 /// For which architecture a static program is, in Docker's word.
 pub fn architecture(path: &Path) -> anyhow::Result<&'static str> {
     let mut bytes = Vec::new();
     fs_err::File::open(path)?.take(4096).read_to_end(&mut bytes)?;
     let name = path.display();
     let unfit = |why: &str| {
-        Problem::new(Code::CannotRun, format!("{name} cannot be put into an image: {why}"))
-            .hint("take the berth-init of a release, or build it with `cargo xtask build-image`")
+        Problem::new(Code::CannotRun, format!("{name} cannot be put into an image: {why}")).hint(NAME_ONE)
     };
     let half = |at: usize| Some(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?));
     // 64 bits, little-endian, as both architectures are.

@@ -42,13 +42,22 @@ pub fn run(path: &Path, arguments: &Up) -> anyhow::Result<ExitCode> {
     let folder = Folder::create(path).map_err(problem::of_folder)?;
     let mut view = View::on_stderr()?;
     let lock = folder.lock("up").map_err(problem::of_folder)?;
-    match fetch(&docker, &installation, &mut view) {
+    let fetched = match fetch(&docker, &installation, &mut view) {
         Err(EngineError::Interrupted) => return Ok(ExitCode::from(INTERRUPTED)),
-        fetched => fetched.map_err(problem::of)?,
-    }
-    // Which application is in it is known only now; the folder may have another name than the one that was given.
-    if installation.image.is_none() || folder != would_be {
+        Err(error) => {
+            view.say("nothing was changed");
+            return Err(problem::of(error));
+        }
+        Ok(fetched) => fetched,
+    };
+    // The folder may have another name than the one that was given.
+    if fetched || folder != would_be {
         installation = Installation::plan(&folder, arguments, &asked, &docker)?;
+    }
+    // What is in an image is known only now.
+    if fetched {
+        let findings = installation.judge(&docker, &asked)?;
+        preflight::verdict(&findings).inspect_err(|_| eprint!("{}", preflight::told(&findings)))?;
     }
     installation.prepare(&mut view)?;
     let mut engine = installation.engine();
@@ -79,14 +88,15 @@ pub fn run(path: &Path, arguments: &Up) -> anyhow::Result<ExitCode> {
     end(&folder, &mut engine, arguments, &mut view, proven)
 }
 
-/// Fetches the roles' image, unless it is there or is built.
-fn fetch(docker: &Docker, installation: &Installation, view: &mut View) -> Result<(), EngineError> {
-    if installation.image.is_some() || installation.builds() {
-        return Ok(());
+/// Fetches the roles' images that are not there, and answers whether there were any.
+fn fetch(docker: &Docker, installation: &Installation, view: &mut View) -> Result<bool, EngineError> {
+    let mut fetched = false;
+    for image in installation.images.absent() {
+        view.heard(Event::Fetching(image.to_owned()));
+        docker.show(&line::pull(image), &mut || view.interrupts() > 0)?;
+        fetched = true;
     }
-    let image = installation.roles_image();
-    view.heard(Event::Fetching(image.to_owned()));
-    docker.show(&line::pull(image), &mut || view.interrupts() > 0)
+    Ok(fetched)
 }
 
 /// What is left running, and how it is told.

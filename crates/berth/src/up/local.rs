@@ -84,6 +84,7 @@ fn not_for_this_engine(arguments: &Up) -> Result<(), Problem> {
     let given = [
         ("--image", arguments.containers.image.is_some()),
         ("--overlay", !arguments.containers.overlay.is_empty()),
+        ("--change-stores", arguments.containers.change_stores),
         ("--project", arguments.containers.project.is_some()),
         ("--dry-run", arguments.containers.dry_run),
     ];

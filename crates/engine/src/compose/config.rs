@@ -35,6 +35,8 @@ pub struct Service {
     pub image: Option<String>,
     /// How that is built, if it is.
     pub build: Option<Value>,
+    /// What is started in the place of the image's own entrypoint.
+    pub entrypoint: Option<Value>,
     depends_on: BTreeMap<String, Dependency>,
     healthcheck: Option<HealthCheck>,
     /// What it publishes.

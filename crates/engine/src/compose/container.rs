@@ -264,6 +264,8 @@ pub struct Image {
 struct ImageMade {
     #[serde(default)]
     labels: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    entrypoint: Option<Vec<String>>,
 }
 
 impl Image {
@@ -278,13 +280,22 @@ impl Image {
         };
         let names = self.repo_tags.iter().chain(&self.repo_digests).flatten();
         let mut names = names.map(String::as_str).chain([self.id.as_str()]);
-        names.any(|name| name == bare || bare.strip_prefix("docker.io/") == Some(name) || name == reference)
+        // Docker's own registry, and its own images there, go by short names.
+        let short = bare.strip_prefix("docker.io/").unwrap_or(&bare);
+        let short = short.strip_prefix("library/").unwrap_or(short);
+        names.any(|name| name == bare || name == short || name == reference)
     }
 
     /// The value of a label.
     #[must_use]
     pub fn label(&self, key: &str) -> Option<&str> {
         self.config.as_ref()?.labels.as_ref()?.get(key).map(String::as_str)
+    }
+
+    /// What its containers start, before the words of their command; nothing when it has none.
+    #[must_use]
+    pub fn entrypoint(&self) -> &[String] {
+        self.config.as_ref().and_then(|made| made.entrypoint.as_deref()).unwrap_or_default()
     }
 }
 
@@ -375,13 +386,15 @@ mod tests {
     fn an_image_is_known_by_each_of_its_names() {
         let image: Image = serde_json::from_str(
             r#"{"Id": "sha256:1c09", "RepoTags": ["a.test:5000/x:1", "redis:latest"], "RepoDigests": ["redis@sha256:77"],
-                "Config": {"Labels": {"k": "v"}}}"#,
+                "Config": {"Labels": {"k": "v"}, "Entrypoint": ["docker-entrypoint.sh"]}}"#,
         )
         .unwrap();
         for name in [
             "a.test:5000/x:1",
             "redis",
             "redis:latest",
+            "docker.io/library/redis",
+            "library/redis:latest",
             "redis:7@sha256:77",
             "redis@sha256:77",
             "sha256:1c09",
@@ -391,6 +404,9 @@ mod tests {
         for name in ["a.test:5000/x", "redis:7", "redis@sha256:78"] {
             assert!(!image.is_called(name), "{name}");
         }
-        assert_eq!(image.label("k"), Some("v"));
+        assert_eq!(
+            (image.label("k"), image.entrypoint()),
+            (Some("v"), ["docker-entrypoint.sh".to_owned()].as_slice())
+        );
     }
 }
