@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import Database from 'better-sqlite3-multiple-ciphers';
@@ -154,6 +155,21 @@ test('mail waits in the queue while mx is away', async (t) => {
 });
 
 const notRoot = process.getuid() !== 0 && 'only root renames a host';
+test('mail is tried again where mx hangs up before it greets', async (t) => {
+  const service = await Service.make(t);
+  const joe = await service.user('joe');
+  let calls = 0;
+  const silent = createServer((socket) => socket.end(() => (calls += 1)));
+  silent.listen(service.settings.MX_PORT, '127.0.0.1');
+  t.after(() => silent.close());
+  await service.start('sqlite', 'imap', 'smtp', 'smtp-bree');
+  await service.smtp(joe).sendMail({ from: joe.user, to: joe.user, subject: 'again', text: 'x' });
+  await within(10_000, 'it is tried again', () => calls > 1);
+  silent.close();
+  await service.start('mx');
+  await within(10_000, 'delivered', async () => (await service.subjects(joe)).includes('again'));
+});
+
 test('a host with a whole name sends by it, as containers are called like the address in reverse DNS', { skip: notRoot }, async (t) => {
   const service = await Service.make(t);
   const joe = await service.user('joe');

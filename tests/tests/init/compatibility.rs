@@ -22,6 +22,9 @@ const AT_A_TIME: usize = 4;
 /// A claim that fails by waiting is known to do so after this long, if the page says that it does.
 const SHORT: Duration = Duration::from_millis(1500);
 
+/// So often is tried again what the page says to hold.
+const AGAIN: u32 = 3;
+
 /// What became of a claim, tried on one init.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -67,8 +70,10 @@ fn observe(known: &str) -> Vec<Vec<Verdict>> {
             let Some((claim, column)) = cells.get(number) else { return seen };
             let mut found = verdict(claim, *column, SHORT);
             // What is new may be the machine's doing, which was busy.
-            if found == Verdict::Fails && !page::says(known, claim, *column, found) {
-                found = verdict(claim, *column, DEADLINE);
+            for _ in 0..AGAIN {
+                if found == Verdict::Fails && !page::says(known, claim, *column, found) {
+                    found = verdict(claim, *column, DEADLINE);
+                }
             }
             seen.push((number, found));
         }
