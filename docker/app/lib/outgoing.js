@@ -116,11 +116,7 @@ function connect(host, port) {
   return new Promise((resolve, reject) => {
     // Also what befalls it while it waits: then it is simply gone.
     connection.on('error', reject);
-    connection.on('end', () => {
-      kept.delete(connection);
-      // After the error, if there is one: a server that hangs up before it greets is none to the library.
-      setImmediate(reject, new Error('the connection was closed'));
-    });
+    connection.on('end', () => kept.delete(connection));
     connection.connect((error) => (error ? reject(error) : resolve(connection)));
   });
 }
