@@ -71,12 +71,8 @@ enum Command {
     },
     /// Try what is expected of an init on berth-init and on others, and write docs/reference/pid1-compatibility.md
     Compatibility,
-    /// Measure start, memory and notification, beside the same programs without berth-init
-    Bench {
-        /// How often each is measured; medians are printed
-        #[arg(long, default_value_t = 5)]
-        runs: usize,
-    },
+    /// Measure what berth-init and its health check cost, beside what one would otherwise use
+    Bench(bench::Bench),
     /// Run what takes too long for every change: mails under restarts and kills, two builds compared, the other architecture
     Soak {
         /// Which parts of it; without a name all
@@ -122,7 +118,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Check => Ok(check::run()),
         Command::Generate { check } => generate::run(check).map(|()| ExitCode::SUCCESS),
         Command::Compatibility => Ok(test::compatibility()),
-        Command::Bench { runs } => bench::run(runs).map(|()| ExitCode::SUCCESS),
+        Command::Bench(asked) => bench::run(&asked).map(|()| ExitCode::SUCCESS),
         Command::Soak { parts, mails } => soak::run(&parts, mails),
         Command::BuildImage(asked) => build_image::run(&asked),
         Command::Bases { refresh } => docker::run_bases(refresh),

@@ -9,7 +9,7 @@ use crate::outcome::Outcome;
 use crate::run::{ask, program, run};
 use crate::{debian, tools};
 
-const FOLDER: &str = ".tools/peers";
+pub const FOLDER: &str = ".tools/peers";
 
 const PACKAGES: [&str; 3] = ["tini", "dumb-init", "catatonit"];
 

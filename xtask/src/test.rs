@@ -9,7 +9,7 @@ use crate::docker::{self, Docker, Ensured};
 use crate::outcome::{Outcome, Outcomes};
 use crate::programs::{self, Packages, Programs};
 use crate::run::{ask, cargo, program, relay};
-use crate::{build_image, check, debian, peers, servers, tools};
+use crate::{bench, build_image, check, debian, peers, servers, tools};
 
 /// What can be asked for by name.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -30,6 +30,8 @@ pub enum Suite {
     Compose,
     /// Containers: images, and the whole service under Compose
     Docker,
+    /// Whether all that `cargo xtask bench` measures can be measured
+    Bench,
 }
 
 /// Clients and peers that the black-box tests use.
@@ -49,6 +51,7 @@ const CLIENTS: &[&str] = &[
     "python3",
     "redis-server",
     "mmdebstrap",
+    "netcat-openbsd",
 ];
 
 /// Runs the named suites, or all.
@@ -66,7 +69,7 @@ pub fn run(suites: &[Suite]) -> ExitCode {
             )
         });
     }
-    if wanted(Suite::App) || wanted(Suite::Init) || wanted(Suite::Local) || wanted(Suite::Docker) {
+    if wanted(Suite::App) || wanted(Suite::Init) || wanted(Suite::Local) || wanted(Suite::Docker) || wanted(Suite::Bench) {
         outcomes.step("clients for the tests", "apt-get install what is missing", install_clients);
     }
     if wanted(Suite::App) || wanted(Suite::Local) {
@@ -105,6 +108,9 @@ pub fn run(suites: &[Suite]) -> ExitCode {
         if wanted(suite) {
             outcomes.step(name, remedy, || black_box(name, None));
         }
+    }
+    if wanted(Suite::Bench) {
+        outcomes.step("benchmark, short", "cargo xtask bench --short", bench::tried);
     }
     if wanted(Suite::Docker) {
         on_docker(&mut outcomes);

@@ -28,7 +28,7 @@ mod listener;
 mod metrics;
 mod verdict;
 
-pub use listener::{Asked, Listener};
+pub use listener::{Asked, Callers, Listener};
 pub use metrics::{Checks, Metrics};
 pub use verdict::Verdict;
 

@@ -1,8 +1,10 @@
 //! The side that is asked: takes callers of our own user and root, and hands over what they ask.
 
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -44,18 +46,20 @@ impl Listener {
     /// Takes callers from now on, in tasks of its own, and hands over what they ask. Whoever is slow to ask or to
     /// listen keeps only himself waiting.
     #[must_use]
-    pub fn serve(self) -> Receiver<Asked> {
-        let (sender, receiver) = channel(1);
+    pub fn serve(self) -> Callers {
+        let (sender, asked) = channel(1);
+        let listener = Arc::new(self);
+        let callers = Callers { listener: Arc::clone(&listener), asked };
         tokio::spawn(async move {
             loop {
-                match self.accept().await {
+                match listener.accept().await {
                     Ok(stream) => drop(tokio::spawn(timeout(PATIENCE, attend(stream, sender.clone())))),
                     // Out of descriptors, most likely: later there may be some.
                     Err(_) => sleep(Duration::from_secs(1)).await,
                 }
             }
         });
-        receiver
+        callers
     }
 
     /// Waits for the next caller that may ask: our own user or root (SO_PEERCRED, unix(7)). Others are hung up on.
@@ -67,6 +71,33 @@ impl Listener {
                 return Ok(stream);
             }
         }
+    }
+}
+
+/// Those who ask.
+#[derive(Debug)]
+pub struct Callers {
+    listener: Arc<Listener>,
+    asked: Receiver<Asked>,
+}
+
+impl Callers {
+    /// What somebody asks next; nothing when nobody can any more.
+    pub async fn next(&mut self) -> Option<Asked> {
+        self.asked.recv().await
+    }
+
+    /// Whether no caller is being attended to: the task that takes callers has the one sender that there is.
+    #[must_use]
+    pub fn are_none(&self) -> bool {
+        self.asked.sender_strong_count() <= 1
+    }
+}
+
+impl AsFd for Callers {
+    /// Becomes readable when there is a caller.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.socket.as_fd()
     }
 }
 
@@ -117,9 +148,16 @@ mod tests {
             tokio::task::spawn_blocking(move || ask(&address, Request::Restart, PATIENCE))
         };
         assert_eq!(Listener::bind(&address).unwrap_err().kind(), io::ErrorKind::AddrInUse);
-        let Asked { request, answer } = listener.serve().recv().await.unwrap();
+        let mut callers = listener.serve();
+        assert!(callers.are_none());
+        let Asked { request, answer } = callers.next().await.unwrap();
         assert_eq!(request, Request::Restart);
+        assert!(!callers.are_none());
         answer.send(Answer::Accepted).unwrap();
         assert_eq!(asked.await.unwrap().unwrap(), Answer::Accepted);
+        // Its task ends after the caller has the answer.
+        while !callers.are_none() {
+            tokio::task::yield_now().await;
+        }
     }
 }

@@ -142,6 +142,10 @@ pub fn read() -> Result<Wish, ExitCode> {
         // Words say themselves what is wanted, by whatever name we are called: `tini -- PROGRAM`.
         Some(name) if words.len() == 1 => return Ok(Wish::Role(name)),
         Some(name) if find(&name).is_some() => words.insert(1, name.into()),
+        // The most common call, and the one where a start in no time and little memory matter: nothing is to be made of the words.
+        _ if words.len() > 2 && words[1] == "--" => {
+            return Ok(Wish::Program { words: words.split_off(2), settings: false, as_role: None });
+        }
         _ => {}
     }
     let arguments = Arguments::try_parse_from(words).map_err(|error| {

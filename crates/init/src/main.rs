@@ -34,6 +34,10 @@ mod times;
 
 use command_line::Wish;
 
+/// musl's own has a page for each size of a thing, and an init has few things of many sizes: docs/decisions/0010-memory-at-rest.md
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 fn main() -> ExitCode {
     let wish = match command_line::read() {
         Ok(wish) => wish,

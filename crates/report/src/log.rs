@@ -2,14 +2,14 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use tracing::Subscriber;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::registry::LookupSpan;
-use tracing_subscriber::{Layer, fmt};
+use tracing_subscriber::fmt;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
@@ -38,29 +38,63 @@ pub fn dropped() -> u64 {
 pub fn start(format: Option<Format>, filter: Option<&str>) {
     let terminal = io::stderr().is_terminal();
     let filter = filter.and_then(|filter| filter.parse().ok());
-    let filter = filter.unwrap_or_else(|| Targets::new().with_default(tracing::Level::INFO));
-    let layer = match format.unwrap_or(if terminal { Format::Text } else { Format::Json }) {
-        Format::Json => json().with_filter(filter).boxed(),
-        Format::Text => fmt::layer()
-            .with_ansi(false)
-            .with_target(false)
-            .with_writer(|| Stderr)
-            .with_filter(filter)
-            .boxed(),
-    };
-    let subscriber = tracing_subscriber::registry().with(layer);
+    let filter = filter.unwrap_or_else(|| Targets::new().with_default(Level::INFO));
+    let format = format.unwrap_or(if terminal { Format::Text } else { Format::Json });
     // Only a second call can fail, and the first one's choice is as good.
-    let _ = tracing::subscriber::set_global_default(subscriber);
+    let _ = tracing::subscriber::set_global_default(Log { filter, format, writer: OnceLock::new() });
 }
 
-fn json<S: Subscriber + for<'a> LookupSpan<'a>>() -> impl Layer<S> {
-    fmt::layer()
-        .json()
-        .flatten_event(true)
-        .with_current_span(false)
-        .with_span_list(false)
-        .with_target(false)
-        .with_writer(|| Stderr)
+/// The log. What writes it is made when there is something to write: the library keeps 32 KiB for the spans of 4,096 threads, and an
+/// init with nothing to say, of which there may be many, is not to have them.
+struct Log {
+    filter: Targets,
+    format: Format,
+    writer: OnceLock<Box<dyn Subscriber + Send + Sync>>,
+}
+
+impl Log {
+    fn writer(&self) -> &(dyn Subscriber + Send + Sync) {
+        self.writer.get_or_init(|| {
+            let writer = fmt::Subscriber::builder().with_max_level(Level::TRACE);
+            let writer = writer.with_target(false).with_writer(|| Stderr);
+            match self.format {
+                Format::Json => Box::new(
+                    writer.json().flatten_event(true).with_current_span(false).with_span_list(false).finish(),
+                ),
+                Format::Text => Box::new(writer.with_ansi(false).finish()),
+            }
+        })
+    }
+}
+
+impl Subscriber for Log {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.filter.would_enable(metadata.target(), metadata.level())
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        self.writer().event(event);
+    }
+
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        self.writer().new_span(span)
+    }
+
+    fn record(&self, span: &Id, values: &Record<'_>) {
+        self.writer().record(span, values);
+    }
+
+    fn record_follows_from(&self, span: &Id, follows: &Id) {
+        self.writer().record_follows_from(span, follows);
+    }
+
+    fn enter(&self, span: &Id) {
+        self.writer().enter(span);
+    }
+
+    fn exit(&self, span: &Id) {
+        self.writer().exit(span);
+    }
 }
 
 /// Standard error, written only when it takes a line at once: a supervisor that waits for whoever reads its log

@@ -4,7 +4,7 @@
 //! the JSON text `"ready"` and a newline. That is the whole protocol as we need it; any other line is passed over.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdStream;
 
 use tokio::net::UnixStream;
@@ -62,5 +62,12 @@ impl Channel {
             }
         }
         ready
+    }
+}
+
+impl AsFd for Channel {
+    /// Becomes readable when the main process says something, or closes it.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
     }
 }

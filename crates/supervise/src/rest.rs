@@ -1,24 +1,55 @@
-//! What an init at rest does not keep.
+//! How an init rests: how it waits, and what it does not keep.
 //!
 //! Reading settings, checking a certificate and asking needs over TLS run through a good part of our code once, and its
 //! pages then count as ours for as long as the program lives. They are given back when it is ready: whatever is needed
 //! later comes from the page cache again, at the cost of a minor fault.
 
 use std::ops::Range;
+use std::os::fd::BorrowedFd;
 
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::mman::{MmapAdvise, madvise};
 
-/// Gives back the pages of our own code and constants; without /proc, or when the kernel declines, they stay.
-pub(crate) fn give_back_code() {
-    let Ok(maps) = fs_err::read_to_string("/proc/self/maps") else { return };
-    // Called right here, so the mapping that holds this function is our program's.
-    for range in unwritten(&maps, give_back_code as *const () as usize) {
-        let Some(start) = std::ptr::NonNull::new(std::ptr::without_provenance_mut(range.start)) else {
-            return;
-        };
-        // SAFETY: a private mapping of a file that was never writable, see `unwritten`: every page in it is as the file
-        // has it, so dropping them changes no byte that anybody can read (madvise(2), MADV_DONTNEED).
-        let _ = unsafe { madvise(start, range.len(), MmapAdvise::MADV_DONTNEED) };
+/// The pages of our own code and constants.
+#[derive(Debug, Default)]
+pub(crate) struct Code(Vec<Range<usize>>);
+
+impl Code {
+    /// Ours; none without /proc.
+    pub fn ours() -> Self {
+        let maps = fs_err::read_to_string("/proc/self/maps").unwrap_or_default();
+        // Called right here, so the mapping that holds this function is our program's.
+        Self(unwritten(&maps, Self::ours as *const () as usize))
+    }
+
+    /// Gives them back; when the kernel declines, they stay.
+    pub fn give_back(&self) {
+        for range in &self.0 {
+            let Some(start) = std::ptr::NonNull::new(std::ptr::without_provenance_mut(range.start)) else {
+                return;
+            };
+            // SAFETY: a private mapping of a file that was never writable, see `unwritten`: every page in it is as the file
+            // has it, so dropping them changes no byte that anybody can read (madvise(2), MADV_DONTNEED).
+            let _ = unsafe { madvise(start, range.len(), MmapAdvise::MADV_DONTNEED) };
+        }
+    }
+}
+
+/// Gives code back and waits until something can be read from one of these, or one was closed by the other side. Both in one
+/// place: what lies between would be fetched again, and stay as long as the rest lasts.
+pub(crate) fn until_readable<'a>(
+    code: &Code,
+    files: impl Iterator<Item = BorrowedFd<'a>>,
+) -> nix::Result<()> {
+    let mut files: Vec<_> = files.map(|file| PollFd::new(file, PollFlags::POLLIN)).collect();
+    code.give_back();
+    loop {
+        match poll(&mut files, PollTimeout::NONE) {
+            // Stopped and continued (signal(7)).
+            Err(Errno::EINTR) => {}
+            waited => return waited.map(drop),
+        }
     }
 }
 
@@ -82,7 +113,7 @@ mod tests {
 
     #[test]
     fn the_program_goes_on_after_its_code_was_given_back() {
-        give_back_code();
+        Code::ours().give_back();
         assert_eq!((1..=100).sum::<u32>(), 5050);
     }
 }

@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 use std::error::Error;
 use std::future::pending;
 use std::io;
+use std::mem::take;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 
-use berth_control::{Asked, Listener, State};
+use berth_control::{Asked, Callers, Listener, State};
 use nix::libc::{SIGCHLD, SIGCONT, SIGKILL, SIGPIPE, SIGTERM};
 use nix::sys::prctl;
 use nix::unistd::{Pid, getpid};
-use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, sleep_until};
 use tracing::{error, info, warn};
 
@@ -23,8 +24,8 @@ use crate::exit::signal_name;
 use crate::inherited::Inherited;
 use crate::machine::{Action, Conduct, Event, Machine, Plan};
 use crate::reap::reap;
-use crate::rest::give_back_code;
-use crate::signals::{Signals, send};
+use crate::rest::{Code, until_readable};
+use crate::signals::{Got, Signals, send};
 use crate::spawn::{Bond, Program, start};
 use crate::terminal;
 
@@ -62,6 +63,7 @@ pub async fn run<C: Charge>(
         live: None,
         waiting: Waiting::default(),
         clients: 0,
+        is_newly_ready: false,
         account: if is_role { Account::told() } else { Account::default() },
     };
     supervisor.act(actions);
@@ -85,12 +87,14 @@ struct Supervisor<'a, C> {
     waiting: Waiting,
     /// How many clients were connected at the last look.
     clients: usize,
+    /// The program has become ready, and a rest is likely.
+    is_newly_ready: bool,
     account: Account,
 }
 
 /// What woke us.
 enum Woken {
-    Signal(io::Result<crate::signals::Got>),
+    Signal(io::Result<Got>),
     Channel(bool),
     Needs,
     Live(Result<String, String>),
@@ -99,20 +103,24 @@ enum Woken {
 }
 
 impl<C: Charge> Supervisor<'_, C> {
-    async fn live(mut self, signals: &Signals, mut asked: Option<Receiver<Asked>>) -> io::Result<u8> {
+    async fn live(mut self, signals: &Signals, mut callers: Option<Callers>) -> io::Result<u8> {
         // A shell that became us may have left children, and one that ended before SIGCHLD was blocked is silent.
         self.reap();
         loop {
             let deadline =
                 self.machine.deadline(self.plan).and_then(|deadline| self.origin.checked_add(deadline));
-            let woken = tokio::select! {
-                biased;
-                got = signals.next() => Woken::Signal(got),
-                ready = heard(&mut self.channel) => Woken::Channel(ready),
-                () = answered(&mut self.needs) => Woken::Needs,
-                live = answered(&mut self.live) => Woken::Live(live),
-                () = reached(deadline) => Woken::Deadline,
-                asked = next(&mut asked) => Woken::Asked(asked),
+            let woken = if let Some(got) = self.signal_at_rest(signals, callers.as_ref(), deadline) {
+                Woken::Signal(got)
+            } else {
+                tokio::select! {
+                    biased;
+                    got = signals.next() => Woken::Signal(got),
+                    ready = heard(&mut self.channel) => Woken::Channel(ready),
+                    () = answered(&mut self.needs) => Woken::Needs,
+                    live = answered(&mut self.live) => Woken::Live(live),
+                    () = reached(deadline) => Woken::Deadline,
+                    asked = next(&mut callers) => Woken::Asked(asked),
+                }
             };
             let end = match woken {
                 Woken::Signal(got) => self.signal(got?),
@@ -140,7 +148,7 @@ impl<C: Charge> Supervisor<'_, C> {
                     end
                 }
                 Woken::Asked(None) => {
-                    asked = None;
+                    callers = None;
                     None
                 }
             };
@@ -150,7 +158,27 @@ impl<C: Charge> Supervisor<'_, C> {
         }
     }
 
-    fn signal(&mut self, got: crate::signals::Got) -> Option<u8> {
+    /// Waits for a signal while nothing else is under way: in one system call, without the runtime, whose code is not touched and whose
+    /// tasks do not run. Nothing when more is to be waited for, or something else has come.
+    fn signal_at_rest(
+        &mut self,
+        signals: &Signals,
+        callers: Option<&Callers>,
+        deadline: Option<Instant>,
+    ) -> Option<io::Result<Got>> {
+        let code = if take(&mut self.is_newly_ready) { Code::ours() } else { Code::default() };
+        let is_asked = callers.is_some_and(|callers| !callers.are_none());
+        if is_asked || deadline.is_some() || self.needs.is_some() || self.live.is_some() {
+            code.give_back();
+            return None;
+        }
+        let channel = self.channel.as_ref().map(AsFd::as_fd);
+        let others = channel.into_iter().chain(callers.map(AsFd::as_fd));
+        until_readable(&code, std::iter::once(signals.as_fd()).chain(others)).ok()?;
+        signals.taken().transpose()
+    }
+
+    fn signal(&mut self, got: Got) -> Option<u8> {
         // Ours, not the program's: we wrote to a log or to a caller that had gone.
         if got.number == SIGPIPE && got.sender == std::process::id() {
             return None;
@@ -227,7 +255,7 @@ impl<C: Charge> Supervisor<'_, C> {
             let actions = self.machine.step(self.plan, self.origin.elapsed(), event);
             self.tell(before);
             if before != State::Ready && self.machine.state() == State::Ready {
-                give_back_code();
+                self.is_newly_ready = true;
             }
             if self.machine.state() != State::Ready {
                 self.live = None;
@@ -386,9 +414,9 @@ async fn reached(deadline: Option<Instant>) {
     }
 }
 
-async fn next(asked: &mut Option<Receiver<Asked>>) -> Option<Asked> {
-    match asked {
-        Some(asked) => asked.recv().await,
+async fn next(callers: &mut Option<Callers>) -> Option<Asked> {
+    match callers {
+        Some(callers) => callers.next().await,
         None => pending().await,
     }
 }

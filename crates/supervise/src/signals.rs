@@ -1,6 +1,7 @@
 //! Signals, to us and from us.
 
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::libc;
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -34,14 +35,27 @@ impl Signals {
     pub async fn next(&self) -> io::Result<Got> {
         loop {
             let mut guard = self.0.readable().await?;
-            match guard.get_inner().read_signal()? {
-                Some(info) => {
-                    let number = i32::try_from(info.ssi_signo).unwrap_or_default();
-                    return Ok(Got { number, sender: info.ssi_pid });
-                }
+            match self.taken()? {
+                Some(got) => return Ok(got),
                 None => guard.clear_ready(),
             }
         }
+    }
+
+    /// A signal that is there already.
+    pub fn taken(&self) -> io::Result<Option<Got>> {
+        let info = self.0.get_ref().read_signal()?;
+        Ok(info.map(|info| Got {
+            number: i32::try_from(info.ssi_signo).unwrap_or_default(),
+            sender: info.ssi_pid,
+        }))
+    }
+}
+
+impl AsFd for Signals {
+    /// Becomes readable when there is a signal.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.get_ref().as_fd()
     }
 }
 

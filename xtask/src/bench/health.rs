@@ -1,0 +1,128 @@
+//! One health check, as a whole process, beside what images of mail services use for it.
+
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use fs_err as fs;
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+
+use super::figures::{Row, Table, median};
+use super::standing::{STATE, Standing, Started};
+use super::{Effort, FOLDER};
+use crate::run::{program, say};
+
+/// What ours is put beside.
+pub const BESIDE: &str = "curl";
+pub const OURS: &str = "berth-init health";
+pub const NODE: &str = "a script for Node";
+const NOTHING: &str = "true";
+const CONNECT: &str = "nc -z (connects, asks nothing)";
+
+/// What is asked, of which role.
+const ASKED: [(&str, &str); 3] = [("web", "HTTPS"), ("mx", "SMTP with STARTTLS"), ("imap", "IMAPS")];
+pub const HTTPS_CPU: &str = "HTTPS, CPU ms";
+const COLUMNS: [&str; 6] = [
+    HTTPS_CPU,
+    "HTTPS, ms",
+    "SMTP with STARTTLS, CPU ms",
+    "SMTP with STARTTLS, ms",
+    "IMAPS, CPU ms",
+    "IMAPS, ms",
+];
+
+/// What one would write for Node: no packages, and the certificate is checked.
+const SCRIPT: &str = r#"
+const [kind, port, authority] = process.argv.slice(2);
+const fs = require('node:fs'), https = require('node:https'), net = require('node:net'), tls = require('node:tls');
+const trust = { ca: fs.readFileSync(authority), host: '127.0.0.1', port: Number(port), servername: 'localhost', checkServerIdentity() {} };
+const failed = (error) => { console.error(error); process.exit(1); };
+const healthy = () => process.exit(0);
+if (kind === 'web') {
+  https.get({ ...trust, path: '/' }, (answer) => (answer.statusCode < 500 ? healthy() : failed(answer.statusCode))).on('error', failed);
+} else if (kind === 'imap') {
+  tls.connect(trust).on('error', failed).once('data', (line) => (String(line).startsWith('* OK') ? healthy() : failed(line)));
+} else {
+  const socket = net.connect(trust.port, trust.host).on('error', failed);
+  const steps = [[/^220/, 'EHLO localhost\r\n'], [/STARTTLS/, 'STARTTLS\r\n'], [/^220/, null]];
+  socket.on('data', (line) => {
+    const [expected, next] = steps.shift();
+    if (!expected.test(line)) failed(String(line));
+    if (next) return socket.write(next);
+    socket.removeAllListeners('data');
+    tls.connect({ ...trust, socket }, healthy).on('error', failed);
+  });
+}
+"#;
+
+/// Measures all of them in turns, each on every protocol.
+pub fn measured(standing: &Standing, effort: Effort) -> Result<Table> {
+    let started = standing.started()?;
+    let names = [OURS, BESIDE, NODE, CONNECT, NOTHING];
+    let mut figures: Vec<Vec<Vec<f64>>> = vec![vec![Vec::new(); COLUMNS.len()]; names.len()];
+    for (at, (role, protocol)) in ASKED.iter().enumerate() {
+        say(&format!("health checks: {protocol}"));
+        let role = started.iter().find(|one| one.role == *role).context("the role runs")?;
+        let mut commands = commands(standing, role)?;
+        for _ in 0..effort.rounds {
+            for (command, figures) in commands.iter_mut().zip(&mut figures) {
+                let (processor, wall) = taken(command)?;
+                figures[2 * at].push(processor);
+                figures[2 * at + 1].push(wall);
+            }
+        }
+    }
+    let rows = names.iter().zip(figures).map(|(name, figures)| Row {
+        name: (*name).to_owned(),
+        medians: figures.into_iter().map(median).collect(),
+    });
+    Ok(Table {
+        title: "one check",
+        columns: COLUMNS.to_vec(),
+        rows: rows.collect(),
+        beside: BESIDE.to_owned(),
+    })
+}
+
+/// What asks one role, in the order of the rows.
+fn commands(standing: &Standing, role: &Started) -> Result<[Command; 5]> {
+    let port = role.port()?.to_string();
+    let authority = std::path::absolute(format!("{STATE}/tls/chain.pem"))?;
+    let mut curl = program("curl");
+    curl.args(["--silent", "--show-error", "--fail", "--output", "/dev/null", "--cacert"]).arg(&authority);
+    match role.role.as_str() {
+        "web" => curl.arg(format!("https://localhost:{port}/")),
+        "mx" => curl.args(["--ssl-reqd", "--request", "NOOP"]).arg(format!("smtp://localhost:{port}")),
+        _ => curl.args(["--request", "CAPABILITY"]).arg(format!("imaps://localhost:{port}")),
+    };
+    let script = std::path::absolute(format!("{FOLDER}/health.js"))?;
+    fs::write(&script, SCRIPT)?;
+    let mut node = program(&standing.programs.node);
+    node.arg(script).args([&role.role, &port]).arg(authority);
+    let mut connect = program("nc");
+    connect.args(["-z", "localhost", &port]);
+    Ok([role.asked(&["health"])?, curl, node, connect, program("true")])
+}
+
+/// What a process took on a processor with its children, and how long it was; milliseconds.
+fn taken(command: &mut Command) -> Result<(f64, f64)> {
+    let processor = || -> Result<i64> {
+        let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+        Ok((usage.user_time() + usage.system_time()).num_microseconds())
+    };
+    let before = processor()?;
+    let begun = Instant::now();
+    let output =
+        command.output().with_context(|| format!("cannot run {}", command.get_program().display()))?;
+    let took = begun.elapsed();
+    let told = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.success(),
+        "{} ended with {}: {told}",
+        command.get_program().display(),
+        output.status
+    );
+    let processor = u32::try_from(processor()? - before)?;
+    Ok((f64::from(processor) / 1e3, took.as_secs_f64() * 1e3))
+}
