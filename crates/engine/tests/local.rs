@@ -38,7 +38,7 @@ fn init() {
                         return;
                     }
                 }
-                Some(asked) = requests.recv() => {
+                Some(asked) = requests.next() => {
                     // Whoever asked may have left.
                     let _ = asked.answer.send(answer(&name, asked.request, begin));
                 }
