@@ -8,7 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::config::Config;
-use super::docker::Docker;
+use super::docker::{Docker, Said};
 use super::line;
 use crate::EngineError;
 
@@ -44,11 +44,44 @@ impl Draft {
         let chosen: Vec<PathBuf> = chosen.map(at).collect();
         let docker = Docker::new(place, names(env));
         let line = line::config(place, folder.path(), &chosen);
-        let said: Value = docker.read(&line)?;
+        let said: Value =
+            docker.read(&line).map_err(|error| in_its_place(error, folder.path(), place, files))?;
         let marks = marks(&said);
         let unknown = |source| EngineError::DockerAnswer { line: line.to_string(), source };
         Ok(Self { config: Config::deserialize(said).map_err(unknown)?, marks, docker })
     }
+}
+
+/// What Compose says of a draft, as it is to be said of the files that it stands for.
+fn in_its_place(
+    error: EngineError,
+    draft: &Path,
+    place: &Path,
+    files: &BTreeMap<PathBuf, String>,
+) -> EngineError {
+    let named = |text: &str| text.replace(&*draft.to_string_lossy(), &place.to_string_lossy());
+    let EngineError::Docker { line, said } = error else { return error };
+    let lines = said.last.iter().map(|line| as_numbered(&named(line), place, files));
+    let said = Said { last: lines.collect(), ..said };
+    EngineError::Docker { line: named(&line), said }
+}
+
+/// The same, with the line of `.env` that a setting has where it is: the draft is written anew, and has it on another one.
+fn as_numbered(said: &str, place: &Path, files: &BTreeMap<PathBuf, String>) -> String {
+    let path = place.join(".env");
+    let before = format!("{}: line ", path.display());
+    let renumbered = || {
+        let (start, rest) = said.split_once(&before)?;
+        let (number, rest) = rest.split_once(':')?;
+        let drafted =
+            files.get(Path::new(".env"))?.lines().nth(number.parse::<usize>().ok()?.checked_sub(1)?)?;
+        let key = drafted.split_once('=')?.0.trim();
+        let there = fs_err::read_to_string(&path).ok()?;
+        let is_it = |line: &str| line.split_once('=').is_some_and(|(name, _)| name.trim() == key);
+        let at = there.lines().position(is_it)? + 1;
+        Some(format!("{start}{before}{at}:{rest}"))
+    };
+    renumbered().unwrap_or_else(|| said.to_owned())
 }
 
 /// A mark for each service, of all that its container is made from. What Compose itself marks a container with cannot be
