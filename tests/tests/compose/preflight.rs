@@ -97,7 +97,7 @@ fn the_offset_that_is_offered_is_one_at_which_nobody_holds_a_port() {
     assert!(hint.ends_with("; or choose others in .env: BERTH_PORT_IMAPS"), "{hint}");
     let offset = hint.split_once("--port-offset ").unwrap().1.split_once(';').unwrap().0;
     let offset: u32 = offset.parse().unwrap();
-    assert!(offset % 4000 == 0 && offset != 4000, "{hint}");
+    assert!(offset.is_multiple_of(4000) && offset != 4000, "{hint}");
 }
 
 #[test]
