@@ -122,14 +122,14 @@ fn variable(env: &Env, number: u16) -> Option<&'static str> {
     VARIABLES.iter().find(sets).map(|variable| variable.name.as_str())
 }
 
-/// What can be added to the ports' own numbers, so that nobody holds one.
+/// What can be added to the ports' own numbers, so that nobody holds one. Not nothing: whoever has moved them has a reason.
 fn free_offset(held: &[Publisher], service: &Service) -> Option<u16> {
     let own = VARIABLES.iter().filter(|variable| variable.name.starts_with(PUBLISHED));
     let own: Vec<u16> = own.filter_map(|variable| variable.default.as_deref()?.parse().ok()).collect();
     let listen = &service.wanted.listen;
     let addresses = if listen.is_empty() { &EVERYWHERE[..] } else { &listen[..] };
     let is_published = |port| held.iter().any(|publisher| publisher.ports.contains(&port));
-    listening::free_offset(&own, None, |port| !is_published(port) && listening::is_free(port, addresses))
+    listening::free_offset(&own, 0, |port| !is_published(port) && listening::is_free(port, addresses))
 }
 
 /// A container that publishes ports.

@@ -32,7 +32,7 @@ pub fn run(path: &Path, arguments: &Up) -> anyhow::Result<ExitCode> {
     let first = !would_be.is_there();
     if arguments.containers.dry_run {
         eprint!("{}", preflight::told(&findings));
-        if first {
+        if !would_be.path("").exists() {
             eprintln!("{} is not there yet: berth up makes it first", would_be.path("").display());
         }
         print(&installation.dry_run()?);

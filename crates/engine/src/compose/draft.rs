@@ -67,21 +67,26 @@ fn in_its_place(
 }
 
 /// The same, with the line of `.env` that a setting has where it is: the draft is written anew, and has it on another one.
+/// A line that is nobody's there is left out.
 fn as_numbered(said: &str, place: &Path, files: &BTreeMap<PathBuf, String>) -> String {
     let path = place.join(".env");
-    let before = format!("{}: line ", path.display());
-    let renumbered = || {
-        let (start, rest) = said.split_once(&before)?;
+    let file = format!("{}: ", path.display());
+    let parts = || {
+        let (start, rest) = said.split_once(&format!("{file}line "))?;
         let (number, rest) = rest.split_once(':')?;
-        let drafted =
-            files.get(Path::new(".env"))?.lines().nth(number.parse::<usize>().ok()?.checked_sub(1)?)?;
-        let key = drafted.split_once('=')?.0.trim();
+        Some((start, number.parse::<usize>().ok()?.checked_sub(1)?, rest))
+    };
+    let Some((start, drafted, rest)) = parts() else { return said.to_owned() };
+    let line = || {
+        let key = files.get(Path::new(".env"))?.lines().nth(drafted)?.split_once('=')?.0.trim();
         let there = fs_err::read_to_string(&path).ok()?;
         let is_it = |line: &str| line.split_once('=').is_some_and(|(name, _)| name.trim() == key);
-        let at = there.lines().position(is_it)? + 1;
-        Some(format!("{start}{before}{at}:{rest}"))
+        there.lines().position(is_it).map(|at| format!("line {}:", at + 1))
     };
-    renumbered().unwrap_or_else(|| said.to_owned())
+    match line() {
+        Some(line) => format!("{start}{file}{line}{rest}"),
+        None => format!("{start}{file}{}", rest.trim_start()),
+    }
 }
 
 /// A mark for each service, of all that its container is made from. What Compose itself marks a container with cannot be
@@ -128,6 +133,21 @@ mod tests {
         assert_eq!(value(env, "COMPOSE_FILE"), Some("compose.yaml:my own.yaml"));
         assert_eq!((value(env, "A"), value(env, "BERTH_BIND")), (None, Some("")));
         assert_eq!(names("# A=1\n# what that = says\nB=2\n"), ["A", "B"]);
+    }
+
+    #[test]
+    fn a_line_of_a_draft_is_told_as_that_of_the_file() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join(".env");
+        fs_err::write(&path, "# mine\n\nA=1\nB='x\n").unwrap();
+        let files = BTreeMap::from([(PathBuf::from(".env"), "A=1\nB='x\n# C=1\n".to_owned())]);
+        let numbered = |rest: &str| {
+            as_numbered(&format!("failed to read {}: {rest}", path.display()), place.path(), &files)
+        };
+        let told = |rest: &str| format!("failed to read {}: {rest}", path.display());
+        assert_eq!(numbered("line 2: unterminated"), told("line 4: unterminated"));
+        assert_eq!(numbered("line 3: unterminated"), told("unterminated"), "as Compose counts to the end");
+        assert_eq!(numbered("Invalid template"), told("Invalid template"));
     }
 
     #[test]
