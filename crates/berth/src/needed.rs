@@ -9,17 +9,15 @@ use berth_report::{Code, Problem};
 use crate::{again, doors, remedy, table};
 
 /// An error that names what is not ready, of all that the proof needs. What is there and only said to be unhealthy, or
-/// does not answer its engine, is left to the proof: it may have got well since, and the proof says what is wrong with it.
-pub fn check(wanted: &Wanted, seen: &[Seen], sends: bool) -> Result<(), Problem> {
+/// does not answer its engine, is left to the proof, and what there is to say of it given back: it may have got well since.
+pub fn check(wanted: &Wanted, seen: &[Seen], sends: bool) -> Result<Option<String>, Problem> {
     let needed = needed(wanted, sends);
-    let absent = |seen: &&Seen| {
-        let judged_by_proof = matches!(seen.state, State::Unhealthy | State::Silent);
-        needed.contains(seen.name.as_str()) && !seen.state.is_good() && !judged_by_proof
-    };
-    let absent: Vec<Seen> = seen.iter().filter(absent).cloned().collect();
+    let unready = seen.iter().filter(|seen| needed.contains(seen.name.as_str()) && !seen.state.is_good());
+    let (doubtful, absent): (Vec<Seen>, Vec<Seen>) =
+        unready.cloned().partition(|seen| matches!(seen.state, State::Unhealthy | State::Silent));
     let told: Vec<String> = absent.iter().map(told).collect();
     let message = match &told[..] {
-        [] => return Ok(()),
+        [] => return Ok(notice(&doubtful)),
         [one] => format!("nothing can be proved: {one}"),
         [first, others @ ..] => format!("nothing can be proved: {first}, and {} more", others.len()),
     };
@@ -30,6 +28,13 @@ pub fn check(wanted: &Wanted, seen: &[Seen], sends: bool) -> Result<(), Problem>
     };
     let wait = || format!("wait until all are ready: {}", again::berth("status --watch"));
     Err(problem.hint(remedy::of(&absent).unwrap_or_else(wait)))
+}
+
+/// What is said before a proof that may fail for these.
+fn notice(doubtful: &[Seen]) -> Option<String> {
+    let all: Vec<String> = doubtful.iter().map(told).collect();
+    let remedy = remedy::of(doubtful).map(|remedy| format!("; {remedy}"));
+    (!all.is_empty()).then(|| all.join(", ") + &remedy.unwrap_or_default())
 }
 
 /// How one is, and why, as far as the engine knows.
@@ -116,10 +121,15 @@ mod tests {
             wanted.instances.iter().map(|instance| Seen::new(instance, State::Healthy)).collect();
         let told =
             |seen: &[Seen]| check(&wanted, seen, true).map_err(|problem| berth_report::tell(&problem.into()));
-        assert_eq!(told(&seen), Ok(()));
+        assert_eq!(told(&seen), Ok(None));
         seen[4].state = State::Down;
         seen[5].state = State::Unhealthy;
-        assert_eq!(told(&seen), Ok(()), "a mail goes without the one, and the proof judges the other");
+        let notice = "imap is unhealthy; if it stays so, start the program of imap again: berth restart imap";
+        assert_eq!(
+            told(&seen),
+            Ok(Some(notice.to_owned())),
+            "a mail goes without the one, and the proof judges the other"
+        );
         seen[0].state = State::Is(Doing::Ended);
         seen[0].health = Some("ended with code 0".to_owned());
         let expected = "error: nothing can be proved: redis is ended (ended with code 0)\n\n\

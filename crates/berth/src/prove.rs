@@ -28,7 +28,9 @@ pub fn run(state: Option<PathBuf>, arguments: Prove) -> anyhow::Result<ExitCode>
     let wanted = engine.wanted().map_err(problem::of)?.ok_or_else(nothing_is_up)?;
     engine.tend().map_err(problem::of)?;
     let sends = arguments.user.is_some() || account::possible(&wanted);
-    needed::check(&wanted, &engine.status().map_err(problem::of)?, sends)?;
+    if let Some(notice) = needed::check(&wanted, &engine.status().map_err(problem::of)?, sends)? {
+        eprintln!("{notice}");
+    }
     let through = Through {
         engine: &*engine,
         wanted: &wanted,
