@@ -7,6 +7,8 @@ pub mod secrets;
 mod certificates;
 mod choices;
 mod images;
+mod mistaken;
+mod other_settings;
 mod overlays;
 mod stores;
 mod wanted;

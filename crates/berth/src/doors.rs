@@ -4,7 +4,7 @@ use anyhow::Context;
 use berth_canary::{DEADLINE, DkimRecord, Doors, Endpoint, Roots, Service, Tls};
 use berth_catalogue::{ROLES, way};
 use berth_control::PortTls;
-use berth_engine::{Folder, Means, Port, Wanted};
+use berth_engine::{Folder, Instance, Means, Port, Wanted};
 use berth_role::Role;
 
 use crate::certificate::AUTHORITY;
@@ -19,6 +19,13 @@ pub const API: &str = "api";
 pub const WEB: &str = "https";
 pub const CALDAV: &str = "caldavs";
 pub const CARDDAV: &str = "carddavs";
+
+const ALL: [&str; 8] = [SUBMISSION, MX, IMAP, POP3, API, WEB, CALDAV, CARDDAV];
+
+/// Whether clients come to it by a door.
+pub fn has_one(instance: &Instance) -> bool {
+    instance.ports.iter().any(|port| ALL.contains(&port.listening.name.as_str()))
+}
 
 /// The service, with the doors of what is wanted.
 pub fn service(folder: &Folder, wanted: &Wanted) -> anyhow::Result<Service> {
@@ -111,7 +118,7 @@ pub fn host(wanted: &Wanted, port: &Port) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use berth_engine::{Containers, Instance};
+    use berth_engine::Containers;
 
     fn wanted(reload: &[&str], address: Option<&str>) -> Wanted {
         let reload = reload.iter().map(|name| ((*name).to_owned(), Vec::new())).collect();

@@ -43,15 +43,21 @@ impl Listening {
     pub fn free_offset(&self, instances: &[Instance]) -> Option<u16> {
         let ports = instances.iter().flat_map(|instance| &instance.ports);
         let ports: Vec<u16> = ports.map(|port| port.listening.number - self.port_offset).collect();
-        let offsets = (0..EPHEMERAL).step_by(STEP.into()).filter(|offset| *offset != self.port_offset);
-        offsets.into_iter().find(|offset| {
-            ports.iter().all(|port| port + offset < EPHEMERAL && is_free(port + offset, &self.listen))
-        })
+        free_offset(&ports, self.port_offset, |port| is_free(port, &self.listen))
     }
 }
 
+/// The first offset, other than this one, at which all of these numbers are free.
+pub fn free_offset(numbers: &[u16], but: u16, is_free: impl Fn(u16) -> bool) -> Option<u16> {
+    let offsets = (0..EPHEMERAL).step_by(STEP.into()).filter(|offset| *offset != but);
+    offsets.into_iter().find(|offset| {
+        let mut moved = numbers.iter().map(|number| number.checked_add(*offset));
+        moved.all(|port| port.is_some_and(|port| port < EPHEMERAL && is_free(port)))
+    })
+}
+
 /// Addresses that the host does not have are no hindrance.
-fn is_free(port: u16, addresses: &[IpAddr]) -> bool {
+pub fn is_free(port: u16, addresses: &[IpAddr]) -> bool {
     let taken = |address: &IpAddr| {
         let bound = TcpListener::bind((*address, port));
         bound.is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse)

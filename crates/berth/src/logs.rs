@@ -7,11 +7,44 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use berth_catalogue::{called, names};
-use berth_engine::EngineError;
+use berth_engine::{Engine, EngineError, Folder, Kind};
 use berth_report::{Code, Problem};
 
 use crate::interrupts::Interrupts;
 use crate::{again, arguments, log_line, open, problem};
+
+/// The name of a role, or of something else that is wanted here.
+fn called_here(engine: &dyn Engine, name: &str) -> anyhow::Result<String> {
+    let here = engine.status().map_err(problem::of)?.into_iter().map(|seen| seen.name);
+    let known = here.into_iter().find(|here| here == name);
+    known.map_or_else(|| Ok(called(name)?.name.to_owned()), Ok)
+}
+
+/// Why there is no log to show, and what to do.
+fn nothing(folder: &Folder, engine: &dyn Engine, name: Option<&str>) -> anyhow::Result<Problem> {
+    let containers = Kind::of(folder).map_err(problem::of)? == Some(Kind::Compose);
+    let wanted = engine.wanted().map_err(problem::of)?;
+    let of = name.map(|name| format!(" of {name}")).unwrap_or_default();
+    let is_wanted = |name: &str| {
+        let mut instances = wanted.iter().flat_map(|wanted| &wanted.instances);
+        instances.any(|instance| instance.name == name)
+    };
+    let (why, words) = match name {
+        _ if wanted.is_none() && containers => {
+            ("nothing is up here; what was is removed, and its log with it".to_owned(), "up")
+        }
+        _ if wanted.is_none() => ("nothing is up here, and it has not run before".to_owned(), "up"),
+        Some(name) if !is_wanted(name) => (format!("{name} is not among what is up here"), "status"),
+        _ if containers => ("its container is removed, and its log with it".to_owned(), "up"),
+        _ => ("it has not run yet".to_owned(), "up"),
+    };
+    let hint = match words {
+        "up" => format!("bring it up: {}", again::berth("up")),
+        _ => format!("what is up: {}", again::berth("status")),
+    };
+    let problem = Problem::new(Code::Unavailable, format!("there is no log{of}"));
+    Ok(problem.because(anyhow::anyhow!(why)).hint(hint))
+}
 
 pub fn run(state: Option<PathBuf>, arguments: &arguments::Logs) -> anyhow::Result<ExitCode> {
     let folder = open::folder(state)?;
@@ -20,11 +53,10 @@ pub fn run(state: Option<PathBuf>, arguments: &arguments::Logs) -> anyhow::Resul
     let chosen = match &arguments.role {
         Some(name) if written.contains(name) => vec![name.clone()],
         Some(name) => {
-            let name = called(name)?.name;
-            let problem =
-                Problem::new(Code::Unavailable, format!("{name} has written no log here: it never ran"));
-            return Err(problem.hint(format!("what runs: {}", again::berth("status"))).into());
+            let name = called_here(&*engine, name)?;
+            return Err(nothing(&folder, &*engine, Some(&name))?.into());
         }
+        None if written.is_empty() => return Err(nothing(&folder, &*engine, None)?.into()),
         None => {
             // As the roles are shown everywhere; what stands beside them comes after them.
             let place = |name: &String| names().position(|role| role == name).unwrap_or(usize::MAX);

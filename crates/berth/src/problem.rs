@@ -37,6 +37,10 @@ pub fn of(error: EngineError) -> anyhow::Error {
     Told { code, hint }.because_of(error)
 }
 
+/// The preflight saw nobody there: the next one does, unless it is gone by then.
+const PORT_HELD: &str =
+    "stop what holds the port; or run berth up again, which names it and other ports that are free";
+
 /// What may help against what docker says.
 fn of_docker(line: &str, said: &str) -> Option<String> {
     if line.starts_with("docker pull ") {
@@ -51,8 +55,8 @@ fn of_docker(line: &str, said: &str) -> Option<String> {
             "permission denied while trying to connect",
             "run berth as root, or as a member of the group docker",
         ),
-        ("port is already allocated", "stop what holds the port, or use other ports: --port-offset 4000"),
-        ("address already in use", "stop what holds the port, or use other ports: --port-offset 4000"),
+        ("port is already allocated", PORT_HELD),
+        ("address already in use", PORT_HELD),
         ("no space left on device", "docker system df says what takes the room"),
     ];
     hints.into_iter().find(|(words, _)| said.contains(words)).map(|(_, hint)| hint.to_owned())

@@ -16,7 +16,7 @@ use crate::canary::Canary;
 use crate::interrupts::{INTERRUPTED, Interrupts};
 use crate::latency::Latencies;
 use crate::stdout::print;
-use crate::{again, doors, open, problem, table};
+use crate::{again, doors, needed, open, problem, table};
 
 /// How often is looked whether somebody wants an end.
 const LOOK: Duration = Duration::from_millis(50);
@@ -27,6 +27,10 @@ pub fn run(state: Option<PathBuf>, arguments: Prove) -> anyhow::Result<ExitCode>
     let engine = open::engine(&folder)?;
     let wanted = engine.wanted().map_err(problem::of)?.ok_or_else(nothing_is_up)?;
     engine.tend().map_err(problem::of)?;
+    let sends = arguments.user.is_some() || account::possible(&wanted);
+    if let Some(notice) = needed::check(&wanted, &engine.status().map_err(problem::of)?, sends)? {
+        eprintln!("{notice}");
+    }
     let through = Through {
         engine: &*engine,
         wanted: &wanted,

@@ -13,7 +13,7 @@ use crate::interrupts::Interrupts;
 use crate::screen::Screen;
 use crate::stdout::{columns, print};
 use crate::watch::{Watch, clock};
-use crate::{again, arguments, open, problem, table};
+use crate::{again, arguments, open, problem, remedy, table};
 
 const AGAIN: Duration = Duration::from_secs(1);
 const GLANCE: Duration = Duration::from_millis(100);
@@ -103,7 +103,8 @@ fn say(engine: &dyn Engine, json: bool, interrupts: &Interrupts) -> anyhow::Resu
 
 fn told(report: &Report, columns: Option<usize>) -> String {
     if report.up {
-        table::roles(&report.roles, columns) + &table::reasons(&report.roles)
+        let remedy = remedy::of(&report.roles).map(|remedy| format!("\n  {remedy}\n"));
+        table::roles(&report.roles, columns) + &table::reasons(&report.roles) + &remedy.unwrap_or_default()
     } else {
         format!("  nothing is up here: {}\n", again::berth("up"))
     }

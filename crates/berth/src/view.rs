@@ -114,7 +114,7 @@ impl View {
                 }
                 // A container that is made and waits for its turn is no trouble.
                 State::Is(berth_control::State::Waiting) if seen.init.is_none() => continue,
-                State::Is(berth_control::State::Waiting | berth_control::State::Pausing) => {
+                State::Is(berth_control::State::Waiting | berth_control::State::Restarting) => {
                     format!("{} is {}", seen.name, seen.state.word())
                 }
                 _ => continue,
@@ -214,7 +214,10 @@ fn awaited(seen: &[Seen], elapsed: Duration) -> String {
         };
         format!("{} ({}{}{needs})", seen.name, seen.state.word(), since.unwrap_or_default())
     });
-    let behind = (!behind.is_empty()).then(|| format!("{} behind them", behind.len()));
+    let behind = (!behind.is_empty()).then(|| match behind.len() {
+        1 => "1 is started after that".to_owned(),
+        many => format!("{many} are started after that"),
+    });
     let waits: Vec<String> = waits.chain(behind).collect();
     match (waits.is_empty(), table::time(elapsed)) {
         (true, elapsed) => format!("all ready; {elapsed}"),
@@ -296,6 +299,18 @@ mod tests {
         assert!(
             picture(&many(State::READY), elapsed, (80, 10)).iter().any(|line| line == "  all ready; 75.0 s")
         );
+    }
+
+    #[test]
+    fn what_is_not_started_yet_is_counted_in_words_that_say_so() {
+        let mut seen = many(State::Is(berth_control::State::Starting));
+        for waits in &mut seen[1..] {
+            waits.state = State::Is(berth_control::State::Waiting);
+            waits.init = None;
+        }
+        let told = awaited(&seen[..3], Duration::from_secs(7));
+        assert!(told.ends_with("), 2 are started after that"), "{told}");
+        assert!(awaited(&seen[..2], Duration::ZERO).ends_with("), 1 is started after that"));
     }
 
     #[test]

@@ -204,7 +204,7 @@ pub enum State {
     /// It is being stopped, for good or to be started again.
     Draining,
     /// It has failed, and will be started again after a pause.
-    Pausing,
+    Restarting,
     /// Over.
     Ended,
 }
@@ -212,7 +212,7 @@ pub enum State {
 impl State {
     /// All of them.
     pub const ALL: [Self; 6] =
-        [Self::Waiting, Self::Starting, Self::Ready, Self::Draining, Self::Pausing, Self::Ended];
+        [Self::Waiting, Self::Starting, Self::Ready, Self::Draining, Self::Restarting, Self::Ended];
 
     /// The word for it in what is printed.
     #[must_use]
@@ -222,7 +222,7 @@ impl State {
             Self::Starting => "starting",
             Self::Ready => "ready",
             Self::Draining => "draining",
-            Self::Pausing => "pausing",
+            Self::Restarting => "restarting",
             Self::Ended => "ended",
         }
     }

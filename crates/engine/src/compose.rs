@@ -23,6 +23,7 @@ mod docker;
 mod down;
 mod draft;
 mod end;
+mod inits;
 mod look;
 mod raise;
 mod restart;
@@ -36,6 +37,7 @@ pub use line::Line;
 pub use time::time;
 
 use container::Container;
+use inits::Inits;
 
 /// The folder of the project, in the state folder.
 pub const PLACE: &str = "compose";
@@ -64,6 +66,8 @@ pub struct Compose {
     looking: Option<look::Look>,
     /// How often each container had been started again before we came, by its id.
     before: BTreeMap<String, u32>,
+    /// What the inits in the containers have said.
+    inits: Inits,
 }
 
 impl Compose {
@@ -78,6 +82,7 @@ impl Compose {
             acted: false,
             looking: None,
             before: BTreeMap::new(),
+            inits: Inits::default(),
         }
     }
 
@@ -224,7 +229,9 @@ impl Engine for Compose {
 
     fn status(&self) -> Result<Vec<Seen>, EngineError> {
         let Some(desired) = self.desired()? else { return Ok(Vec::new()) };
-        Ok(self.see_all(&desired.wanted)?.into_iter().map(|(seen, _)| seen).collect())
+        let mut all = self.see_all(&desired.wanted)?;
+        self.inits.tell(&self.docker()?, &mut all);
+        Ok(all.into_iter().map(|(seen, _)| seen).collect())
     }
 
     fn restart(&self, name: &str, watcher: &mut dyn Watcher) -> Result<(), EngineError> {

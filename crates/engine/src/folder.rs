@@ -64,10 +64,21 @@ impl Folder {
         Ok(folder)
     }
 
-    /// A state folder as it would be: it need not be there, and nothing makes it.
+    /// A state folder as it would be, by the name that it will have: it need not be there, and nothing makes it.
     #[must_use]
     pub fn would_be(path: &Path) -> Self {
-        Self(path.canonicalize().unwrap_or_else(|_| path.to_owned()))
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let named = path.ancestors().find_map(|above| {
+            let rest = path.strip_prefix(above).ok()?;
+            Some(above.canonicalize().ok()?.components().chain(rest.components()).collect())
+        });
+        Self(named.unwrap_or(path))
+    }
+
+    /// Whether it is there.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        self.path("version").exists()
     }
 
     /// Opens a state folder that is there.
@@ -258,6 +269,21 @@ mod tests {
         folder.write("version", b"2\n").unwrap();
         assert!(matches!(Folder::create(&path), Err(FolderError::Version { found, .. }) if found == "2"));
         assert!(matches!(Folder::open(parent.path()), Err(FolderError::Absent(_))));
+    }
+
+    /// A relative path, and one by way of a link, were told as they were given.
+    #[test]
+    fn one_that_is_not_there_yet_has_the_name_that_it_will_have() {
+        let parent = tempfile::tempdir().unwrap();
+        let link = parent.path().join("link");
+        fs_err::create_dir(parent.path().join("real")).unwrap();
+        fs_err::os::unix::fs::symlink("real", &link).unwrap();
+        let would_be = Folder::would_be(&link.join("deep/state"));
+        assert!(!would_be.is_there() && !link.join("deep").exists(), "nothing makes it");
+        assert_eq!(Folder::create(&link.join("deep/state")).unwrap(), would_be);
+        assert!(would_be.is_there() && Folder::would_be(&link.join("deep/state")) == would_be);
+        let here = std::env::current_dir().unwrap().canonicalize().unwrap();
+        assert_eq!(Folder::would_be(Path::new("not/there")).path(""), here.join("not/there/"));
     }
 
     #[test]

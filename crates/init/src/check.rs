@@ -1,4 +1,4 @@
-//! `berth-init check ROLE`: all that would keep a role from running, and all that is odd, without starting anything.
+//! `berth-init check [ROLE]`: all that would keep a role from running, and all that is odd, without starting anything.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ use crate::engines;
 use crate::needs::{self, Key};
 use crate::own::{Own, environment};
 use crate::review::Review;
-use crate::{application, print};
+use crate::{application, print, whose};
 
 /// What a program reads.
 #[derive(Serialize)]
@@ -37,11 +37,12 @@ struct Told {
 }
 
 /// Prints what was found; exit 0 when the role would be started, else 78.
-pub fn run(name: &str, json: bool) -> anyhow::Result<ExitCode> {
-    let role = called(name)?;
+pub fn run(named: Option<String>, json: bool) -> anyhow::Result<ExitCode> {
+    let role = called(&whose::role(named)?)?;
     let own = Own::read()?;
     leave_root(&own)?;
-    let folder = application::folder(role, &own).with_context(|| format!("cannot check the role {name}"))?;
+    let folder =
+        application::folder(role, &own).with_context(|| format!("cannot check the role {}", role.name))?;
     let review = Review::of(role, &folder, &own);
     let mut findings = review.findings.clone();
     findings.extend(node(&own, &folder));

@@ -92,16 +92,16 @@ enum Command {
     Restart,
     /// All that would keep a role from running, and what is odd: exit 0 or 78
     Check {
-        /// The role
-        role: String,
+        /// The role; without it, the one that runs here
+        role: Option<String>,
         /// Answer as JSON
         #[arg(long)]
         json: bool,
     },
     /// What a role runs, where, with which settings, and where each of them comes from
     Explain {
-        /// The role
-        role: String,
+        /// The role; without it, the one that runs here
+        role: Option<String>,
         /// Answer as JSON
         #[arg(long)]
         json: bool,
@@ -122,8 +122,8 @@ pub enum Wish {
     Status { json: bool },
     Metrics,
     Restart,
-    Check { role: String, json: bool },
-    Explain { role: String, json: bool },
+    Check { role: Option<String>, json: bool },
+    Explain { role: Option<String>, json: bool },
     Role(String),
     Program { words: Vec<OsString>, settings: bool, as_role: Option<Times> },
 }
@@ -138,9 +138,11 @@ pub struct Times {
 /// Reads the command line. On help and on a mistake everything has been said, and the exit code is given.
 pub fn read() -> Result<Wish, ExitCode> {
     let mut words: Vec<OsString> = std::env::args_os().collect();
+    let mut ours = None;
     match called_as(&words) {
         // Words say themselves what is wanted, by whatever name we are called: `tini -- PROGRAM`.
         Some(name) if words.len() == 1 => return Ok(Wish::Role(name)),
+        Some(name) if find(&name).is_some() && asks_about_a_role(&words) => ours = Some(name),
         Some(name) if find(&name).is_some() => words.insert(1, name.into()),
         // The most common call, and the one where a start in no time and little memory matter: nothing is to be made of the words.
         _ if words.len() > 2 && words[1] == "--" => {
@@ -158,8 +160,8 @@ pub fn read() -> Result<Wish, ExitCode> {
         (Some(Command::Status { json }), _) => Wish::Status { json },
         (Some(Command::Metrics), _) => Wish::Metrics,
         (Some(Command::Restart), _) => Wish::Restart,
-        (Some(Command::Check { role, json }), _) => Wish::Check { role, json },
-        (Some(Command::Explain { role, json }), _) => Wish::Explain { role, json },
+        (Some(Command::Check { role, json }), _) => Wish::Check { role: role.or(ours), json },
+        (Some(Command::Explain { role, json }), _) => Wish::Explain { role: role.or(ours), json },
         (Some(Command::Roles { json }), _) => Wish::List { json },
         (None, Some(name)) => Wish::Role(name),
         (None, None) if program.is_empty() => Wish::List { json: false },
@@ -168,6 +170,11 @@ pub fn read() -> Result<Wish, ExitCode> {
             Wish::Program { words: program, settings, as_role }
         }
     })
+}
+
+/// Whether a role is asked about, and not to be run: that of a link need not be named again.
+fn asks_about_a_role(words: &[OsString]) -> bool {
+    words.get(1).is_some_and(|word| word == "check" || word == "explain")
 }
 
 /// What we were called, by a link of that name, if it is not our own name or a copy's, as in `berth-init-2`.

@@ -1,4 +1,4 @@
-//! `berth-init explain ROLE`: what would be run, where and how, and which setting says so. Starts nothing, asks nobody.
+//! `berth-init explain [ROLE]`: what would be run, where and how, and which setting says so. Starts nothing, asks nobody.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ use crate::needs;
 use crate::own::Own;
 use crate::review::Review;
 use crate::times::RoleTimes;
-use crate::{application, print};
+use crate::{application, print, whose};
 
 #[derive(Serialize)]
 struct Explanation {
@@ -69,11 +69,11 @@ struct Given {
 }
 
 /// Explains a role, for a person or as JSON.
-pub fn run(name: &str, json: bool) -> anyhow::Result<ExitCode> {
-    let role = called(name)?;
+pub fn run(named: Option<String>, json: bool) -> anyhow::Result<ExitCode> {
+    let role = called(&whose::role(named)?)?;
     let own = Own::read()?;
     let folder =
-        application::folder(role, &own).with_context(|| format!("cannot explain the role {name}"))?;
+        application::folder(role, &own).with_context(|| format!("cannot explain the role {}", role.name))?;
     let explanation = explain(role, &own, folder);
     if json {
         print::json(&explanation)?;

@@ -132,7 +132,7 @@ async fn is_healthy(status: &Status, keys: Vec<Credentials>) -> Result<String, S
 }
 
 async fn is_live(status: &Status, within: Duration) -> Result<String, String> {
-    if matches!(status.state, State::Waiting | State::Draining | State::Pausing) {
+    if matches!(status.state, State::Waiting | State::Draining | State::Restarting) {
         return Ok(status.state.word().to_owned());
     }
     runs(status)?;

@@ -31,6 +31,7 @@ mod review;
 mod role;
 mod serve;
 mod times;
+mod whose;
 
 use command_line::Wish;
 
@@ -49,8 +50,8 @@ fn main() -> ExitCode {
         Wish::Status { json } => ask::status(json),
         Wish::Metrics => metrics::run(),
         Wish::Restart => ask::restart(),
-        Wish::Check { role, json } => check::run(&role, json),
-        Wish::Explain { role, json } => explain::run(&role, json),
+        Wish::Check { role, json } => check::run(role, json),
+        Wish::Explain { role, json } => explain::run(role, json),
         Wish::Role(name) => role::supervise(&name),
         Wish::Program { words, settings, as_role } => plain::supervise(&words, settings, as_role),
     })

@@ -11,6 +11,7 @@ use crate::Generated;
 mod base;
 mod example;
 mod front;
+mod given;
 mod images;
 mod overlays;
 mod page;
@@ -18,9 +19,10 @@ mod secrets;
 mod service;
 mod variables;
 
+pub use given::{Given, given};
 pub use overlays::OVERLAYS;
 pub use secrets::{Made, Readers, SECRETS, Secret};
-pub use service::image_variable;
+pub use service::{image_variable, port_variable};
 pub use variables::{VARIABLES, Variable};
 
 /// The folder of the files in the repository; their paths begin with it.

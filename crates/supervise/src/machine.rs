@@ -8,7 +8,7 @@
 //!  Waiting ────────────────▶ Starting ────▶ Ready ────────────────▶ Draining ─▶ Ended
 //!     ▲                          └──────────────────────────────────▶   │ │
 //!     └──────────────────────────── restart ◀───────────────────────────┘ ▼
-//!     └──────────────────────────────────────────────────────────────  Pausing
+//!     └─────────────────────────────────────────────────────────── Restarting
 //! ```
 
 use std::time::Duration;
@@ -61,7 +61,7 @@ enum Phase {
     Starting,
     Ready(Watched),
     Draining(Drain),
-    Pausing { until: Duration },
+    Restarting { until: Duration },
     Ended,
 }
 
@@ -82,7 +82,7 @@ impl Machine {
             Phase::Starting => State::Starting,
             Phase::Ready(_) => State::Ready,
             Phase::Draining(_) => State::Draining,
-            Phase::Pausing { .. } => State::Pausing,
+            Phase::Restarting { .. } => State::Restarting,
             Phase::Ended => State::Ended,
         }
     }
@@ -127,7 +127,9 @@ impl Machine {
     #[must_use]
     pub fn deadline(&self, plan: &Plan) -> Option<Duration> {
         match (&self.phase, &plan.conduct) {
-            (Phase::Waiting { until }, Conduct::Role { .. }) | (Phase::Pausing { until }, _) => Some(*until),
+            (Phase::Waiting { until }, Conduct::Role { .. }) | (Phase::Restarting { until }, _) => {
+                Some(*until)
+            }
             (Phase::Starting, Conduct::Role { readiness, ready_within, .. }) => {
                 let started = self.main?.started;
                 let alive = match readiness {
@@ -230,7 +232,7 @@ impl Machine {
                     self.advance(plan, now, actions);
                 }
             }
-            (Phase::Pausing { until }, Event::Tick) if now >= *until => self.again(plan, now, actions),
+            (Phase::Restarting { until }, Event::Tick) if now >= *until => self.again(plan, now, actions),
             (Phase::Ready(_), Event::Tick | Event::Live(_)) => self.watch(plan, now, event, actions),
             (Phase::Draining(drain), Event::Quiet) if drain.clients == Some(Question::Put) => {
                 drain.term_now(stop, now);

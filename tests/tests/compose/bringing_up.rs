@@ -127,7 +127,7 @@ fn when_compose_fails_for_another_reason_its_own_words_are_told() {
     let ran = pretend.run(&["up", "--engine", "compose", "--image", "mail:1", "--no-prove"]);
     assert_eq!(ran.code, Some(1), "{ran:#?}");
     assert!(ran.err.contains(&format!("error: {UP} failed\n  cause: Error response")), "{}", ran.err);
-    assert!(ran.err.contains("hint: stop what holds the port"), "{}", ran.err);
+    assert!(ran.err.contains("hint: stop what holds the port; or run berth up again"), "{}", ran.err);
 }
 
 #[test]
@@ -150,6 +150,60 @@ fn an_image_that_cannot_be_fetched_leaves_everything_as_it_was() {
         ran.err
     );
     assert_eq!(pretend.case.read("state/compose/.env"), env);
+}
+
+/// It said that nothing was changed, beside a new state folder with secrets and certificates in it.
+#[test]
+fn a_first_up_that_ends_before_there_is_a_container_says_what_it_has_made() {
+    let pretend = Pretend::new();
+    pretend.answers("images.json", &json!([image("sha256:1", &["mail:1", "front:1"])]));
+    pretend.says("images.fails", "Error response from daemon: No such image: store:1\n");
+    pretend.says("pull.fails", "Error response from daemon: no such host\n");
+    let words = ["up", "--engine", "compose", "--image", "mail:1", "--no-prove"];
+    let ran = pretend.run(&words);
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    assert!(ran.err.contains("no container was made; the state folder "), "{}", ran.err);
+    assert!(!ran.err.contains("nothing was changed"), "{}", ran.err);
+    assert!(pretend.state("compose/secrets").exists());
+    let ran = pretend.run(&words);
+    assert!(ran.err.contains("no container was changed\n"), "{}", ran.err);
+}
+
+/// The error named a temporary folder, which was gone by then.
+#[test]
+fn a_value_that_compose_does_not_take_is_told_with_the_file_and_line_that_its_owner_wrote() {
+    let pretend = Pretend::new();
+    pretend.up();
+    let env = pretend.case.read("state/compose/.env");
+    let env = format!("# a remark of mine\n\n{env}BERTH_MEMORY_IMAP=lots\n");
+    pretend.case.write("state/compose/.env", &env);
+    let line = env.lines().count();
+    let place = pretend.state("compose");
+    let place = place.to_str().unwrap();
+    pretend.says("config.fails", "'services[imap].mem_limit' invalid size: 'lots'\n");
+    let ran = pretend.run(&["up", "--no-prove"]);
+    let expected = format!(
+        "error: Docker Compose does not take what is set in {place}/.env\n  \
+           cause: 'services[imap].mem_limit' invalid size: 'lots'\n\n\
+         hint: correct BERTH_MEMORY_IMAP in line {line} there\n"
+    );
+    assert_eq!((ran.code, ran.err.as_str()), (Some(78), expected.as_str()));
+
+    // Compose counts the lines of a draft, in which there are no remarks of others.
+    pretend.case.write("state/compose/.env", &env.replace("BERTH_MEMORY_IMAP=lots", "MINE='unterminated"));
+    pretend.says("config.fails.by-line", "MINE");
+    pretend.says("config.fails", "failed to read @ENV@: line @LINE@: unterminated quoted value\n");
+    let ran = pretend.run(&["up", "--no-prove"]);
+    let cause = format!("cause: failed to read {place}/.env: line {line}: unterminated quoted value\n");
+    assert!(ran.code == Some(78) && ran.err.contains(&cause), "{}", ran.err);
+
+    // What is no fault of that file is told as Compose told it.
+    pretend.says("config.fails", "yaml: line 3: mapping values are not allowed in this context\n");
+    let ran = pretend.run(&["up", "--no-prove"]);
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    let command =
+        format!(" --env-file {place}/.env --file {place}/compose.yaml config --format json failed\n");
+    assert!(ran.err.contains(&command), "{}", ran.err);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `--dry-run` prints the commands that a person could type, in their order, and changes nothing.
 
-use berth_tests::wait_until;
+use berth_tests::{Ran, wait_until};
 use serde_json::json;
 use snapbox::{Data, assert_data_eq};
 
@@ -32,6 +32,23 @@ fn a_first_time_prints_what_it_would_run_and_makes_nothing() {
     );
     assert_eq!(pretend.changes(), Vec::<String>::new());
     assert!(!pretend.state("").exists());
+}
+
+/// The path was as it was typed, and the folder of no other directory.
+#[test]
+fn a_folder_that_is_not_there_yet_is_called_as_a_real_run_calls_it() {
+    let pretend = Pretend::new();
+    let typed = |words: &[&str]| {
+        let mut berth = pretend.berth(words);
+        Ran::done(berth.env("BERTH_STATE", "state").current_dir(pretend.case.path("")))
+    };
+    let dry = typed(&DRY);
+    let place = pretend.state("compose").canonicalize().unwrap_or_else(|_| pretend.state("compose"));
+    assert!(dry.out.starts_with(&format!("cd {}\n", place.display())), "{}", dry.out);
+    assert!(dry.err.ends_with("/state/ is not there yet: berth up makes it first\n"), "{}", dry.err);
+    typed(&["up", "--engine", "compose", "--image", "mail:1", "--no-prove"]);
+    assert!(place.exists());
+    assert!(!typed(&["up", "--dry-run"]).err.contains("not there yet"));
 }
 
 #[test]

@@ -24,6 +24,10 @@ fn flags_of_the_other_engine_are_refused_and_not_passed_over() {
             "hint: did you mean ferretdb?",
         ),
         (
+            &["up", "--engine", "compose", "--image", "mail:1", "--overlay", "none,ferretdb"],
+            "error: none means no overlay at all, and ferretdb is asked for too",
+        ),
+        (
             &["up", "--engine", "compose", "--image", "mail:1", "--listen", "127.0.0.1,10.0.0.1"],
             "error: Compose publishes on one address, or on all",
         ),

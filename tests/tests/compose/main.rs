@@ -13,5 +13,6 @@ mod overlays;
 mod preflight;
 mod pretend;
 mod restarting;
+mod settings;
 mod stores;
 mod taking_down;

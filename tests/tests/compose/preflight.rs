@@ -84,6 +84,22 @@ fn taken_ports_and_too_little_memory_are_told_in_one_go() {
     assert!(ran.err.contains("for 3 reasons above"), "{}", ran.err);
 }
 
+/// It offered 4000, whoever held a port there.
+#[test]
+fn the_offset_that_is_offered_is_one_at_which_nobody_holds_a_port() {
+    let pretend = Pretend::new();
+    let _held = TcpListener::bind(("127.0.0.1", pretend.port)).unwrap();
+    pretend.case.write("state/compose/.env", &format!("BERTH_PORT_IMAPS={}\n", pretend.port));
+    pretend.says("publishers", "other-smtp-1\tother\t0.0.0.0:4465->2465/tcp, [::]:4465->2465/tcp\n");
+    let ran = pretend.run(&UP);
+    assert_eq!(ran.code, Some(69), "{ran:#?}");
+    let hint = ran.err.lines().find(|line| line.contains("hint: stop what holds it")).unwrap();
+    assert!(hint.ends_with("; or choose others in .env: BERTH_PORT_IMAPS"), "{hint}");
+    let offset = hint.split_once("--port-offset ").unwrap().1.split_once(';').unwrap().0;
+    let offset: u32 = offset.parse().unwrap();
+    assert!(offset.is_multiple_of(4000) && offset != 4000, "{hint}");
+}
+
 #[test]
 fn a_port_of_our_own_containers_is_no_hindrance() {
     let pretend = Pretend::new();

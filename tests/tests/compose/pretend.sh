@@ -22,7 +22,15 @@ case "$*" in
 "context inspect "*) say context.json ;;
 "compose version "*) fail compose-version && say compose-version ;;
 "image inspect "*) say images.json && fail images ;;
-*" config "*) fail config && say config.json ;;
+*" config "*)
+  if [ -e "$answers/config.fails.by-line" ]; then
+    # As Compose does of a draft, by its own name and line.
+    env=$(echo "$*" | sed 's/.* --env-file \([^ ]*\).*/\1/')
+    line=$(grep -n "^$(cat "$answers/config.fails.by-line")=" "$env" | cut -d: -f1)
+    sed -i "s#@ENV@#$env#; s#@LINE@#$line#" "$answers/config.fails"
+  fi
+  fail config && say config.json
+  ;;
 "ps --all "*) if [ -e "$answers/containers.json" ]; then echo some; fi ;;
 "container inspect "*)
   # As the real one does of what is gone since.
@@ -55,7 +63,7 @@ case "$*" in
 "compose rm "*) ;;
 "compose logs "*" --follow"*) say logs && exec sleep 600 ;;
 "compose logs "*) say logs ;;
-"compose exec "*" status --json")
+"compose exec "*" status --json" | "exec "*" status --json")
   # Another program each time that a restart was asked for.
   pid=$(grep -c 'berth-init restart$' "$answers/asked")
   echo "{\"role\":\"imap\",\"version\":\"0\",\"init\":1,\"main\":{\"pid\":1$pid,\"stopped\":false},\"state\":\"ready\",\"for_ms\":1,\"ready_after_ms\":1,\"restarts\":$pid,\"waiting_for\":[],\"ports\":[],\"certificate\":null,\"needs\":[]}"

@@ -87,6 +87,73 @@ fn the_status_tells_health_reasons_and_restarts() {
     assert_eq!(imap["ports"][0]["number"], pretend.port);
 }
 
+/// Docker knows nothing of a restart in place: RESTARTS stayed 0, and READY AFTER was forgotten.
+#[test]
+fn the_status_counts_what_the_init_in_a_container_did_with_what_docker_did() {
+    let pretend = Pretend::new();
+    pretend.up();
+    let mut now = SERVICES.map(|name| container(name, "healthy"));
+    now[2]["RestartCount"] = json!(3);
+    // More answers have been given than are kept.
+    let answer = json!({"End": "@NOW@", "ExitCode": 0, "Output": "well"});
+    now[2]["State"]["Health"]["Log"] = json!([answer, answer, answer, answer, answer]);
+    pretend.runs(&now);
+    pretend.done(&["restart", "imap"]);
+    pretend.says("asked", "compose exec --no-TTY imap berth-init restart\n");
+    let status: Value = serde_json::from_str(&pretend.done(&["status", "--json"]).out).unwrap();
+    let imap = &status["roles"][2];
+    assert_eq!([&imap["restarts"], &imap["ready_after_ms"]], [&json!(4), &json!(1)], "{imap:#}");
+    assert_eq!(status["roles"][0]["restarts"], 0, "a store has no init that could be asked");
+    let asked = pretend.case.read("docker/asked");
+    let asked: Vec<_> = asked.lines().filter(|line| line.starts_with("exec ")).collect();
+    assert_eq!(asked.len(), 2, "the two roles, once each: {asked:?}");
+    assert!(asked.contains(&"exec imap-id berth-init status --json"), "{asked:?}");
+}
+
+/// It showed that a store had ended, and left the reader to guess that it was the reason, and what to do.
+#[test]
+fn what_does_not_run_is_named_with_the_command_that_starts_it() {
+    let pretend = Pretend::new();
+    pretend.up();
+    let mut now = SERVICES.map(|name| container(name, "healthy"));
+    now[0]["State"]["Status"] = json!("exited");
+    now[2] = container("imap", "unhealthy");
+    pretend.runs(&now);
+    let ran = pretend.run(&["status"]);
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    assert!(ran.out.ends_with("\n  mongodb does not run; start it again: berth up\n"), "{}", ran.out);
+    now[0]["State"]["Status"] = json!("running");
+    pretend.runs(&now);
+    let ran = pretend.run(&["status"]);
+    let remedy = "\n  if it stays so, start the program of imap again: berth restart imap\n";
+    assert!(ran.out.ends_with(remedy), "{}", ran.out);
+}
+
+/// It took 32 s of steps that could not succeed.
+#[test]
+fn a_proof_says_at_once_what_does_not_run() {
+    let pretend = Pretend::new();
+    pretend.up();
+    let mut now = SERVICES.map(|name| container(name, "healthy"));
+    now[1]["State"]["Status"] = json!("exited");
+    pretend.runs(&now);
+    for words in [&["prove"][..], &["prove", "--json"], &["prove", "--latency", "3"]] {
+        let ran = pretend.run(words);
+        assert_eq!((ran.code, ran.out.as_str()), (Some(69), ""), "{ran:#?}");
+        let expected = "error: nothing can be proved: sqlite is ended (ended with code 0)\n\n\
+                        hint: sqlite does not run; start it again: berth up\n";
+        assert_eq!(ran.err, expected);
+    }
+    // What may have got well since is judged by the proof.
+    now[1] = container("sqlite", "unhealthy");
+    pretend.runs(&now);
+    let ran = pretend.run(&["prove"]);
+    let notice = "sqlite is unhealthy (said by its check); if it stays so, start the program of sqlite again: \
+                  berth restart sqlite\n";
+    assert_eq!(ran.err, notice);
+    assert_eq!(ran.code, Some(1), "nobody listens there: {ran:#?}");
+}
+
 /// They are listed among the roles.
 #[test]
 fn what_is_no_role_is_told_with_what_docker_does_for_it() {
@@ -139,5 +206,30 @@ fn logs_are_told_by_service_in_their_order() {
     let ran = pretend.done(&["logs", "mongodb"]);
     assert_eq!(ran.out, "of a store\n");
     assert_eq!(pretend.run(&["logs", "imapp"]).code, Some(64));
-    assert_eq!(pretend.run(&["logs", "pop3"]).code, Some(69));
+    let ran = pretend.run(&["logs", "pop3"]);
+    let expected = "error: there is no log of pop3\n  cause: pop3 is not among what is up here\n\n\
+                    hint: what is up: berth status\n";
+    assert_eq!((ran.code, ran.err.as_str()), (Some(69), expected));
+}
+
+/// Of a role it said that it had never run, and without one it said nothing at all.
+#[test]
+fn logs_that_went_with_their_containers_are_told_as_gone() {
+    let pretend = Pretend::new();
+    pretend.up();
+    pretend.done(&["down"]);
+    for (words, of) in
+        [(&["logs", "imap"][..], " of imap"), (&["logs", "front"], " of front"), (&["logs"], "")]
+    {
+        let ran = pretend.run(words);
+        let expected = format!(
+            "error: there is no log{of}\n  cause: nothing is up here; what was is removed, and its log with it\n\n\
+             hint: bring it up: berth up\n"
+        );
+        assert_eq!((ran.code, ran.out.as_str(), ran.err), (Some(69), "", expected), "{words:?}");
+    }
+    pretend.done(&["up", "--no-prove"]);
+    pretend.runs(&[container("sqlite", "healthy")]);
+    let ran = pretend.run(&["logs", "imap"]);
+    assert!(ran.code == Some(69) && ran.err.contains("cause: its container is removed"), "{ran:#?}");
 }

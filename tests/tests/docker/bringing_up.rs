@@ -51,6 +51,12 @@ fn a_second_up_changes_nothing() {
 fn a_restart_in_place_leaves_the_container() {
     let Some(stack) = stack() else { return };
     let (before, program) = (stack.inspect("imap"), stack.main("imap"));
+    let status = || -> Value {
+        let status: Value = serde_json::from_str(&stack.run(&["status", "--json"]).out).unwrap();
+        let mut roles = status["roles"].as_array().unwrap().iter();
+        roles.find(|role| role["role"] == "imap").unwrap().clone()
+    };
+    let restarts = status()["restarts"].as_u64().unwrap();
     let begun = Instant::now();
     let ran = stack.done(&["restart", "imap"]);
     tell(&format!("berth restart imap: {:.1} s; {}", begun.elapsed().as_secs_f32(), ran.err.trim()));
@@ -60,6 +66,10 @@ fn a_restart_in_place_leaves_the_container() {
         [&after["Id"], &after["State"]["Pid"], &after["RestartCount"]],
         [&before["Id"], &before["State"]["Pid"], &before["RestartCount"]]
     );
+    // Docker does not count it.
+    let status = status();
+    assert_eq!(status["restarts"], restarts + 1, "{status:#}");
+    assert!(status["ready_after_ms"].is_u64(), "{status:#}");
     assert!(stack.done(&["logs", "imap", "-n", "50"]).out.contains("\"message\":\"ready\""));
 }
 

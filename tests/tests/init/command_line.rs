@@ -186,6 +186,51 @@ fn called_by_a_roles_name_it_is_that_role() {
     assert_eq!(output.status.code(), Some(6), "{}", stderr(&output));
 }
 
+/// Beside a running role it is that one which is meant; clap's word for a missing argument named no role.
+#[test]
+fn check_and_explain_take_the_role_that_runs_here_when_none_is_named() {
+    for place in places() {
+        let case = Case::new();
+        let mut init = Init::role(&case, place, "mx", "ready on=15:0 catch").start();
+        init.until_ready();
+        let about = |words: &[&str]| {
+            let mut command = init.beside(berth_tests::init().to_str().unwrap());
+            stdout(&crate::running::run(command.args(words).env("BERTH_APP_DIR", case.path("app"))))
+        };
+        assert!(about(&["explain"]).starts_with("mx: "), "{place:?}");
+        assert!(about(&["check"]).starts_with("The role mx "), "{place:?}");
+        assert!(about(&["explain", "imap"]).starts_with("imap: ") || about(&["explain", "imap"]).is_empty());
+        assert_eq!(init.stop(), 0);
+    }
+}
+
+#[test]
+fn check_and_explain_name_the_roles_when_nobody_says_which_is_meant() {
+    let case = Case::new();
+    for words in [&["check"][..], &["check", "--json"], &["explain"]] {
+        let output = run(&case, words);
+        assert_eq!((output.status.code(), stdout(&output)), (Some(64), String::new()));
+        let said = stderr(&output).replace(case.folder().to_str().unwrap(), "[CASE]");
+        assert_data_eq!(said, golden("which-role.stderr"));
+    }
+    let mut program = Init::new(&case, Place::Ordinary, &["--", "sleep", "60"]).start();
+    let output = program.ask(&["explain"]);
+    assert_eq!(output.status.code(), Some(64), "{}", stderr(&output));
+    assert!(stderr(&output).contains("what runs here is none"), "{}", stderr(&output));
+    program.stop();
+}
+
+#[test]
+fn by_the_link_of_a_role_that_role_is_checked() {
+    let case = Case::new();
+    std::os::unix::fs::symlink(init(), case.path("mx")).unwrap();
+    let role = Init::role(&case, Place::Ordinary, "mx", "ready exit=6");
+    let command = role.command();
+    let variables = command.get_envs().filter_map(|(key, value)| Some((key, value?)));
+    let output = crate::running::run(case.command(case.path("mx")).arg("check").envs(variables));
+    assert!(stdout(&output).starts_with("The role mx "), "{}", stderr(&output));
+}
+
 /// It printed the list of roles with 0, so that a container of a mistyped link ended as if all were well.
 #[test]
 fn called_by_a_name_that_is_no_role_it_corrects_the_slip_unless_words_say_what_is_wanted() {

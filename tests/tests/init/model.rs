@@ -166,7 +166,7 @@ impl Model {
         let mut end = self.now + 2 * LOOK_AGAIN;
         while let Some(deadline) = self.machine.deadline(&self.plan).filter(|_| self.end.is_none()) {
             let is_near = deadline < self.now + Duration::from_mins(1);
-            if self.machine.state() == State::Pausing || is_near && !self.machine.waits_for_clients() {
+            if self.machine.state() == State::Restarting || is_near && !self.machine.waits_for_clients() {
                 end = end.max(deadline);
             }
             if deadline > end {

@@ -192,7 +192,7 @@ const STATES: &[State] = &[
         assert_eq!(init.end(), 0);
         answers
     }),
-    ("`pausing` before it is started again", |case| {
+    ("`restarting` before it is started again", |case| {
         let init = Init::role(case, Place::Ordinary, "mx", "ready exit=1").set("BERTH_RESTART", "on-failure");
         let mut init = init.start();
         wait_until("the third pause", || {

@@ -12,6 +12,7 @@ use berth_report::{Code, Problem};
 use super::env::{Env, PROJECT};
 use crate::arguments::Up;
 use crate::preflight::asked::Asked;
+use crate::preflight::host::PUBLISHED;
 use crate::{places, service};
 
 /// The project's name when nobody says so.
@@ -99,13 +100,13 @@ pub fn set_listening(env: &mut Env, arguments: &Up, sample: bool) -> anyhow::Res
         }
     }
     let Some(offset) = arguments.port_offset else { return Ok(()) };
-    for variable in VARIABLES.iter().filter(|variable| variable.name.starts_with("BERTH_PORT_")) {
+    for variable in VARIABLES.iter().filter(|variable| variable.name.starts_with(PUBLISHED)) {
         let Some(number) = variable.default.as_deref().and_then(|text| text.parse::<u16>().ok()) else {
             continue;
         };
         let Some(number) = number.checked_add(offset) else {
             let problem = format!("port {number} and the offset {offset} make no port number");
-            return Err(Problem::new(Code::Usage, problem).hint("a multiple of 4000 will do").into());
+            return Err(Problem::new(Code::Usage, problem).hint("a multiple of 4000, 28000 at most").into());
         };
         if offset == 0 { env.unset(&variable.name) } else { env.set(&variable.name, &number.to_string()) }
     }

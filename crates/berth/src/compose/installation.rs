@@ -11,7 +11,7 @@ use super::choices::{self, IMAGE};
 use super::env::{Env, FILES, PROJECT};
 use super::images::Images;
 use super::overlays::{BUILD, INJECTED, Overlays};
-use super::{certificates, secrets as files_of_secrets, stores, wanted::wanted};
+use super::{certificates, mistaken, other_settings, secrets as files_of_secrets, stores, wanted::wanted};
 use crate::arguments::Up;
 use crate::preflight::asked::Asked;
 use crate::preflight::{self, Finding, measure};
@@ -48,7 +48,8 @@ impl Installation {
     pub fn plan(folder: &Folder, arguments: &Up, asked: &Asked, docker: &Docker) -> anyhow::Result<Self> {
         let kept = secrets::kept(folder)?;
         let domain = service::domain(arguments.domain.as_deref(), kept.get("DOMAIN").map(String::as_str))?;
-        let mut env = Env::read(&folder.read(&format!("{PLACE}/.env"))?.unwrap_or_default());
+        let there = folder.read(&format!("{PLACE}/.env"))?;
+        let mut env = Env::read(there.as_deref().unwrap_or_default());
         let chosen = Overlays::choose(&arguments.containers.overlay, env.get(FILES))?;
         let up = Compose::new(folder.clone()).wanted().map_err(problem::of)?;
         let alone = choices::alone(arguments, &env, up.as_ref())?;
@@ -65,7 +66,9 @@ impl Installation {
         env.set("DOMAIN", &domain);
         set(&mut env, &overlays, arguments, asked)?;
         let texts = texts(&env, sample);
-        let draft = Draft::read(&folder.path(PLACE), &texts).map_err(problem::of)?;
+        let place = folder.path(PLACE);
+        let draft =
+            Draft::read(&place, &texts).map_err(|error| mistaken::told(error, &place, there.as_deref()))?;
         let inputs = certificates::inputs(folder, &env);
         // What is updated alone is some of what was up.
         let only: Vec<String> = match up.filter(|_| !alone.is_empty()) {
@@ -119,6 +122,7 @@ impl Installation {
         };
         let mut findings = self.images.judge(&self.overlays.asked_with(Some(INJECTED), &[BUILD]));
         findings.extend(self.store.clone());
+        findings.extend(other_settings::judge(&self.folder, &self.env));
         findings.extend(preflight::host::judge(&measure::host(docker, asked, &service)?));
         Ok(findings)
     }

@@ -34,9 +34,16 @@ impl Overlays {
         let (ours, others): (Vec<&str>, Vec<&str>) = had.into_iter().partition(|file| known(file).is_some());
         let names: Vec<&str> = match asked {
             [] => ours.into_iter().filter_map(known).collect(),
-            [none] if none == NONE => Vec::new(),
+            asked if asked.iter().all(|name| name == NONE) => Vec::new(),
             asked => asked.iter().map(String::as_str).collect(),
         };
+        if names.contains(&NONE) {
+            let others: Vec<&str> = names.iter().copied().filter(|name| *name != NONE).collect();
+            let message =
+                format!("{NONE} means no overlay at all, and {} is asked for too", others.join(","));
+            let hint = format!("one or the other: --overlay {}, or --overlay {NONE}", others.join(","));
+            return Err(Problem::new(Code::Usage, message).hint(hint).into());
+        }
         for name in &names {
             if !order().any(|known| known == *name) {
                 let all: Vec<&str> = order().collect();
@@ -145,6 +152,11 @@ mod tests {
         assert_eq!(
             told(&["feretdb"]),
             "error: there is no overlay \"feretdb\"\n\nhint: did you mean ferretdb?\n"
+        );
+        assert_eq!(
+            told(&["none", "ferretdb"]),
+            "error: none means no overlay at all, and ferretdb is asked for too\n\n\
+             hint: one or the other: --overlay ferretdb, or --overlay none\n"
         );
         assert!(
             told(&["ferretdb", "stores-elsewhere"])

@@ -12,6 +12,8 @@ use crate::table::time;
 pub struct Host {
     /// The ports that are to be published.
     pub ports: Vec<Published>,
+    /// What can be added to all of them, so that none is held; looked for when one is.
+    pub free_offset: Option<u16>,
     pub memory: Memory,
     /// Where the engine keeps images and volumes, and how much is free there.
     pub disk: Option<(String, u64)>,
@@ -35,6 +37,8 @@ pub struct Published {
     pub number: u16,
     /// Who holds it, if it is held by others.
     pub holder: Option<String>,
+    /// The variable that it is set by, if it is one of ours.
+    pub variable: Option<&'static str>,
 }
 
 /// Open files of a process.
@@ -63,6 +67,9 @@ pub struct Clock {
     pub behind_files: Option<Duration>,
 }
 
+/// The variables that an offset moves begin so.
+pub const PUBLISHED: &str = "BERTH_PORT_";
+
 /// Images, and the first weeks of mail.
 const DISK_LEAST: u64 = 2_000_000_000;
 const DISK_SMALL: u64 = 10_000_000_000;
@@ -76,7 +83,7 @@ const APART: Duration = Duration::from_mins(1);
 
 /// All that there is to say.
 pub fn judge(host: &Host) -> Vec<Finding> {
-    let mut findings = ports(&host.ports);
+    let mut findings = ports(&host.ports, host.free_offset);
     findings.extend(memory::judge(&host.memory));
     findings.extend(host.disk.as_ref().map(|(place, free)| disk(place, *free)));
     findings.push(cgroup(&host.cgroup));
@@ -94,19 +101,37 @@ pub fn judge(host: &Host) -> Vec<Finding> {
     findings
 }
 
-fn ports(ports: &[Published]) -> Vec<Finding> {
-    let says = |Published { service, number, holder }: &Published| {
+fn ports(ports: &[Published], free_offset: Option<u16>) -> Vec<Finding> {
+    let says = |Published { service, number, holder, .. }: &Published| {
         Some(format!("{number}, of {service}, is held by {}", holder.as_ref()?))
     };
     let held = ports.iter().filter_map(says);
     let mut held: Vec<Finding> =
         held.map(|says| Finding { about: "ports", verdict: Verdict::Refused, says, hint: None }).collect();
     if let Some(last) = held.last_mut() {
-        last.hint = Some("stop what holds them, or use other ports: --port-offset 4000".to_owned());
+        last.hint = Some(other_ports(ports, free_offset));
         return held;
     }
     let all: Vec<String> = ports.iter().map(|port| port.number.to_string()).collect();
     vec![Finding::ok("ports", format!("{} are free, or ours", all.join(", ")))]
+}
+
+/// What can be done about ports that are held.
+fn other_ports(ports: &[Published], free_offset: Option<u16>) -> String {
+    let held: Vec<&Published> = ports.iter().filter(|port| port.holder.is_some()).collect();
+    let mut variables: Vec<&str> = held.iter().filter_map(|port| port.variable).collect();
+    variables.dedup();
+    let moves = variables.len() == held.len() && variables.iter().all(|name| name.starts_with(PUBLISHED));
+    let all =
+        free_offset.filter(|_| moves).map(|offset| format!("; or move all ports: --port-offset {offset}"));
+    let single =
+        (!variables.is_empty()).then(|| format!("; or choose others in .env: {}", variables.join(", ")));
+    format!(
+        "stop what holds {}{}{}",
+        if held.len() == 1 { "it" } else { "them" },
+        all.unwrap_or_default(),
+        single.unwrap_or_default()
+    )
 }
 
 fn disk(place: &str, free: u64) -> Finding {
@@ -211,7 +236,7 @@ mod tests {
     const GB: u64 = 1_000_000_000;
 
     fn port(service: &str, number: u16, holder: Option<&str>) -> Published {
-        Published { service: service.to_owned(), number, holder: holder.map(str::to_owned) }
+        Published { service: service.to_owned(), number, holder: holder.map(str::to_owned), variable: None }
     }
 
     fn asks(wanted: u64, allowed: Option<u64>) -> Files {
@@ -264,6 +289,21 @@ mod tests {
             says,
             ["25, of mx, is held by process 812 (exim4)", "443, of front, is held by container caddy"]
         );
+    }
+
+    /// The hint said 4000, whoever held a port there.
+    #[test]
+    fn other_ports_are_offered_where_they_help() {
+        let mut host = well();
+        host.ports = vec![port("mx", 25, Some("exim4"))];
+        host.free_offset = Some(8000);
+        assert_eq!(only(&host).hint.unwrap(), "stop what holds it", "nobody knows what sets it");
+        host.ports[0].variable = Some("BERTH_PORT_SMTP");
+        let expected = "stop what holds it; or move all ports: --port-offset 8000; or choose others in .env: BERTH_PORT_SMTP";
+        assert_eq!(only(&host).hint.unwrap(), expected);
+        host.ports.push(Published { variable: Some("BERTH_PROXIED_WEB"), ..port("web", 3000, Some("a")) });
+        let expected = "stop what holds them; or choose others in .env: BERTH_PORT_SMTP, BERTH_PROXIED_WEB";
+        assert_eq!(found(&host)[1].hint.as_deref(), Some(expected), "an offset does not move the last");
     }
 
     #[test]

@@ -7,14 +7,15 @@ use berth_catalogue::find;
 use berth_engine::compose::config::Config;
 use berth_engine::compose::{Docker, line};
 use berth_engine::{Folder, Wanted, holder};
+use berth_render::compose::{VARIABLES, Variable};
 use berth_role::Bytes;
 
 use super::asked::Asked;
 use super::here;
-use super::host::{Clock, Files, Host, Published};
+use super::host::{Clock, Files, Host, PUBLISHED, Published};
 use super::memory::{Memory, Takes};
 use crate::compose::env::Env;
-use crate::problem;
+use crate::{listening, problem};
 
 /// What the service asks of the engine's host.
 pub struct Service<'a> {
@@ -37,8 +38,13 @@ pub fn host(docker: &Docker, asked: &Asked, service: &Service) -> anyhow::Result
     let services = service.config.services.iter().filter(|(name, _)| chosen(name));
     let wants_mongodb = service.config.images(chosen).iter().any(|image| is_mongodb(image));
     let files = services.clone().filter_map(|(_, service)| service.open_files()).max();
+    let held = docker.ask(&line::publishers()).map_err(problem::of)?;
+    let held: Vec<Publisher> = held.lines().filter_map(Publisher::read).collect();
+    let ports = ports(&held, asked, service);
+    let is_held = ports.iter().any(|port| port.holder.is_some());
     Ok(Host {
-        ports: ports(docker, asked, service)?,
+        free_offset: is_held.then(|| free_offset(&held, service)).flatten(),
+        ports,
         memory: Memory {
             total: info.mem_total,
             swap: read("/proc/meminfo").and_then(|text| here::swap(&text)).unwrap_or(0),
@@ -78,17 +84,14 @@ fn is_mongodb(image: &str) -> bool {
 }
 
 /// The published ports, with whoever holds one that is not ours.
-fn ports(docker: &Docker, asked: &Asked, service: &Service) -> anyhow::Result<Vec<Published>> {
-    let held = docker.ask(&line::publishers()).map_err(problem::of)?;
-    let held: Vec<Publisher> = held.lines().filter_map(Publisher::read).collect();
-    let everywhere = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+fn ports(held: &[Publisher], asked: &Asked, service: &Service) -> Vec<Published> {
     let mut ports = Vec::new();
     for instance in &service.wanted.instances {
         for published in service.config.services.get(&instance.name).map_or(&[][..], |service| &service.ports)
         {
             let Some(number) = published.number() else { continue };
             let address: Option<IpAddr> = published.host_ip.as_deref().and_then(|ip| ip.parse().ok());
-            let addresses = address.map_or(everywhere.to_vec(), |address| vec![address]);
+            let addresses = address.map_or(EVERYWHERE.to_vec(), |address| vec![address]);
             let container = held.iter().find(|publisher| publisher.ports.contains(&number));
             let holder = match container {
                 Some(publisher) if publisher.project == service.project => None,
@@ -99,10 +102,34 @@ fn ports(docker: &Docker, asked: &Asked, service: &Service) -> anyhow::Result<Ve
                 }
                 None => None,
             };
-            ports.push(Published { service: instance.name.clone(), number, holder });
+            let variable = variable(service.env, number);
+            ports.push(Published { service: instance.name.clone(), number, holder, variable });
         }
     }
-    Ok(ports)
+    ports
+}
+
+const EVERYWHERE: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
+
+/// The variable that sets a published port.
+fn variable(env: &Env, number: u16) -> Option<&'static str> {
+    let is_port = |name: &str| name.starts_with(PUBLISHED) || name.starts_with("BERTH_PROXIED_");
+    let number = number.to_string();
+    let sets = |variable: &&Variable| {
+        is_port(&variable.name)
+            && env.get(&variable.name).or(variable.default.as_deref()) == Some(number.as_str())
+    };
+    VARIABLES.iter().find(sets).map(|variable| variable.name.as_str())
+}
+
+/// What can be added to the ports' own numbers, so that nobody holds one. Not nothing: whoever has moved them has a reason.
+fn free_offset(held: &[Publisher], service: &Service) -> Option<u16> {
+    let own = VARIABLES.iter().filter(|variable| variable.name.starts_with(PUBLISHED));
+    let own: Vec<u16> = own.filter_map(|variable| variable.default.as_deref()?.parse().ok()).collect();
+    let listen = &service.wanted.listen;
+    let addresses = if listen.is_empty() { &EVERYWHERE[..] } else { &listen[..] };
+    let is_published = |port| held.iter().any(|publisher| publisher.ports.contains(&port));
+    listening::free_offset(&own, 0, |port| !is_published(port) && listening::is_free(port, addresses))
 }
 
 /// A container that publishes ports.

@@ -34,10 +34,21 @@ pub fn judge(memory: &Memory) -> Vec<Finding> {
         let says = format!("the services were seen to take {}, and the host has {what}", bytes(peaks));
         Finding::refused("memory", says, leave_out(&memory.services, peaks - there))
     } else if limits > there {
-        let says = format!("the services may take {} at most, and the host has {what}", bytes(limits));
-        Finding::warning("memory", says, "lower their limits in .env (BERTH_MEMORY_…), or add memory or swap")
+        // Each limit has room for work that hardly comes to all at once.
+        let says = format!(
+            "{what}: enough for the {} that the services were seen to take, not for all their limits together, {}",
+            bytes(peaks),
+            bytes(limits)
+        );
+        let hint = "for much mail add memory or swap, or lower limits in .env (BERTH_MEMORY_…)";
+        Finding::warning("memory", says, hint)
     } else {
-        Finding::ok("memory", format!("{what}; the services take {} at most", bytes(limits)))
+        let says = format!(
+            "{what}; the services were seen to take {}, and take {} at most",
+            bytes(peaks),
+            bytes(limits)
+        );
+        Finding::ok("memory", says)
     };
     let mut findings = vec![finding];
     if !memory.limits_swap {
@@ -74,6 +85,8 @@ fn leave_out(services: &[Takes], excess: u64) -> String {
 mod tests {
     use super::*;
     use crate::preflight::Verdict;
+    use berth_catalogue::ROLES;
+    use berth_render::compose::Variable;
 
     const GB: u64 = 1_000_000_000;
 
@@ -124,8 +137,42 @@ mod tests {
     #[test]
     fn what_fits_is_told_with_the_most_that_it_takes() {
         assert_eq!(found(&room()), []);
-        let expected = "32.0 GB and 0 MB of swap; the services take 22.0 GB at most";
+        let expected =
+            "32.0 GB and 0 MB of swap; the services were seen to take 18.0 GB, and take 22.0 GB at most";
         assert_eq!(judge(&room())[0].says, expected);
+    }
+
+    /// The guide said 4 GB, and the preflight 10.7 GB.
+    #[test]
+    fn the_guide_says_of_the_sample_what_is_counted_for_it() {
+        let mebibytes = |text: &str| match text.strip_suffix('g') {
+            Some(number) => number.parse::<u64>().unwrap() << 10,
+            None => text.strip_suffix('m').unwrap().parse().unwrap(),
+        };
+        let store = |name: &str| {
+            let variable = Variable::named(&format!("BERTH_MEMORY_{name}")).unwrap();
+            let limit = mebibytes(variable.sample.as_ref().or(variable.default.as_ref()).unwrap()) << 20;
+            Takes { name: name.to_owned(), peak: limit, limit }
+        };
+        let of = |stores: &[&str]| {
+            let roles = ROLES.iter().map(|role| {
+                let bounds = role.place.memory.sample;
+                Takes { name: role.name.to_owned(), peak: bounds.peak.number(), limit: bounds.limit.number() }
+            });
+            let all: Vec<Takes> = roles.chain(stores.iter().map(|name| store(name))).collect();
+            let sum = |of: fn(&Takes) -> u64| bytes(all.iter().map(of).sum());
+            (sum(|takes| takes.peak), sum(|takes| takes.limit))
+        };
+        let (peaks, limits) = of(&["FERRETDB", "POSTGRESQL", "REDIS", "FRONT"]);
+        let (peaks_of_mongodb, limits_of_mongodb) = of(&["MONGODB", "REDIS", "FRONT"]);
+        let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/guide/docker.md");
+        let guide = fs_err::read_to_string(guide).unwrap();
+        for said in [
+            format!("less than {peaks} with FerretDB, {peaks_of_mongodb} with MongoDB"),
+            format!("together are {limits}, {limits_of_mongodb} with MongoDB"),
+        ] {
+            assert!(guide.contains(&said), "docs/guide/docker.md has to say: {said}");
+        }
     }
 
     #[test]

@@ -29,8 +29,12 @@ pub fn run(path: &Path, arguments: &Up) -> anyhow::Result<ExitCode> {
 
     let mut installation = Installation::plan(&would_be, arguments, &asked, &docker)?;
     findings.extend(installation.judge(&docker, &asked)?);
+    let first = !would_be.is_there();
     if arguments.containers.dry_run {
         eprint!("{}", preflight::told(&findings));
+        if !would_be.path("").exists() {
+            eprintln!("{} is not there yet: berth up makes it first", would_be.path("").display());
+        }
         print(&installation.dry_run()?);
         preflight::verdict(&findings)?;
         return Ok(ExitCode::SUCCESS);
@@ -42,10 +46,14 @@ pub fn run(path: &Path, arguments: &Up) -> anyhow::Result<ExitCode> {
     let folder = Folder::create(path).map_err(problem::of_folder)?;
     let mut view = View::on_stderr()?;
     let lock = folder.lock("up").map_err(problem::of_folder)?;
+    let untouched = if first { made_alone(&folder) } else { "nothing was changed".to_owned() };
     let fetched = match fetch(&docker, &installation, &mut view) {
-        Err(EngineError::Interrupted) => return Ok(ExitCode::from(INTERRUPTED)),
+        Err(EngineError::Interrupted) => {
+            view.say(&untouched);
+            return Ok(ExitCode::from(INTERRUPTED));
+        }
         Err(error) => {
-            view.say("nothing was changed");
+            view.say(&untouched);
             return Err(problem::of(error));
         }
         Ok(fetched) => fetched,
@@ -57,7 +65,10 @@ pub fn run(path: &Path, arguments: &Up) -> anyhow::Result<ExitCode> {
     // What is in an image is known only now.
     if fetched {
         let findings = installation.judge(&docker, &asked)?;
-        preflight::verdict(&findings).inspect_err(|_| eprint!("{}", preflight::told(&findings)))?;
+        preflight::verdict(&findings).inspect_err(|_| {
+            eprint!("{}", preflight::told(&findings));
+            view.say(&untouched);
+        })?;
     }
     installation.prepare(&mut view)?;
     let mut engine = installation.engine();
@@ -85,7 +96,16 @@ pub fn run(path: &Path, arguments: &Up) -> anyhow::Result<ExitCode> {
             view.say(&format!("{role} had another image before; back to it: {back}"));
         }
     }
-    end(&folder, &mut engine, arguments, &mut view, proven)
+    let untouched = if first { made_alone(&folder) } else { "no container was changed".to_owned() };
+    end(&folder, &mut engine, arguments, &mut view, proven, &untouched)
+}
+
+/// What a first `up` has done that comes to its end before there is any container.
+fn made_alone(folder: &Folder) -> String {
+    format!(
+        "no container was made; the state folder {} was, and the next up goes on with it",
+        folder.path("").display()
+    )
 }
 
 /// Fetches the roles' images that are not there, and answers whether there were any.
@@ -106,6 +126,7 @@ fn end(
     arguments: &Up,
     view: &mut View,
     proven: anyhow::Result<bool>,
+    untouched: &str,
 ) -> anyhow::Result<ExitCode> {
     let interrupted = view.interrupts() > 0;
     if arguments.once {
@@ -130,7 +151,7 @@ fn end(
             Ok(ExitCode::from(INTERRUPTED))
         }
         Err(error) if !engine.has_acted() => {
-            view.say("nothing was changed");
+            view.say(untouched);
             Err(error)
         }
         Err(error) => {

@@ -205,7 +205,7 @@ impl Container {
             // Compose starts it as soon as what it needs is healthy.
             ("created", _) => (State::Is(berth_control::State::Waiting), self.created.as_str()),
             // The engine starts it again after a pause that grows with each time.
-            ("restarting", _) => (State::Is(berth_control::State::Pausing), finished),
+            ("restarting", _) => (State::Is(berth_control::State::Restarting), finished),
             ("exited" | "dead", _) => (State::Is(berth_control::State::Ended), finished),
             ("removing", _) => (State::Is(berth_control::State::Draining), finished),
             _ => (State::Silent, started),
@@ -333,7 +333,7 @@ mod tests {
         let expected = [
             State::Healthy,
             State::Unhealthy,
-            State::Is(Doing::Pausing),
+            State::Is(Doing::Restarting),
             State::Is(Doing::Waiting),
             State::Is(Doing::Starting),
             State::Running,

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::config::Config;
-use super::docker::Docker;
+use super::docker::{Docker, Said};
 use super::line;
 use crate::EngineError;
 
@@ -44,10 +44,48 @@ impl Draft {
         let chosen: Vec<PathBuf> = chosen.map(at).collect();
         let docker = Docker::new(place, names(env));
         let line = line::config(place, folder.path(), &chosen);
-        let said: Value = docker.read(&line)?;
+        let said: Value =
+            docker.read(&line).map_err(|error| in_its_place(error, folder.path(), place, files))?;
         let marks = marks(&said);
         let unknown = |source| EngineError::DockerAnswer { line: line.to_string(), source };
         Ok(Self { config: Config::deserialize(said).map_err(unknown)?, marks, docker })
+    }
+}
+
+/// What Compose says of a draft, as it is to be said of the files that it stands for.
+fn in_its_place(
+    error: EngineError,
+    draft: &Path,
+    place: &Path,
+    files: &BTreeMap<PathBuf, String>,
+) -> EngineError {
+    let named = |text: &str| text.replace(&*draft.to_string_lossy(), &place.to_string_lossy());
+    let EngineError::Docker { line, said } = error else { return error };
+    let lines = said.last.iter().map(|line| as_numbered(&named(line), place, files));
+    let said = Said { last: lines.collect(), ..said };
+    EngineError::Docker { line: named(&line), said }
+}
+
+/// The same, with the line of `.env` that a setting has where it is: the draft is written anew, and has it on another one.
+/// A line that is nobody's there is left out.
+fn as_numbered(said: &str, place: &Path, files: &BTreeMap<PathBuf, String>) -> String {
+    let path = place.join(".env");
+    let file = format!("{}: ", path.display());
+    let parts = || {
+        let (start, rest) = said.split_once(&format!("{file}line "))?;
+        let (number, rest) = rest.split_once(':')?;
+        Some((start, number.parse::<usize>().ok()?.checked_sub(1)?, rest))
+    };
+    let Some((start, drafted, rest)) = parts() else { return said.to_owned() };
+    let line = || {
+        let key = files.get(Path::new(".env"))?.lines().nth(drafted)?.split_once('=')?.0.trim();
+        let there = fs_err::read_to_string(&path).ok()?;
+        let is_it = |line: &str| line.split_once('=').is_some_and(|(name, _)| name.trim() == key);
+        there.lines().position(is_it).map(|at| format!("line {}:", at + 1))
+    };
+    match line() {
+        Some(line) => format!("{start}{file}{line}{rest}"),
+        None => format!("{start}{file}{}", rest.trim_start()),
     }
 }
 
@@ -95,6 +133,21 @@ mod tests {
         assert_eq!(value(env, "COMPOSE_FILE"), Some("compose.yaml:my own.yaml"));
         assert_eq!((value(env, "A"), value(env, "BERTH_BIND")), (None, Some("")));
         assert_eq!(names("# A=1\n# what that = says\nB=2\n"), ["A", "B"]);
+    }
+
+    #[test]
+    fn a_line_of_a_draft_is_told_as_that_of_the_file() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join(".env");
+        fs_err::write(&path, "# mine\n\nA=1\nB='x\n").unwrap();
+        let files = BTreeMap::from([(PathBuf::from(".env"), "A=1\nB='x\n# C=1\n".to_owned())]);
+        let numbered = |rest: &str| {
+            as_numbered(&format!("failed to read {}: {rest}", path.display()), place.path(), &files)
+        };
+        let told = |rest: &str| format!("failed to read {}: {rest}", path.display());
+        assert_eq!(numbered("line 2: unterminated"), told("line 4: unterminated"));
+        assert_eq!(numbered("line 3: unterminated"), told("unterminated"), "as Compose counts to the end");
+        assert_eq!(numbered("Invalid template"), told("Invalid template"));
     }
 
     #[test]

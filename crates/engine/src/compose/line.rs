@@ -172,6 +172,12 @@ pub fn exec(service: &str, command: &[&str]) -> Line {
     Line::compose(&[&["exec", "--no-TTY", service], command].concat(), &[])
 }
 
+/// Runs a command in a container, by its id: without Compose, which would read all its files first.
+#[must_use]
+pub fn inside(container: &str, command: &[&str]) -> Line {
+    Line::docker(["exec", container].iter().chain(command).copied())
+}
+
 /// The last lines that these services wrote, and with `follow` those to come, each with its container's name.
 #[must_use]
 pub fn logs(services: &[String], lines: usize, follow: bool) -> Line {
@@ -221,6 +227,10 @@ mod tests {
             (
                 exec("imap", &["berth-init", "restart"]),
                 "docker compose exec --no-TTY imap berth-init restart",
+            ),
+            (
+                inside("4711", &["berth-init", "status", "--json"]),
+                "docker exec 4711 berth-init status --json",
             ),
             (logs(&names(&["imap"]), 20, false), "docker compose logs --no-color --tail 20 imap"),
             (logs(&[], 5, true), "docker compose logs --no-color --tail 5 --follow"),

@@ -94,12 +94,13 @@ impl Local {
         let last = |from| log::last_lines(&self.folder.log(&instance.name), LAST_LINES, from);
         let from = started.map_or(0, |started| started.log);
         let ended = started.filter(|started| !started.process.runs());
-        let pausing = seen.state == State::Is(berth_control::State::Pausing) && seen.ready_after_ms.is_none();
+        let restarting =
+            seen.state == State::Is(berth_control::State::Restarting) && seen.ready_after_ms.is_none();
         let how = match ended {
             Some(started) => {
                 Some(started.process.reap().unwrap_or("has ended".into()) + " before it was ready")
             }
-            None if pausing || seen.restarts > restarts => {
+            None if restarting || seen.restarts > restarts => {
                 Some("did not get ready at its first start".into())
             }
             None => None,

@@ -119,6 +119,8 @@ pub fn published(name: &str, published: u16, target: u16) -> String {
     format!("      - \"${{BERTH_BIND:+${{BERTH_BIND-}}:}}${{{variable}:-{published}}}:{target}\"\n")
 }
 
+/// The variable for the port of the host by which clients reach a port of this name.
+#[must_use]
 pub fn port_variable(name: &str) -> String {
     format!("BERTH_PORT_{}", upper(name))
 }

@@ -167,7 +167,7 @@ impl Machine {
             Then::End => self.end(exit.unwrap_or(Exit::Signal(SIGKILL)).code(), actions),
             Then::Restart => self.again(plan, now, actions),
             Then::Pause(pause) => {
-                self.phase = Phase::Pausing { until: now + pause };
+                self.phase = Phase::Restarting { until: now + pause };
                 actions.push(Action::TellPause(pause));
             }
         }

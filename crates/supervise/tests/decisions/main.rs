@@ -151,7 +151,7 @@ fn a_wedged_main_is_stopped_without_delay_and_started_again() {
     }
     assert_eq!((world.machine.state(), world.terms), (State::Draining, 1));
     world.happen(Happening::MainEnds(Exit::Signal(9)));
-    assert_eq!(world.machine.state(), State::Pausing);
+    assert_eq!(world.machine.state(), State::Restarting);
     world.happen(Happening::Pass(1_000));
     assert_eq!((world.machine.state(), world.machine.restarts()), (State::Waiting, 1));
 }
