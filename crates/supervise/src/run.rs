@@ -21,7 +21,7 @@ use crate::exit::signal_name;
 use crate::inherited::Inherited;
 use crate::machine::{Action, Conduct, Event, Machine, Plan};
 use crate::rest::give_back_code;
-use crate::signals::Signals;
+use crate::signals::{Got, Signals};
 use crate::spawn::Program;
 use crate::terminal;
 
@@ -61,6 +61,7 @@ pub async fn run<C: Charge>(
         waiting: Waiting::default(),
         clients: 0,
         account: if is_role { Account::told() } else { Account::default() },
+        passing: None,
     };
     supervisor.act(actions);
     supervisor.live(&Signals::new()?, listener.map(Listener::serve)).await
@@ -84,11 +85,13 @@ struct Supervisor<'a, C> {
     /// How many clients were connected at the last look.
     clients: usize,
     account: Account,
+    /// The signal that is being decided on.
+    passing: Option<Got>,
 }
 
 /// What woke us.
 enum Woken {
-    Signal(io::Result<crate::signals::Got>),
+    Signal(io::Result<Got>),
     Channel(bool),
     Needs,
     Live(Result<String, String>),
@@ -148,7 +151,7 @@ impl<C: Charge> Supervisor<'_, C> {
         }
     }
 
-    fn signal(&mut self, got: crate::signals::Got) -> Option<u8> {
+    fn signal(&mut self, got: Got) -> Option<u8> {
         // Ours, not the program's: we wrote to a log or to a caller that had gone.
         if got.number == SIGPIPE && got.sender == std::process::id() {
             return None;
@@ -163,7 +166,10 @@ impl<C: Charge> Supervisor<'_, C> {
         if let Some(main) = self.main.filter(|_| got.number == SIGCONT && self.is_plain()) {
             terminal::lend_on(main);
         }
-        self.take(Event::Signal(got.number))
+        self.passing = Some(got);
+        let end = self.take(Event::Signal(got.number));
+        self.passing = None;
+        end
     }
 
     /// The program has the terminal, and every signal.
@@ -210,7 +216,7 @@ impl<C: Charge> Supervisor<'_, C> {
                 Action::CheckSettings => event = self.prepare().is_ok().then_some(Event::Restart),
                 Action::SignalMain(number) => {
                     self.account.sent(number);
-                    self.signal_main(number);
+                    self.pass_on(number);
                 }
                 Action::ContinueMain => self.signal_main(SIGCONT),
                 Action::LookForClients => event = Some(self.look_for_clients()),

@@ -1,6 +1,7 @@
 //! What is done to the program and to what it has left: its start, signals, its end.
 
 use std::error::Error;
+use std::io;
 
 use nix::libc::SIGCONT;
 use nix::unistd::Pid;
@@ -13,7 +14,7 @@ use crate::descendants::descendants;
 use crate::exit::signal_name;
 use crate::machine::Event;
 use crate::reap::reap;
-use crate::signals::send;
+use crate::signals::{forward, send};
 use crate::spawn::{Bond, start};
 use crate::terminal;
 
@@ -80,10 +81,20 @@ impl<C: Charge> Supervisor<'_, C> {
         }
     }
 
+    /// Sends main a signal, with what came with it if it is the one that we have got.
+    pub(super) fn pass_on(&self, number: i32) {
+        let got = self.passing.filter(|got| got.number == number);
+        self.deliver(number, |main| forward(main, number, got.and_then(|got| got.queued)));
+    }
+
     pub(super) fn signal_main(&self, number: i32) {
+        self.deliver(number, |main| send(main, number));
+    }
+
+    fn deliver(&self, number: i32, send: impl FnOnce(Pid) -> io::Result<()>) {
         // ESRCH: it has ended, and its SIGCHLD is on the way.
         if let Some(main) = self.main
-            && let Err(cause) = send(main, number)
+            && let Err(cause) = send(main)
         {
             info!(role = self.charge.name(), signal = %signal_name(number), %cause, "signal not delivered");
         }
