@@ -200,13 +200,13 @@ proptest! {
             ("sys/fs/cgroup/cpu.stat", &format!("usage_usec {text}\n{line}_usec 9\n")),
         ]);
         let first = text.split_ascii_whitespace().next().unwrap_or_default();
-        let trimmed = |text: &str| text.trim().parse::<u64>().ok();
+        let number = |text: &str| text.parse::<u64>().ok();
         let group = Cgroup::under(tree.path(), "self");
-        prop_assert_eq!(group.memory_usage().map(Bytes::number), trimmed(&text));
-        prop_assert_eq!(group.oom_kills(), trimmed(first));
-        prop_assert_eq!(group.cpu_time(), trimmed(first).map(Duration::from_micros));
+        prop_assert_eq!(group.memory_usage().map(Bytes::number), number(text.trim()));
+        prop_assert_eq!(group.oom_kills(), number(first));
+        prop_assert_eq!(group.cpu_time(), number(first).map(Duration::from_micros));
         let limit = group.memory_limit().map(|limit| limit.bytes.number());
-        prop_assert!(limit.is_none() || limit == trimmed(&text));
+        prop_assert!(limit.is_none() || limit == number(text.trim()));
     }
 
     /// What is read no further than 64 KiB may end within a number.

@@ -76,7 +76,13 @@ mod tests {
         }
 
         #[test]
-        fn what_is_no_line_of_the_kernel_has_no_parent(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn what_is_no_line_of_the_kernel_has_no_parent(
+            bytes in prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..200),
+                "[0-9(ab) SZ-]{0,20}".prop_map(String::into_bytes),
+                "7 \\(a\\) [SZ]?( [a-z]{0,3})?".prop_map(String::into_bytes),
+            ],
+        ) {
             let fields = bytes.iter().rposition(|byte| *byte == b')').map_or(&[][..], |at| &bytes[at..]);
             prop_assert!(parent(&bytes).is_none() || fields.iter().any(u8::is_ascii_digit));
         }
