@@ -57,7 +57,7 @@ impl Case {
 
     /// A command that runs in the test's folder, with nothing in its environment but PATH and the folder's name.
     #[allow(clippy::disallowed_methods)] // This is the one file that spawns.
-    #[allow(unsafe_code)]
+    #[expect(unsafe_code, reason = "the C library has no words for the two signals that it keeps for itself")]
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());

@@ -62,7 +62,7 @@ impl Process {
     }
 
     /// Sends it a signal; real-time ones too, which nix does not know.
-    #[allow(unsafe_code)]
+    #[expect(unsafe_code, reason = "nix's kill knows no real-time signal")]
     pub fn signal(self, number: i32) -> io::Result<()> {
         // 0, -1 and the like are many processes, none of them ours to signal.
         assert!(self.0 > 1, "no test signals {}", self.0);
@@ -71,7 +71,7 @@ impl Process {
     }
 
     /// Sends a signal with a value (sigqueue(3)).
-    #[allow(unsafe_code)]
+    #[expect(unsafe_code, reason = "nix has no sigqueue(3)")]
     pub fn queue(self, number: i32, value: usize) -> io::Result<()> {
         assert!(self.0 > 1, "no test signals {}", self.0);
         let value = libc::sigval { sival_ptr: std::ptr::without_provenance_mut(value) };

@@ -29,6 +29,11 @@ pub fn steps(outcomes: &mut Outcomes) {
     outcomes.step("layers", "move the dependency or the name; the table is in tests/tests/layers.rs", || {
         clean(cargo().args(["test", "--quiet", "--package", "berth-tests", "--test", "layers"]))
     });
+    outcomes.step(
+        "unsafe code",
+        "a crate that does it safely; the table is in tests/tests/unsafe_code.rs",
+        || clean(cargo().args(["test", "--quiet", "--package", "berth-tests", "--test", "unsafe_code"])),
+    );
     outcomes.step("generated files", "cargo xtask generate", || {
         generate::run(true).map(|()| Outcome::Ok(String::new()))
     });

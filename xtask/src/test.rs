@@ -69,7 +69,12 @@ pub fn run(suites: &[Suite]) -> ExitCode {
             )
         });
     }
-    if wanted(Suite::App) || wanted(Suite::Init) || wanted(Suite::Local) || wanted(Suite::Docker) || wanted(Suite::Bench) {
+    if wanted(Suite::App)
+        || wanted(Suite::Init)
+        || wanted(Suite::Local)
+        || wanted(Suite::Docker)
+        || wanted(Suite::Bench)
+    {
         outcomes.step("clients for the tests", "apt-get install what is missing", install_clients);
     }
     if wanted(Suite::App) || wanted(Suite::Local) {

@@ -94,7 +94,7 @@ impl Cgroup {
     fn memory_of_the_machine(&self) -> Option<Bytes> {
         let about = read(&self.root.join("proc/meminfo"))?;
         let kibibytes: u64 = field(&about, "MemTotal:")?.parse().ok()?;
-        Some(Bytes::new(kibibytes.saturating_mul(1024)))
+        kibibytes.checked_mul(1024).map(Bytes::new)
     }
 
     /// The memory in use, caches of files included.
@@ -153,5 +153,9 @@ fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 fn read(path: &Path) -> Option<String> {
     let mut bytes = Vec::new();
     fs::File::open(path).ok()?.take(LONGEST).read_to_end(&mut bytes).ok()?;
+    if bytes.len() as u64 == LONGEST {
+        // A number that was cut off is another number.
+        bytes.truncate(bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1));
+    }
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -179,4 +179,47 @@ proptest! {
         // A name that is no process's leads nowhere either.
         let _ = Cgroup::under(Path::new("/nowhere"), &text);
     }
+
+    /// A number is told as it is written, or not at all: not the beginning of one, nor one that does not fit.
+    #[test]
+    fn what_is_no_number_is_not_known(
+        text in prop_oneof![
+            any::<u64>().prop_map(|number| number.to_string()),
+            "[0-9]{1,24}",
+            "[0-9]{0,3}[^0-9\n]{1,3}[0-9]{0,3}",
+        ],
+        line in "[a-z]{1,9}",
+    ) {
+        let tree = tree(&[
+            ("proc/self/cgroup", "0::/\n"),
+            ("proc/self/mountinfo", TWO),
+            ("proc/meminfo", &format!("{line}: 1 kB\nMemTotal:       {text} kB\n")),
+            ("sys/fs/cgroup/memory.max", &format!("{text}\n")),
+            ("sys/fs/cgroup/memory.current", &format!("{text}\n")),
+            ("sys/fs/cgroup/memory.events", &format!("{line} 5\noom_kill {text}\noom_kill_{line} 7\n")),
+            ("sys/fs/cgroup/cpu.stat", &format!("usage_usec {text}\n{line}_usec 9\n")),
+        ]);
+        let first = text.split_ascii_whitespace().next().unwrap_or_default();
+        let number = |text: &str| text.parse::<u64>().ok();
+        let group = Cgroup::under(tree.path(), "self");
+        prop_assert_eq!(group.memory_usage().map(Bytes::number), number(text.trim()));
+        prop_assert_eq!(group.oom_kills(), number(first));
+        prop_assert_eq!(group.cpu_time(), number(first).map(Duration::from_micros));
+        let limit = group.memory_limit().map(|limit| limit.bytes.number());
+        prop_assert!(limit.is_none() || limit == number(text.trim()));
+    }
+
+    /// What is read no further than 64 KiB may end within a number.
+    #[test]
+    fn a_number_that_was_cut_off_is_not_known(more in 0..30usize) {
+        let wanted = "hierarchical_memory_limit 805306368\n";
+        let filler = "cache 0\n".repeat(65536 / 8);
+        let before = &filler[..65536 - more];
+        let tree = tree(&[
+            ("proc/self/cgroup", "4:memory:/\n"),
+            ("proc/self/mountinfo", "35 31 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"),
+            ("sys/fs/cgroup/memory/memory.stat", &format!("{}\n{wanted}", &before[..before.len() - 1])),
+        ]);
+        prop_assert_eq!(limit(&tree), None);
+    }
 }

@@ -133,8 +133,14 @@ async fn attend(stream: UnixStream, sender: Sender<Asked>) -> Option<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream as StdStream;
+
+    use proptest::prelude::*;
+    use proptest::test_runner::{Config, TestRunner};
+
     use super::*;
-    use crate::ask;
+    use crate::{AskError, ask};
 
     #[tokio::test]
     async fn a_request_is_answered_and_the_file_of_a_dead_init_is_replaced() {
@@ -159,5 +165,117 @@ mod tests {
         while !callers.are_none() {
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Requests, as far as they can be, and bytes that are none.
+    fn said() -> impl Strategy<Value = Vec<u8>> {
+        let request =
+            prop_oneof![
+                Just(Request::Status),
+                Just(Request::Metrics),
+                Just(Request::Credentials),
+                Just(Request::Restart),
+                (any::<bool>(), any::<bool>(), any::<u64>())
+                    .prop_map(|(live, good, took_ms)| Request::Checked { live, good, took_ms }),
+            ];
+        let request = request.prop_map(|request| serde_json::to_string(&request).unwrap() + "\n");
+        prop_oneof![
+            3 => request.clone().prop_map(String::into_bytes),
+            2 => (request, any::<prop::sample::Index>(), any::<u8>()).prop_map(|(request, at, byte)| {
+                let mut bytes = request.into_bytes();
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+                bytes
+            }),
+            2 => prop::collection::vec(any::<u8>(), 0..100),
+            1 => (0..80_000usize).prop_map(|depth| vec![b'['; depth]),
+        ]
+    }
+
+    /// Whatever a caller says: it is a request, which is handed over as it was said and answered, or the caller is hung up on. The
+    /// next one is served all the same.
+    #[test]
+    fn a_caller_is_understood_or_hung_up_on() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("init.sock");
+        let asked = runtime.block_on(async { Listener::bind(&Address::File(path.clone())).unwrap().serve() });
+        let asked = tokio::sync::Mutex::new(asked);
+        let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::default() });
+        let tried = runner.run(&said(), |said| {
+            let line = said.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
+            let expected = serde_json::from_slice::<Request>(line).ok();
+            let (path, said) = (path.clone(), said.clone());
+            let caller = std::thread::spawn(move || {
+                let mut stream = StdStream::connect(path).unwrap();
+                // One that is hung up on half-way through a long line cannot go on.
+                let _ = stream.write_all(&said);
+                let _ = stream.shutdown(std::net::Shutdown::Write);
+                let mut answer = Vec::new();
+                let _ = stream.read_to_end(&mut answer);
+                answer
+            });
+            let handed_over = runtime.block_on(async {
+                let mut asked = asked.lock().await;
+                loop {
+                    tokio::select! {
+                        biased;
+                        asked = asked.next() => {
+                            let Asked { request, answer } = asked.unwrap();
+                            answer.send(Answer::Accepted).unwrap();
+                            break Some(request);
+                        }
+                        () = sleep(Duration::from_millis(1)) => if caller.is_finished() { break None },
+                    }
+                }
+            });
+            // The answer is written by the listener's own task.
+            runtime.block_on(async {
+                while !caller.is_finished() {
+                    sleep(Duration::from_millis(1)).await;
+                }
+            });
+            let answer = caller.join().unwrap();
+            prop_assert_eq!(handed_over, expected);
+            prop_assert_eq!(!answer.is_empty(), expected.is_some());
+            Ok(())
+        });
+        tried.unwrap();
+    }
+
+    /// An init that answers without end, or with anything but an answer, is told of as such.
+    #[test]
+    fn an_answer_that_is_none_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("init.sock");
+        let listener = StdListener::bind(&path).unwrap();
+        let bytes = prop_oneof![
+            3 => prop::collection::vec(any::<u8>(), 0..200),
+            1 => Just(vec![b'{'; 200_000]),
+            1 => Just(br#"{"answer":"accepted"}"#.to_vec()),
+        ];
+        let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::default() });
+        let tried = runner.run(&bytes, |bytes| {
+            let said = bytes.clone();
+            let listener = listener.try_clone().unwrap();
+            let init = std::thread::spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut request = [0; 21];
+                stream.read_exact(&mut request).unwrap();
+                // Who has read enough hangs up.
+                let _ = stream.write_all(&said);
+            });
+            let answer = ask(&Address::File(path.clone()), Request::Status, PATIENCE);
+            init.join().unwrap();
+            let line = bytes.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
+            match answer {
+                Ok(answer) => prop_assert_eq!(serde_json::from_slice::<Answer>(line).ok(), Some(answer)),
+                Err(AskError::Garbled(_)) => prop_assert!(serde_json::from_slice::<Answer>(line).is_err()),
+                Err(AskError::Silent(_)) => prop_assert!(line.is_empty() || str::from_utf8(line).is_err()),
+                Err(other) => prop_assert!(false, "{other}"),
+            }
+            Ok(())
+        });
+        tried.unwrap();
     }
 }

@@ -40,7 +40,7 @@ impl Checks {
     /// One more.
     pub fn add(&mut self, good: bool, took_ms: u64) {
         let count = if good { &mut self.good } else { &mut self.bad };
-        *count += 1;
+        *count = count.saturating_add(1);
         self.took_ms = self.took_ms.saturating_add(took_ms);
         self.last = Some(good);
     }

@@ -13,7 +13,8 @@ use crate::review::Environment;
 /// Becomes the user that BERTH_USER names, where we are root; gives it. From then on whatever is read is read as that user.
 pub fn leave_root(own: &Own) -> Result<Option<User>> {
     let Some(name) = own.user.as_deref().filter(|_| geteuid().is_root()) else { return Ok(None) };
-    let file = |path| fs_err::read_to_string(path).unwrap_or_default();
+    // A full name may be in any encoding, and is not asked.
+    let file = |path| String::from_utf8_lossy(&fs_err::read(path).unwrap_or_default()).into_owned();
     let user = find(name, &file("/etc/passwd"), &file("/etc/group"));
     let user = user.map_err(|cause| {
         Problem::new(Code::Settings, "cannot tell which user BERTH_USER is")
@@ -111,7 +112,32 @@ fn groups_of(member: &str, group: &str) -> Vec<u32> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// Lines that were cut or are none, before and behind: the user is the one whose line it is, or there is none.
+        #[test]
+        fn nobody_is_taken_for_another(
+            before in "[^\n]{0,20}|[a-z:0-9\n]{0,40}", name in "[a-z]{9,12}", uid in 0..u32::MAX, gid in 0..u32::MAX, group in ".{0,40}",
+        ) {
+            let passwd = format!("{before}\n{name}:x:{uid}:{gid}:A. Name:/home:/bin/sh\n");
+            let user = find(&name, &passwd, &group).unwrap();
+            prop_assert_eq!((user.uid.as_raw(), user.gid.as_raw()), (uid, gid));
+            let other = format!("{name}x");
+            prop_assert!(find(&other, &passwd, &group).is_err());
+            let cut = &passwd[..passwd.rfind(":A.").unwrap()];
+            prop_assert!(find(&name, cut, &group).is_err(), "a line without a folder is none");
+        }
+
+        #[test]
+        fn any_name_is_found_or_refused(wanted in "[a-z0-9:+-]{0,12}|.{0,9}", passwd in ".{0,60}", group in ".{0,60}") {
+            if let Ok(user) = find(&wanted, &passwd, &group) {
+                prop_assert!(user.uid.as_raw() != u32::MAX && user.gid.as_raw() != u32::MAX);
+            }
+        }
+    }
 
     const PASSWD: &str = "\
 root:x:0:0:root:/root:/bin/bash

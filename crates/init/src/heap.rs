@@ -14,7 +14,7 @@ use crate::own::Own;
 
 const MEBIBYTE: u64 = 1024 * 1024;
 
-/// Why [`Heap::ByItself`].
+/// Why [`Heap::ByItself`], where there is a limit.
 const MANY_THREADS: &str = "it starts as many worker threads as it likes";
 
 /// What V8's old space may take, and who says so.
@@ -28,6 +28,8 @@ pub enum Chosen {
     Share { heap: Bytes, limit: Limit },
     /// Nothing is passed on, and why.
     LeftAlone(&'static str),
+    /// Nothing is passed on, though there is a limit: the role's threads are without number.
+    Unshared(Limit),
 }
 
 impl Chosen {
@@ -40,9 +42,9 @@ impl Chosen {
             (None, Some(given)) => given,
             (None, None) => Cgroup::of("self").memory_limit().map_or(
                 Self::LeftAlone("there is no memory limit"),
-                |limit| {
-                    heap.of(limit.bytes)
-                        .map_or(Self::LeftAlone(MANY_THREADS), |heap| Self::Share { heap, limit })
+                |limit| match heap.of(limit.bytes) {
+                    Some(heap) => Self::Share { heap, limit },
+                    None => Self::Unshared(limit),
                 },
             ),
         }
@@ -53,7 +55,7 @@ impl Chosen {
         match self {
             Self::Own(heap) | Self::Share { heap, .. } => Some(*heap),
             Self::NodeOptions(heap) => *heap,
-            Self::LeftAlone(_) => None,
+            Self::LeftAlone(_) | Self::Unshared(_) => None,
         }
     }
 
@@ -63,7 +65,7 @@ impl Chosen {
             Self::Own(heap) | Self::Share { heap, .. } => {
                 Some(format!("--max-old-space-size={}", heap.number() / MEBIBYTE).into())
             }
-            Self::NodeOptions(_) | Self::LeftAlone(_) => None,
+            Self::NodeOptions(_) | Self::LeftAlone(_) | Self::Unshared(_) => None,
         }
     }
 
@@ -82,13 +84,19 @@ impl Chosen {
         if let Heap::Share { percent, threads } = role {
             (told.percent, told.threads) = (Some(percent), Some(threads));
         }
+        if let Self::Share { limit, .. } | Self::Unshared(limit) = self {
+            told.limit_bytes = Some(limit.bytes.number());
+            told.limit_from = Some(limit.from.display().to_string());
+        }
         told.because = match self {
             Self::Own(_) => "BERTH_HEAP".to_owned(),
             Self::NodeOptions(_) => "NODE_OPTIONS".to_owned(),
             Self::LeftAlone(why) => (*why).to_owned(),
+            Self::Unshared(limit) => {
+                let limit = mebibytes(limit.bytes);
+                format!("{MANY_THREADS}, and no part of the memory limit of {limit} would be right for each")
+            }
             Self::Share { limit, .. } => {
-                told.limit_bytes = Some(limit.bytes.number());
-                told.limit_from = Some(limit.from.display().to_string());
                 let (limit, reserve) = (mebibytes(limit.bytes), mebibytes(Heap::reserve()));
                 format!("{role} of the memory limit of {limit} less {reserve} for Node itself")
             }
@@ -128,7 +136,8 @@ fn given(options: &str) -> Option<Chosen> {
         let (name, value) = word.split_once('=').unwrap_or((word, ""));
         match name.replace('_', "-").as_str() {
             "--max-old-space-size" => {
-                let heap = value.parse().ok().filter(|number| *number > 0).map(Bytes::mebibytes);
+                let heap = value.parse().ok().filter(|number| (1..=u64::MAX / MEBIBYTE).contains(number));
+                let heap = heap.map(Bytes::mebibytes);
                 Some(Chosen::NodeOptions(heap))
             }
             "--max-old-space-size-percentage" | "--max-heap-size" => Some(Chosen::NodeOptions(None)),
@@ -156,7 +165,31 @@ fn words(options: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// The last that is given counts, in whatever words it stands; a number that cannot be is a wish of the user's all the same, and
+        /// is not told as another number.
+        #[test]
+        fn what_the_user_has_set_is_never_taken_for_another_number(
+            before in "[a-z \\\\-]{0,9}", name in "--max[-_]old[-_]space[-_]size", number in any::<u64>(), after in "( --[a-l]{1,9}){0,3}",
+        ) {
+            let options = format!("{before} {name}={number}{after}");
+            let exact = number.checked_mul(MEBIBYTE).filter(|bytes| *bytes > 0).map(Bytes::new);
+            prop_assert_eq!(given(&options), Some(Chosen::NodeOptions(exact)), "{}", options);
+            let last = format!("{options} {name}=x");
+            prop_assert_eq!(given(&last), Some(Chosen::NodeOptions(None)));
+        }
+
+        /// Quotes and backslashes take nothing away but themselves.
+        #[test]
+        fn any_options_have_words(options in prop_oneof!["[a\\\\\" ]{0,20}", ".{0,20}"]) {
+            let letters = |text: &str| text.chars().filter(|letter| !"\\\" ".contains(*letter)).collect::<String>();
+            prop_assert_eq!(letters(&words(&options).concat()), letters(&options));
+        }
+    }
 
     #[test]
     fn what_the_user_has_set_is_found_in_every_spelling() {
@@ -170,8 +203,12 @@ mod tests {
         ] {
             assert_eq!(given(options), heap, "{options}");
         }
-        for options in ["--max-heap-size=100", "--max-old-space-size-percentage=50", "--max-old-space-size=0"]
-        {
+        for options in [
+            "--max-heap-size=100",
+            "--max-old-space-size-percentage=50",
+            "--max-old-space-size=0",
+            "--max-old-space-size=18446744073709551615",
+        ] {
             assert_eq!(given(options), Some(Chosen::NodeOptions(None)), "{options}");
         }
         for options in ["", "--max-semi-space-size=1", "--title=\"a --max-old-space-size=100\"", "\\"] {

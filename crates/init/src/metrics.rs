@@ -38,7 +38,11 @@ struct Process {
 
 impl Process {
     fn of(pid: &str) -> Self {
-        let file = |name: &str| fs_err::read_to_string(format!("/proc/{pid}/{name}")).ok();
+        let file = |name: &str| {
+            // A program may call itself by any bytes.
+            let bytes = fs_err::read(format!("/proc/{pid}/{name}")).ok()?;
+            Some(String::from_utf8_lossy(&bytes).into_owned())
+        };
         Self {
             resident: file("status").and_then(|text| resident(&text)),
             cpu: file("stat").and_then(|text| cpu(&text, ticks_per_second())),
@@ -50,7 +54,7 @@ impl Process {
 fn resident(status: &str) -> Option<Bytes> {
     let value = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kibibytes: u64 = value.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(Bytes::new(kibibytes.saturating_mul(1024)))
+    kibibytes.checked_mul(1024).map(Bytes::new)
 }
 
 /// The fields utime and stime, the 14th and 15th (proc_pid_stat(5)). The second one may hold blanks and brackets itself.
@@ -58,7 +62,7 @@ fn cpu(stat: &str, ticks_per_second: u32) -> Option<Duration> {
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
     let mut ticks = || fields.next()?.parse::<u64>().ok();
     let ticks = ticks()?.checked_add(ticks()?)?;
-    Some(Duration::from_millis(ticks.saturating_mul(1000)) / ticks_per_second)
+    Some(Duration::from_millis(ticks.checked_mul(1000)?) / ticks_per_second)
 }
 
 fn ticks_per_second() -> u32 {
@@ -161,7 +165,10 @@ impl Page {
         self.write("berth_health_checks", Kind::Counter, help, results);
         let durations = questions.iter().flat_map(|(question, Checks { good, bad, took_ms, .. })| {
             let labels = [("question", *question)];
-            [sample("_count", &labels, &(good + bad)), sample("_sum", &labels, &seconds(*took_ms))]
+            [
+                sample("_count", &labels, &good.saturating_add(*bad)),
+                sample("_sum", &labels, &seconds(*took_ms)),
+            ]
         });
         let help = "How long these took.";
         self.write("berth_health_check_duration_seconds", Kind::Summary, help, durations);
@@ -196,7 +203,98 @@ fn seconds(milliseconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use berth_control::{Main, Status};
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::openmetrics::tests::samples;
+
+    fn checks() -> impl Strategy<Value = Checks> {
+        let fields = (any::<u64>(), any::<u64>(), any::<u64>(), any::<Option<bool>>());
+        fields.prop_map(|(good, bad, took_ms, last)| Checks { good, bad, took_ms, last })
+    }
+
+    /// What an init could say, and what none does.
+    fn metrics() -> impl Strategy<Value = Metrics> {
+        let name = || prop_oneof!["[a-z\"\\\\\n{}, ]{0,9}", ".{0,9}"];
+        let status = (
+            (prop::option::of(name()), name(), prop::sample::select(&State::ALL[..])),
+            (any::<u64>(), any::<Option<u64>>(), any::<u32>(), any::<Option<u32>>()),
+        );
+        let status =
+            status.prop_map(|((role, version, state), (for_ms, ready_after_ms, restarts, main))| Status {
+                role,
+                version,
+                init: 1,
+                main: main.map(|pid| Main { pid, stopped: false }),
+                state,
+                for_ms,
+                ready_after_ms,
+                restarts,
+                waiting_for: Vec::new(),
+                ports: Vec::new(),
+                certificate: None,
+                needs: Vec::new(),
+            });
+        let signals = prop::collection::btree_map(name(), any::<u64>(), 0..5);
+        let ends = prop::collection::btree_map(prop::sample::select(&Verdict::ALL[..]), any::<u64>(), 0..5);
+        (status, any::<u64>(), signals, ends, checks(), checks()).prop_map(
+            |(status, orphans_reaped, signals, ends, health, live)| Metrics {
+                status,
+                orphans_reaped,
+                signals,
+                ends,
+                health,
+                live,
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn the_page_is_well_formed_whatever_was_counted_and_whatever_it_is_called(
+            metrics in metrics(), resident in any::<Option<u64>>(), cpu in any::<Option<u32>>(),
+        ) {
+            let process = Process { resident: resident.map(Bytes::new), cpu: cpu.map(|ms| Duration::from_millis(ms.into())) };
+            let nowhere = Cgroup::under(std::path::Path::new("/nowhere"), "self");
+            let page = page(&metrics, &process, &nowhere);
+            let Some(samples) = samples(&page) else { panic!("{page}") };
+            let of = |name: &str, label: &str| -> BTreeMap<String, String> {
+                let of = samples.iter().filter(|(other, ..)| other == name);
+                of.filter_map(|(_, labels, value)| {
+                    let (_, text) = labels.iter().find(|(other, _)| other == label)?;
+                    Some((text.clone(), value.clone()))
+                }).collect()
+            };
+            let signals: BTreeMap<_, _> = metrics.signals.iter().map(|(name, count)| (name.clone(), count.to_string())).collect();
+            prop_assert_eq!(of("berth_signals_forwarded_total", "signal"), signals);
+            let roles = samples.iter().all(|(_, labels, _)| {
+                let role = labels.iter().find(|(name, _)| name == "role").map(|(_, role)| role);
+                role == metrics.status.role.as_ref()
+            });
+            prop_assert!(roles);
+        }
+
+        /// What the kernel writes is read, whatever bytes the program calls itself by; a figure that cannot be is left out.
+        #[test]
+        fn figures_are_exact_or_missing(name in ".{0,16}", first in any::<u64>(), second in any::<u64>(), cut in 0..80usize) {
+            let stat = format!("7 ({name}) S 1 7 7 0 -1 4194560 900 0 0 0 {first} {second} 9 9 20 0 11 0 12345 1 2\n");
+            let exact = first.checked_add(second).and_then(|ticks| ticks.checked_mul(10)).filter(|ms| *ms < u64::MAX / 100);
+            prop_assert_eq!(cpu(&stat, 100), exact.map(Duration::from_millis));
+            let status = format!("Name:\t{}\nVmRSS:\t{first:8} kB\nRssAnon: 1 kB\n", name.escape_default());
+            prop_assert_eq!(resident(&status), first.checked_mul(1024).map(Bytes::new));
+            let end = status.char_indices().nth(cut).map_or(status.len(), |(at, _)| at);
+            let is_whole = status[..end].contains(" kB");
+            prop_assert_eq!(resident(&status[..end]).is_some(), is_whole && first.checked_mul(1024).is_some());
+        }
+
+        #[test]
+        fn rubbish_has_no_figures_and_is_harmless(text in prop_oneof![".{0,60}", "[0-9 ()VmRSS:kB\n-]{0,90}"]) {
+            let _ = (cpu(&text, 100), resident(&text));
+        }
+    }
 
     #[test]
     fn a_command_cannot_fake_its_figures() {

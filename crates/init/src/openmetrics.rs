@@ -73,8 +73,103 @@ fn escaped(value: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
+    use std::collections::{HashMap, HashSet};
+
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// A sample as a scraper reads it: name, labels, value. Nothing for what is not well-formed.
+    pub type Sample = (String, Vec<(String, String)>, String);
+
+    /// A line of the specification's grammar.
+    fn sample(line: &str) -> Option<Sample> {
+        let is_name = |name: &str| {
+            let mut letters = name.chars();
+            letters.next().is_some_and(|first| first.is_ascii_alphabetic())
+                && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+        };
+        let at = line.find(['{', ' '])?;
+        let (name, mut rest) = line.split_at(at);
+        let mut labels = Vec::new();
+        if let Some(mut inside) = rest.strip_prefix('{') {
+            loop {
+                let (label, quoted) = inside.split_once("=\"")?;
+                let (mut value, mut letters) = (String::new(), quoted.chars());
+                loop {
+                    match letters.next()? {
+                        '"' => break,
+                        '\\' => value.push(match letters.next()? {
+                            'n' => '\n',
+                            escaped @ ('"' | '\\') => escaped,
+                            _ => return None,
+                        }),
+                        letter => value.push(letter),
+                    }
+                }
+                labels.push((is_name(label).then(|| label.to_owned())?, value));
+                inside = letters.as_str();
+                match inside.strip_prefix(',') {
+                    Some(more) => inside = more,
+                    None => break,
+                }
+            }
+            rest = inside.strip_prefix('}')?;
+        }
+        let value = rest.strip_prefix(' ')?;
+        let is_number = value.parse::<f64>().is_ok_and(f64::is_finite);
+        (is_name(name) && is_number).then(|| (name.to_owned(), labels, value.to_owned()))
+    }
+
+    /// The samples of a text, if all of it is well-formed: each family is told of once, before its samples and of the type that their
+    /// names have, no sample comes twice, and the end is the end.
+    pub fn samples(text: &str) -> Option<Vec<Sample>> {
+        let body = text.strip_suffix("\n# EOF")?;
+        let (mut types, mut seen, mut samples) = (HashMap::new(), HashSet::new(), Vec::new());
+        let mut family = String::new();
+        for line in body.split('\n') {
+            if let Some(about) = line.strip_prefix("# ") {
+                let mut words = about.splitn(3, ' ');
+                let (word, name, rest) = (words.next()?, words.next()?, words.next()?);
+                match word {
+                    "TYPE" => {
+                        types.insert(name.to_owned(), rest.to_owned()).is_none().then_some(())?;
+                        name.clone_into(&mut family);
+                    }
+                    "UNIT" => (name == family && name.ends_with(&format!("_{rest}"))).then_some(())?,
+                    "HELP" => (name == family).then_some(())?,
+                    _ => return None,
+                }
+                continue;
+            }
+            let sample = sample(line)?;
+            let suffix = sample.0.strip_prefix(&family)?;
+            let suffixes: &[&str] = match types.get(&family)?.as_str() {
+                "gauge" => &[""],
+                "counter" => &["_total"],
+                "summary" => &["_count", "_sum"],
+                _ => return None,
+            };
+            suffixes.contains(&suffix).then_some(())?;
+            seen.insert((sample.0.clone(), sample.1.clone())).then_some(())?;
+            samples.push(sample);
+        }
+        Some(samples)
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_label_holds_is_read_again(values in prop::collection::hash_set("[a\\\\\"\n,{}=# ]{0,6}|.{0,6}", 1..5)) {
+            let mut text = Text::default();
+            let mut family = text.family("a", Kind::Gauge, "Help.");
+            for value in &values {
+                family.sample("", &[("b", value), ("c", "d")], 1);
+            }
+            let read = samples(&text.end()).map(|samples| samples.into_iter().map(|(_, labels, _)| labels[0].1.clone()).collect());
+            prop_assert_eq!(read, Some(values));
+        }
+    }
 
     #[test]
     fn it_reads_as_the_specification_has_it() {

@@ -142,6 +142,7 @@ pub fn environment() -> impl Iterator<Item = (String, String)> {
 mod tests {
     use super::*;
     use berth_settings::OWN;
+    use proptest::prelude::*;
     use serde::de::value::Error;
     use serde::de::{Deserializer, Error as _, Visitor};
     use serde::forward_to_deserialize_any;
@@ -168,6 +169,35 @@ mod tests {
         forward_to_deserialize_any! {
             bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit unit_struct
             newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+        }
+    }
+
+    proptest! {
+        /// Every setting with any text: it is read as what it says, or refused. None overflows later on.
+        #[test]
+        fn any_value_is_read_or_refused(
+            setting in prop::sample::select(OWN),
+            value in prop_oneof!["[-+]?[0-9]{0,12}[.e]?[0-9]{0,4}", "(true|no|inf|NaN|-0|1e999|json)[a-z]?", ".{0,9}"],
+        ) {
+            let given = [(setting.key.to_owned(), value.clone())];
+            let read = envy::prefixed("BERTH_").from_iter::<_, Own>(given);
+            let Ok(own) = read else { return Ok(()) };
+            let times = [own.stop_delay, own.quiet, own.drain, own.grace, own.ready_within, own.need_within, own.live_within, own.live_every];
+            for Seconds(time) in times.into_iter().flatten() {
+                prop_assert!(time <= Duration::from_hours(365 * 24));
+                prop_assert_eq!(value.parse::<f64>().map(Duration::from_secs_f64), Ok(time));
+            }
+            prop_assert!(own.heap.is_none_or(|heap| value.parse() == Ok(heap)));
+            prop_assert!(!own.forward_usr1 || value == "true");
+            let names_restart = setting.key == "BERTH_RESTART";
+            prop_assert!(!names_restart || own.restart.word() == value);
+        }
+
+        #[test]
+        fn a_time_that_is_written_is_read(milliseconds in 0..365 * 24 * 3600 * 1000u64) {
+            let time = Duration::from_millis(milliseconds);
+            let Seconds(read) = time.as_secs_f64().to_string().parse().unwrap();
+            prop_assert!(read.abs_diff(time) < Duration::from_micros(1));
         }
     }
 

@@ -1,6 +1,7 @@
 //! Certificates and keys that the application will read, looked at before it does: it reads them once, at its start, and
 //! ends when it cannot.
 
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,9 @@ use rustls::sign::CertifiedKey;
 
 /// The key with which every role signs mail, and which every role reads.
 const DKIM_KEY: &str = "DKIM_PRIVATE_KEY_PATH";
+
+/// A file that is longer holds no chain and no key: those of public authorities have some 4 KiB.
+const LONGEST: u64 = 1024 * 1024;
 
 /// A file that a setting names.
 struct File<'a> {
@@ -98,7 +102,8 @@ fn reads_certificate(role: &Role, settings: &Settings) -> bool {
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let certificates = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let certificates = text(path)
+        .and_then(|text| CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<CertificateDer>, _>>());
     match certificates {
         Ok(none) if none.is_empty() => Err(format!("there is no certificate in {}", path.display())),
         Ok(certificates) => Ok(certificates),
@@ -107,10 +112,27 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
 }
 
 fn key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
-    PrivateKeyDer::from_pem_file(path).map_err(|error| match error {
+    text(path).and_then(|text| PrivateKeyDer::from_pem_slice(&text)).map_err(|error| match error {
         pem::Error::NoItemsFound => format!("there is no private key in {}", path.display()),
         error => unusable(path, &error),
     })
+}
+
+/// What a regular file holds. A pipe or a device might never end.
+fn text(path: &Path) -> Result<Vec<u8>, pem::Error> {
+    let read = || {
+        if !path.metadata()?.is_file() {
+            return Err(io::Error::other("it is no file"));
+        }
+        let mut text = Vec::new();
+        #[expect(clippy::disallowed_methods, reason = "whoever tells the error names the file")]
+        std::fs::File::open(path)?.take(LONGEST + 1).read_to_end(&mut text)?;
+        if text.len() as u64 > LONGEST {
+            return Err(io::Error::other(format!("it is longer than {} KiB", LONGEST / 1024)));
+        }
+        Ok(text)
+    };
+    read().map_err(pem::Error::Io)
 }
 
 fn belong_together(
@@ -138,4 +160,72 @@ fn unusable(path: &Path, error: &pem::Error) -> String {
         |about| format!("owner uid {}, mode {:04o}", about.uid(), about.mode() & 0o7777),
     );
     format!("{shown} may not be read: {whose}, and we are uid {us}")
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::prelude::*;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A file as openssl(1) writes it: 64 letters a line.
+    fn written(label: &str, der: &[u8]) -> String {
+        let letters = BASE64_STANDARD.encode(der);
+        let lines = letters.as_bytes().chunks(64).map(String::from_utf8_lossy);
+        let lines: Vec<_> = lines.collect();
+        format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_whatever_stands_around_it(
+            ders in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..200), 1..4), around in "[^-]{0,40}",
+            der in prop::collection::vec(any::<u8>(), 1..200),
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("a.pem");
+            let blocks: Vec<_> = ders.iter().map(|der| written("CERTIFICATE", der)).collect();
+            fs_err::write(&path, format!("{around}\n{}{}", blocks.concat(), written("PRIVATE KEY", &der))).unwrap();
+            let read = certificates(&path).unwrap();
+            prop_assert_eq!(read.iter().map(AsRef::as_ref).collect::<Vec<&[u8]>>(), ders);
+            let read = key(&path).unwrap();
+            prop_assert_eq!(read.secret_der(), der);
+        }
+
+        /// Cut, changed, or made of nothing at all: it is read, or told with the name of the file and without what is in it.
+        #[test]
+        fn any_file_is_read_or_told(
+            bytes in prop::collection::vec(any::<u8>(), 0..200), at in 0..300usize, byte in any::<u8>(), is_cut in any::<bool>(),
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("a.pem");
+            let mut damaged = written("PRIVATE KEY", b"not-to-be-seen, not-to-be-seen").into_bytes();
+            if let (Some(place), false) = (damaged.get_mut(at), is_cut) {
+                *place = byte;
+            }
+            damaged.truncate(if is_cut { at } else { usize::MAX });
+            for text in [&bytes, &damaged] {
+                fs_err::write(&path, text).unwrap();
+                for told in [certificates(&path).err(), key(&path).err()].into_iter().flatten() {
+                    prop_assert!(told.contains("a.pem") && !told.contains("bm90LXRv"), "{told}");
+                }
+            }
+        }
+    }
+
+    /// /dev/zero has no line end: it was once read for as long as there was memory. A pipe keeps whoever opens it waiting.
+    #[test]
+    fn what_is_no_file_or_too_long_is_told_and_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for path in [Path::new("/dev/zero"), &pipe] {
+            assert_eq!(key(path).unwrap_err(), format!("{} cannot be read: it is no file", path.display()));
+            assert!(certificates(path).is_err());
+        }
+        let long = folder.path().join("long");
+        fs_err::write(&long, "x".repeat(1024 * 1024 + 1)).unwrap();
+        assert!(certificates(&long).unwrap_err().ends_with("cannot be read: it is longer than 1024 KiB"));
+    }
 }

@@ -50,7 +50,7 @@ fn length(bytes: usize) -> [u8; 4] {
 /// A value that was read.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Value<'a> {
-    /// A number of any width; a fraction is cut off.
+    /// A whole number of any width.
     Number(i64),
     Flag(bool),
     Text(&'a str),
@@ -90,8 +90,9 @@ fn field<'a>(rest: &mut &'a [u8]) -> Option<(&'a [u8], Value<'a>)> {
     let kind = take(rest, 1)?[0];
     let key = word(rest)?;
     let value = match kind {
-        #[expect(clippy::cast_possible_truncation, reason = "a number of the protocol is whole and small")]
-        0x01 => Value::Number(f64::from_le_bytes(take(rest, 8)?.try_into().ok()?) as i64),
+        0x01 => {
+            whole(f64::from_le_bytes(take(rest, 8)?.try_into().ok()?)).map_or(Value::Other, Value::Number)
+        }
         0x02 => text(rest)?,
         0x03 | 0x04 => {
             let length = usize::try_from(integer(&mut &**rest)?).ok()?;
@@ -120,6 +121,13 @@ fn field<'a>(rest: &mut &'a [u8]) -> Option<(&'a [u8], Value<'a>)> {
     Some((key, value))
 }
 
+/// The number, if it is whole and as small as those of the protocol are.
+fn whole(number: f64) -> Option<i64> {
+    let is_small = (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&number) && number.fract() == 0.0;
+    #[expect(clippy::cast_possible_truncation, reason = "nothing of a number that is whole and small")]
+    is_small.then_some(number as i64)
+}
+
 fn text<'a>(rest: &mut &'a [u8]) -> Option<Value<'a>> {
     let length = usize::try_from(integer(rest)?).ok()?;
     let text = take(rest, length)?.strip_suffix(&[0])?;
@@ -146,6 +154,8 @@ fn take<'a>(rest: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn sample() -> Vec<u8> {
@@ -180,7 +190,7 @@ mod tests {
         let awesome = b"\x31\0\0\0\x04BSON\0\x26\0\0\0\x020\0\x08\0\0\0awesome\0\x011\0\x33\x33\x33\x33\x33\x33\x14\x40\x102\0\xc2\x07\0\0\0\0";
         let Some(Value::Document(list)) = Document::read(awesome).unwrap().get("BSON") else { panic!() };
         let values: Vec<_> = list.fields().map(|(_, value)| value).collect();
-        assert_eq!(values, [Value::Text("awesome"), Value::Number(5), Value::Number(1986)]);
+        assert_eq!(values, [Value::Text("awesome"), Value::Other, Value::Number(1986)]);
     }
 
     #[test]
@@ -193,6 +203,87 @@ mod tests {
         elements.extend(*b"\x0bx\0a\0i\0\x0dx\0\x02\0\0\0a\0\x08ok\0\x01\0");
         let bytes = [&length(elements.len() + 4)[..], &elements].concat();
         assert_eq!(Document::read(&bytes).unwrap().get("ok"), Some(Value::Flag(true)));
+    }
+
+    /// A field of a document that is written.
+    #[derive(Debug, Clone)]
+    enum Field {
+        Number(i32),
+        Flag(bool),
+        Text(String),
+        Binary(Vec<u8>),
+        Document(Vec<(String, Field)>),
+    }
+
+    fn fields() -> impl Strategy<Value = Vec<(String, Field)>> {
+        let leaf = prop_oneof![
+            any::<i32>().prop_map(Field::Number),
+            any::<bool>().prop_map(Field::Flag),
+            ".{0,9}".prop_map(Field::Text),
+            prop::collection::vec(any::<u8>(), 0..9).prop_map(Field::Binary),
+        ];
+        let field = leaf.prop_recursive(4, 16, 4, |field| {
+            prop::collection::vec(("[^\0]{0,4}", field), 0..4).prop_map(Field::Document)
+        });
+        prop::collection::vec(("[^\0]{0,4}", field), 0..6)
+    }
+
+    fn written(fields: &[(String, Field)]) -> Writer {
+        fields.iter().fold(Writer::default(), |writer, (key, field)| match field {
+            Field::Number(number) => writer.number(key, *number),
+            Field::Flag(flag) => writer.flag(key, *flag),
+            Field::Text(text) => writer.text(key, text),
+            Field::Binary(bytes) => writer.binary(key, bytes),
+            Field::Document(fields) => writer.document(key, written(fields)),
+        })
+    }
+
+    fn is_read(fields: &[(String, Field)], read: Document) -> bool {
+        read.fields().count() == fields.len()
+            && read.fields().zip(fields).all(|((name, value), (key, field))| {
+                name == key.as_bytes()
+                    && match (field, value) {
+                        (Field::Number(number), value) => value == Value::Number((*number).into()),
+                        (Field::Flag(flag), value) => value == Value::Flag(*flag),
+                        (Field::Text(text), value) => value == Value::Text(text),
+                        (Field::Binary(bytes), value) => value == Value::Binary(bytes),
+                        (Field::Document(fields), Value::Document(read)) => is_read(fields, read),
+                        (Field::Document(_), _) => false,
+                    }
+            })
+    }
+
+    proptest! {
+        #[test]
+        fn every_document_that_is_written_is_read(fields in fields()) {
+            let bytes = written(&fields).finish();
+            prop_assert!(Document::read(&bytes).is_some_and(|read| is_read(&fields, read)));
+            prop_assert!((0..bytes.len()).all(|end| Document::read(&bytes[..end]).is_none()));
+        }
+
+        /// Lengths that lie among them. A field takes two bytes or more, so that there is an end to them.
+        #[test]
+        fn arbitrary_bytes_are_harmless(bytes in prop::collection::vec(any::<u8>(), 0..200), key in ".{0,3}") {
+            let whole = [&length(bytes.len() + 5)[..], &bytes, &[0]].concat();
+            let read = Document::read(&whole).unwrap();
+            prop_assert!(read.fields().count() <= bytes.len() / 2);
+            read.get(&key);
+            // A length that lies is found out, however little it does.
+            let claims = [&length(bytes.len() + 5 - key.chars().count())[..], &bytes, &[0]].concat();
+            prop_assert!(Document::read(&claims).is_none() || key.is_empty());
+            let claimed = bytes.first_chunk().map(|bytes| i32::from_le_bytes(*bytes));
+            prop_assert!(Document::read(&bytes).is_none() || claimed == i32::try_from(bytes.len()).ok());
+        }
+
+        /// A fraction, or a number that no answer holds, is not taken for another one.
+        #[test]
+        fn a_number_is_read_exactly_or_not(number in prop_oneof![any::<f64>(), any::<i32>().prop_map(f64::from)]) {
+            let bytes = [&length(16)[..], &[1, b'n', 0], &number.to_le_bytes(), &[0]].concat();
+            let read = Document::read(&bytes).unwrap().get("n");
+            // Rust writes a number without an exponent, and what is behind the point only where there is something.
+            let whole = number.to_string().parse::<i32>().map(|whole| Value::Number(whole.into()));
+            prop_assert_eq!(read, Some(whole.unwrap_or(Value::Other)));
+        }
     }
 
     /// Cut anywhere, and with any one byte changed, it is read or not, and nothing worse.

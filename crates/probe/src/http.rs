@@ -59,11 +59,43 @@ async fn request(
     connection.say(method, &head).await?;
     connection.parted = true;
     let line = connection.line().await?;
-    let status =
-        line.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)).and_then(|code| code.parse().ok());
-    if !status.is_some_and(|status: u16| statuses.contains(&status)) {
+    if !status(&line).is_some_and(|status| statuses.contains(&status)) {
         let wanted: Vec<String> = statuses.iter().map(ToString::to_string).collect();
         return Err(connection.fail(Fault::Wrong(format!("status {}", wanted.join(" or ")))));
     }
     Ok(connection.summary(&line))
+}
+
+/// The code of a status line (RFC 9112 section 4): `HTTP/1.1 200 OK`, the words after it or not.
+fn status(line: &str) -> Option<u16> {
+    let mut words = line.strip_prefix("HTTP/1.")?.split(' ');
+    let (minor, code) = (words.next()?, words.next()?);
+    let is_number =
+        |text: &str, digits| text.len() == digits && text.bytes().all(|digit| digit.is_ascii_digit());
+    if is_number(minor, 1) && is_number(code, 3) { code.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::status;
+
+    proptest! {
+        /// The code that was written, and never a part of something longer.
+        #[test]
+        fn a_status_is_the_one_that_was_sent(minor in 0..=9, code in 100..=999u16, reason in ".{0,20}", damage in "[^ ]{1,3}") {
+            prop_assert_eq!(status(&format!("HTTP/1.{minor} {code} {reason}")), Some(code));
+            prop_assert_eq!(status(&format!("HTTP/1.{minor} {code}")), Some(code));
+            prop_assert_eq!(status(&format!("HTTP/1.{minor} {code}{damage} {reason}")), None);
+            prop_assert_eq!(status(&format!("HTTP/1.{minor}{damage} {code} {reason}")), None);
+        }
+
+        #[test]
+        fn a_line_that_is_none_has_no_status(line in ".{0,40}", cut in 0..16usize) {
+            prop_assert!(line.starts_with("HTTP/1.") || status(&line).is_none());
+            let whole = "HTTP/1.1 200 OK";
+            prop_assert_eq!(status(&whole[..cut.min(whole.len())]), (cut >= 12).then_some(200));
+        }
+    }
 }

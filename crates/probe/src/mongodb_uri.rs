@@ -221,6 +221,8 @@ fn decoded(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn parsed(uri: &str) -> Documents {
@@ -302,6 +304,46 @@ mod tests {
             ("mongodb://u:p@h/?authMechanism=MONGODB-X509", UriError::Mechanism),
         ] {
             assert_eq!(Documents::parse(uri), Err(error), "{uri}");
+        }
+    }
+
+    /// As it has to be written in a URI (RFC 3986 section 2.1).
+    fn encoded(text: &str) -> String {
+        let codes: Vec<_> = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        codes.concat()
+    }
+
+    proptest! {
+        #[test]
+        fn every_user_and_password_can_be_written(
+            user in ".{1,9}", password in "[ -~]{1,9}", source in "[^\0]{1,9}", port in 1..=u16::MAX,
+        ) {
+            let written = [&user, &password, &source].map(|text| encoded(text));
+            let [user_, password_, source_] = &written;
+            let uri = format!("mongodb://{user_}:{password_}@h:{port}/?authSource={source_}");
+            prop_assert_eq!(who(&uri), [user, password, source]);
+            prop_assert_eq!(hosts(&uri), [("h".to_owned(), port)]);
+        }
+
+        /// What comes of it has a host and a port, and an error repeats nothing of it.
+        #[test]
+        fn any_text_is_a_store_or_told_without_repeating_it(
+            parts in prop::collection::vec(prop_oneof![
+                2 => prop::sample::select(&["mongodb://", "u", ":", "@", "/", "?", "&", ",", "%", "%4", "%40", "[", "]", "::1",
+                    "27017", "0", "65536", "tls=", "true", "authSource=", "hunter2", "directConnection="][..]).prop_map(str::to_owned),
+                1 => ".{0,4}",
+            ], 0..12),
+            is_store in prop::bool::weighted(0.8),
+        ) {
+            let uri = (if is_store { "mongodb://" } else { "" }).to_owned() + &parts.concat();
+            match Documents::parse(&uri) {
+                Ok(store) => {
+                    prop_assert!(!store.hosts.is_empty());
+                    prop_assert!(store.hosts.iter().all(|target| target.port > 0 && !target.host.is_empty()));
+                    prop_assert!(store.login.is_none_or(|login| !login.user.is_empty() && !login.password.is_empty()));
+                }
+                Err(error) => prop_assert!(!error.to_string().contains("hunter2")),
+            }
         }
     }
 

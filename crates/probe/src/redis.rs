@@ -67,3 +67,42 @@ fn command(words: &[&str]) -> Vec<u8> {
     let strings = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len()));
     std::iter::once(head).chain(strings).collect::<String>().into_bytes()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::command;
+
+    /// The strings of an array, read as a server does: by their lengths.
+    fn strings(mut rest: &[u8]) -> Option<Vec<&[u8]>> {
+        fn number<'a>(rest: &mut &'a [u8], kind: u8) -> Option<usize> {
+            let end = rest.windows(2).position(|pair| pair == b"\r\n")?;
+            let (line, after): (&'a [u8], _) = (&rest[..end], &rest[end + 2..]);
+            *rest = after;
+            str::from_utf8(line.strip_prefix(&[kind])?).ok()?.parse().ok()
+        }
+        let count = number(&mut rest, b'*')?;
+        let mut strings = Vec::new();
+        for _ in 0..count {
+            let length = number(&mut rest, b'$')?;
+            let (string, after) = rest.split_at_checked(length)?;
+            strings.push(string);
+            rest = after.strip_prefix(b"\r\n")?;
+        }
+        rest.is_empty().then_some(strings)
+    }
+
+    proptest! {
+        /// A password with line ends in it says no command of its own.
+        #[test]
+        fn a_command_is_read_as_the_words_that_it_was_made_of(
+            words in prop::collection::vec(prop_oneof![".{0,8}", Just("\r\nQUIT\r\n".to_owned())], 0..5),
+        ) {
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let read = command(&words);
+            let expected: Vec<_> = words.iter().map(|word| word.as_bytes()).collect();
+            prop_assert_eq!(strings(&read), Some(expected));
+        }
+    }
+}

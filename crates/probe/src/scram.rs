@@ -117,6 +117,8 @@ impl<'a> Exchange<'a> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use rustls::crypto::ring::default_provider;
 
@@ -143,6 +145,26 @@ mod tests {
         assert_eq!(exchange.first(), "n,,n=a=2Cb=3Dc,r=n");
         let proof = exchange.answer("r=nm,s=c2FsdA==,i=4096").unwrap();
         assert_eq!(proof.expected, "v=7J0u0lt9RCCbj1fFUQqHdQVCmm2xQRMBg1D7Jyv0xkU=");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Pieces of a challenge in any order: one is met only if it is ours, and asks for neither too little nor too much.
+        #[test]
+        fn no_challenge_makes_us_work_without_end_or_less_than_is_safe(
+            parts in prop::collection::vec(prop_oneof![
+                "[rsimx]=.{0,6}", Just("r=mineyours".to_owned()), Just("s=c2FsdA==".to_owned()),
+                prop_oneof![4090..4100u32, any::<u32>()].prop_map(|rounds| format!("i={}", rounds.min(5000) + rounds / 5000 * 5000)),
+            ], 0..6),
+        ) {
+            let challenge = parts.join(",");
+            let proof = exchange("user", "pencil", "mine").answer(&challenge);
+            let last = |key: &str| challenge.split(',').rev().find_map(|part| part.strip_prefix(key));
+            let rounds: Option<u32> = last("i=").and_then(|rounds| rounds.parse().ok());
+            let is_ours = last("r=").is_some_and(|nonce| nonce.starts_with("mine") && nonce.len() > 4);
+            prop_assert!(proof.is_none() || is_ours && rounds.is_some_and(|rounds| (4_096..=100_000).contains(&rounds)));
+        }
     }
 
     #[test]

@@ -14,7 +14,10 @@ pub(crate) async fn speak(connection: &mut Connection<'_>) -> Result<String, Pro
     let greeting = reply(connection, "220").await?.swap_remove(0);
     connection.say("EHLO", EHLO).await?;
     let extensions = reply(connection, "250").await?;
-    let offered = extensions.iter().skip(1).any(|line| line[4..].eq_ignore_ascii_case("STARTTLS"));
+    let offered = extensions.iter().skip(1).any(|line| {
+        // A line may end after its code (RFC 5321 section 4.2).
+        line.get(4..).is_some_and(|text| text.eq_ignore_ascii_case("STARTTLS"))
+    });
     if offered && connection.target.tls == TlsMode::StartTls {
         connection.say("STARTTLS", "STARTTLS").await?;
         reply(connection, "220").await?;

@@ -14,16 +14,16 @@ impl Bytes {
         Self(number)
     }
 
-    /// So many MiB.
+    /// So many MiB, as far as they can be counted.
     #[must_use]
     pub const fn mebibytes(number: u64) -> Self {
-        Self(number * MEBIBYTE)
+        Self(number.saturating_mul(MEBIBYTE))
     }
 
-    /// So many GiB.
+    /// So many GiB, as far as they can be counted.
     #[must_use]
     pub const fn gibibytes(number: u64) -> Self {
-        Self(number * GIBIBYTE)
+        Self(number.saturating_mul(GIBIBYTE))
     }
 
     /// The number of bytes.

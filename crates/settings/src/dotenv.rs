@@ -58,7 +58,49 @@ fn unquote(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use proptest::prelude::*;
+
+    use super::{is_space, parse};
+
+    proptest! {
+        /// Nothing is read that is not there: keys are keys, in the order of the lines, and all values together are no longer than
+        /// the text.
+        #[test]
+        fn any_text_is_read_to_its_end(
+            parts in prop::collection::vec(prop_oneof![
+                4 => prop::sample::select(&["A", "_.-", "=", "\"", "'", "\\n", "#", " ", "\t", "\u{feff}", "\u{2028}", "\n", "\r\n", "\r"][..])
+                    .prop_map(str::to_owned),
+                1 => any::<char>().prop_map(String::from),
+            ], 0..60),
+        ) {
+            let text = parts.concat();
+            let lines = parse(&text);
+            let breaks = text.replace("\r\n", "\n").matches(['\n', '\r']).count();
+            prop_assert!(lines.is_sorted_by(|one, next| one.number < next.number));
+            prop_assert!(lines.iter().all(|line| (1..=breaks + 1).contains(&line.number)));
+            let pairs: Vec<_> = lines.into_iter().filter_map(|line| line.pair).collect();
+            prop_assert!(pairs.iter().all(|(key, value)| !key.is_empty() && key.is_ascii() && text.contains(key.as_str())
+                && !value.contains('\r')));
+            prop_assert!(pairs.iter().map(|(key, value)| key.len() + 1 + value.len()).sum::<usize>() <= text.len());
+        }
+
+        /// What has no line end, and no blank or quote at its ends, comes back as it was written, wherever it stands.
+        #[test]
+        fn a_value_that_is_written_is_read(
+            before in prop::sample::select(&["", "# x\n", "no pair\r\n", "\n\n", "B=\r"][..]), key in "[A-Za-z0-9_.-]{1,9}",
+            value in "[^\r\n\u{2028}\u{2029}]{0,20}", after in prop::sample::select(&["", "\n", "\r\n", "\nC=1\n"][..]),
+        ) {
+            prop_assume!(value.trim_matches(is_space) == value && !value.starts_with(['"', '\'']));
+            let text = format!("{before}{key}={value}{after}");
+            let number = before.replace("\r\n", "\n").matches(['\n', '\r']).count() + 1;
+            let line = parse(&text).into_iter().find(|line| line.number == number);
+            prop_assert_eq!(line.and_then(|line| line.pair), Some((key.clone(), value.clone())));
+            // Between double quotes line ends can be written too.
+            let lines = format!("{value}\n{value}");
+            let quoted = parse(&format!("{key}=\"{}\"", lines.replace('\n', "\\n"))).remove(0);
+            prop_assert_eq!(quoted.pair, Some((key, lines.replace("\\n", "\n"))));
+        }
+    }
 
     #[test]
     fn a_file_is_read_as_the_application_reads_it() {

@@ -86,7 +86,31 @@ pub fn text(number: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// As in JavaScript: the text of a number is the shortest that is read as the same number.
+        #[test]
+        fn every_number_that_is_written_is_read(value in any::<f64>()) {
+            prop_assume!(value.is_finite());
+            let written = text(value);
+            prop_assert_eq!(number(&written), Some(value), "{}", &written);
+            prop_assert!(written.len() <= 25, "{}", written);
+        }
+
+        /// Whatever is read as one is made of what numbers are made of, and is no NaN.
+        #[test]
+        fn no_other_text_is_a_number(text in prop_oneof!["[0-9a-fxobXOBeE.+ -]{0,12}", ".{0,8}", "0x[0-9a-f]{0,400}"]) {
+            if let Some(read) = number(&text) {
+                let bare = text.trim_matches(is_space);
+                prop_assert!(!read.is_nan());
+                prop_assert!(bare.ends_with("Infinity") || bare.chars().all(|c| c.is_ascii_hexdigit() || "xobXOB.+-".contains(c)));
+                prop_assert_eq!(number(&super::text(read)), Some(if read == 0.0 { 0.0 } else { read }));
+            }
+        }
+    }
 
     #[test]
     fn a_number_is_what_javascript_takes_for_one() {

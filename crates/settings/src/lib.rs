@@ -285,6 +285,7 @@ impl Settings {
                     Ok(done) => {
                         let unknown = done.unknown.iter().filter(|name| !name.is_empty());
                         let findings = unknown.map(|name| {
+                            let name = if may_be_secret(key) { "something between {{ and }}" } else { name };
                             let message =
                                 format!("names {name}, which is not set: nothing is put in its place");
                             Finding::warned(message).of(key).at(origin)
@@ -293,6 +294,7 @@ impl Settings {
                         self.list[place].rendered = done.text;
                     }
                     Err(error) => {
+                        let error = if may_be_secret(key) { error.without_names() } else { error };
                         let message = format!("cannot be rendered, which ends the application: {error}");
                         self.findings.push(Finding::refused(message).of(key).at(origin));
                         broken[place] = true;
@@ -310,6 +312,11 @@ impl Settings {
 #[must_use]
 pub fn pairs(text: &str) -> Vec<(String, String)> {
     dotenv::parse(text).into_iter().filter_map(|line| line.pair).collect()
+}
+
+/// What stands between braces in a secret is a part of it, as likely as the name of a setting.
+fn may_be_secret(key: &str) -> bool {
+    known(key).is_some_and(|known| known.kind.is_secret())
 }
 
 /// The numbers that JavaScript puts first in an object, in ascending order.
@@ -330,5 +337,61 @@ impl fmt::Debug for Setting {
             .field("key", &self.key)
             .field("origin", &self.origin)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECRET: &str = "hunter2hunter2";
+
+    /// A settings file: pairs, and bytes that are none.
+    fn files() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            6 => prop::sample::select(&["MX_PORT", "SRS_SECRET", "SRS_SECRET_FILE", "API_SECRETS", "HELPER_ENCRYPTION_KEY", "MONGO_URI", "A",
+                "=", "=", "\n", "\n", "secret", SECRET, "{{A}}", "{{", "}}", "65536", "mongodb://h/a", ",", "\"", "#", "/", "\0"][..])
+                .prop_map(|piece| piece.as_bytes().to_vec()),
+            1 => prop::collection::vec(any::<u8>(), 0..6),
+        ];
+        prop::collection::vec(piece, 0..30).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(512))]
+
+        /// What is missing is just what the schema has and nothing gives; what is found names a place, and repeats no secret.
+        #[test]
+        fn any_files_are_read_or_told_without_what_is_secret(
+            defaults in files(), file in files(), schema in files(), secret in prop::collection::vec(any::<u8>(), 0..40),
+            value in "[^\0]{0,20}",
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            for (name, bytes) in [(DEFAULTS, &defaults), (FILE, &file), (SCHEMA, &schema), ("a", &secret)] {
+                fs_err::write(folder.path().join(name), bytes).unwrap();
+            }
+            let environment = [("A", value.as_str()), ("SRS_SECRET_FILE", "a")];
+            let environment = environment.map(|(key, value)| (key.to_owned(), value.to_owned()));
+            let settings = Settings::load(folder.path(), environment);
+            for (key, _) in settings.missing() {
+                prop_assert!(settings.get(key).is_none() && key != "A");
+            }
+            for setting in settings.iter() {
+                prop_assert!(setting.text().len() <= 256 * 1024);
+            }
+            let findings = settings.findings(|_| true);
+            for finding in findings.iter().filter(|finding| finding.key.as_deref().is_some_and(|key| {
+                known(key).is_some_and(|known| known.kind.is_secret())
+            })) {
+                let told = finding.to_string();
+                prop_assert!(!told.contains(SECRET), "{told}");
+            }
+            // What a file gives is what the file holds, less the line ends behind it.
+            let given = settings.handed_over().find(|(key, _)| *key == "SRS_SECRET");
+            let held = str::from_utf8(&secret).ok().map(|text| text.trim_end_matches(['\n', '\r']));
+            prop_assert!(given.is_none_or(|(_, value)| Some(value) == held && !value.contains('\0')));
+        }
     }
 }

@@ -43,6 +43,19 @@ pub enum TemplateError {
     TooLong,
 }
 
+impl TemplateError {
+    /// The same, but for what it repeats of the template.
+    pub fn without_names(self) -> Self {
+        let something = || "…".to_owned();
+        match self {
+            Self::UnopenedSection(_) => Self::UnopenedSection(something()),
+            Self::UnclosedSection(_) => Self::UnclosedSection(something()),
+            Self::NotASetting(_) => Self::NotASetting(something()),
+            Self::UnclosedTag | Self::Delimiters | Self::TooLong => self,
+        }
+    }
+}
+
 /// A rendered template, and what is worth knowing of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rendered {
@@ -224,7 +237,42 @@ impl LineSoFar {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// Text with tags in it, whole ones, cut ones and such as close what nobody opened.
+    fn templates() -> impl Strategy<Value = String> {
+        let part = prop_oneof![
+            4 => prop::sample::select(&["{{A}}", "{{{LONG}}}", "{{&LONG}}", "{{#LONG}}", "{{/LONG}}", "{{^C}}", "{{/C}}", "{{.}}", "{{!",
+                "{{=", "=}}", "<% %>", "{{", "}}", "\n", " ", "{{>p}}", "{{toString}}"][..]).prop_map(str::to_owned),
+            1 => ".{0,4}",
+        ];
+        prop::collection::vec(part, 0..40).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        /// However often it names what is long, it becomes no longer than the limit and one value more.
+        #[test]
+        fn any_template_is_rendered_or_told_and_never_grows_without_end(template in templates(), length in 0..LONGEST) {
+            let long = "/".repeat(length);
+            let known = |key: &str| match key {
+                "A" => Some("a"),
+                "LONG" => Some(long.as_str()),
+                _ => None,
+            };
+            match render(&template, known) {
+                Ok(rendered) => prop_assert!(rendered.text.len() <= LONGEST),
+                Err(error) => prop_assert!(!error.to_string().is_empty()),
+            }
+        }
+
+        #[test]
+        fn a_text_without_a_tag_stays_as_it_is(text in "[^{]{0,40}") {
+            let rendered = render(&text, |_| None).unwrap();
+            prop_assert_eq!((rendered.text, rendered.sections), (text, false));
+        }
+    }
 
     fn rendered(template: &str) -> Result<Rendered, TemplateError> {
         let settings = [("A", "a/b=c"), ("B", "b"), ("EMPTY", "")];

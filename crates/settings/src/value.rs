@@ -61,3 +61,29 @@ impl fmt::Display for Value {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// What the application makes of a text it makes again of the text of that, unless it was told to leave it: by backticks or `*`.
+        #[test]
+        fn a_value_is_what_its_text_is_read_as(text in prop_oneof!["[a-z0-9.,*` ]{0,12}", ".{0,12}"]) {
+            let value = Value::of(&text);
+            let shown = value.to_string();
+            prop_assert!(shown.len() <= text.len() + 24 * text.matches(',').count() + 24);
+            match value {
+                Value::Text(kept) => prop_assert!(text.contains(&kept)),
+                Value::Flag(flag) => prop_assert!(text.eq_ignore_ascii_case(&flag.to_string())),
+                Value::Number(number) => prop_assert_eq!(Value::of(&shown), Value::Number(if number == 0.0 { 0.0 } else { number })),
+                Value::List(parts) => {
+                    prop_assert!(text.contains(',') && parts.len() <= text.split(',').count());
+                    prop_assert!(!parts.iter().any(|part| matches!(part, Value::List(_))));
+                }
+            }
+        }
+    }
+}

@@ -71,3 +71,41 @@ impl AsFd for Channel {
         self.stream.as_fd()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    /// Lines as Node writes them, and others.
+    fn said() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            4 => Just(b"\"ready\"\n".to_vec()),
+            2 => prop::sample::select(&["\"ready\"", "\n", "\r\n", "ready", "{\"cmd\":\"NODE_x\"}\n", "\0", "\"rea"][..])
+                .prop_map(|piece| piece.as_bytes().to_vec()),
+            2 => prop::collection::vec(any::<u8>(), 0..20),
+            1 => (0..3 * LONGEST).prop_map(|length| vec![b'x'; length]),
+        ];
+        prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        /// However it comes in pieces: ready is a line of its own, and of a line without end no more is kept than of a long one.
+        #[test]
+        fn ready_is_one_whole_line_and_nothing_else(said in said(), size in 1..700usize) {
+            let runtime = Builder::new_current_thread().enable_io().build().unwrap();
+            let _inside = runtime.enter();
+            let (mut channel, _theirs) = Channel::new().unwrap();
+            let mut heard = false;
+            for piece in said.chunks(size) {
+                heard |= channel.heard(piece);
+                prop_assert!(channel.line.len() <= LONGEST);
+            }
+            // What has no line end yet is no line.
+            let whole = &said[..said.iter().rposition(|byte| *byte == b'\n').unwrap_or(0)];
+            prop_assert_eq!(heard, whole.split(|byte| *byte == b'\n').any(|line| line == READY));
+        }
+    }
+}

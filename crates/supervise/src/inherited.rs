@@ -31,6 +31,7 @@ static MASK: AtomicU64 = AtomicU64::new(0);
 
 /// Runs before Rust's runtime, which sets SIGPIPE to ignored (rust-lang/rust#62569) and installs a handler for
 /// stack overflows; at a process' first handler musl unblocks the signals that it keeps for itself.
+#[expect(unsafe_code, reason = "nix cannot look at a disposition without changing it")]
 extern "C" fn look() {
     // SAFETY: asks for a disposition and changes nothing; the struct is plain data that the call fills.
     let ignored = unsafe {
@@ -46,6 +47,7 @@ extern "C" fn look() {
 
 // SAFETY: the section holds pointers to functions of this type (System V ABI, "Initialization and Termination
 // Functions"); this one needs nothing of the runtime that is not there yet.
+#[expect(unsafe_code, reason = "no crate runs anything before Rust's runtime does")]
 #[used]
 #[unsafe(link_section = ".init_array")]
 static LOOK: extern "C" fn() = look;
@@ -61,6 +63,7 @@ pub struct Inherited {
 impl Inherited {
     /// Remembers them, and blocks every signal but faults. To be called before anything else, so that no signal
     /// is lost, and from then on by one thread only: musl's set*id(2) in a process with threads needs signal 34.
+    #[expect(unsafe_code, reason = "nix has no safe signal(2)")]
     pub fn take() -> nix::Result<Self> {
         swap_mask(Some(all_but(&FAULTS)))?;
         // SAFETY: SIG_DFL is no handler, so nothing can run in a wrong context.
@@ -71,6 +74,7 @@ impl Inherited {
     }
 
     /// Puts them back, in the child, between fork and exec.
+    #[expect(unsafe_code, reason = "nix has no safe signal(2)")]
     pub(crate) fn restore(&self) -> nix::Result<()> {
         // SAFETY: dispositions that this process was started with; none is a handler, since exec resets those.
         unsafe {
@@ -81,6 +85,7 @@ impl Inherited {
     }
 
     /// The signals that are to be read from the signalfd.
+    #[expect(unsafe_code, reason = "a C library leaves out of its sets the signals that it keeps for itself")]
     pub(crate) fn forwarded() -> SigSet {
         let bits = all_but(&FAULTS) & all_but(&TERMINAL);
         // SAFETY: a sigset_t is an array of words, of which the kernel reads the first 64 bits; all zero is the
@@ -106,6 +111,10 @@ fn all_but(signals: &[Signal]) -> Mask {
 }
 
 /// Sets the thread's mask, if one is given, and gives the one before.
+#[expect(
+    unsafe_code,
+    reason = "the C library's sigprocmask(2) leaves out the signals that it keeps for itself"
+)]
 fn swap_mask(mask: Option<Mask>) -> nix::Result<Mask> {
     let mut before = 0;
     // SAFETY: rt_sigprocmask(2) reads one set, unless it is null, and writes the other, both of the size that it

@@ -23,8 +23,6 @@
 //! assert_eq!(machine.deadline(&plan), None); // at rest
 //! ```
 
-#![allow(unsafe_code)] // System calls for which no crate has a safe wrapper that fits; each says why.
-
 mod account;
 mod channel;
 mod charge;

@@ -59,6 +59,7 @@ pub fn may_bind_service() -> bool {
 /// Whether a program brings capabilities of its own (`setcap`, the attribute `security.capability` of its file), which it is
 /// given unless we may get none any more (no_new_privs). Which ones is not looked at.
 #[must_use]
+#[expect(unsafe_code, reason = "nix has no getxattr(2)")]
 pub fn has_capabilities(program: &Path) -> bool {
     let Ok(path) = CString::new(program.as_os_str().as_bytes()) else { return false };
     // SAFETY: both strings end with a zero and outlive the call, which is given no room to write to.
@@ -68,6 +69,7 @@ pub fn has_capabilities(program: &Path) -> bool {
 }
 
 /// Makes CAP_NET_BIND_SERVICE ambient, between fork and exec, where it is permitted and we are not root.
+#[expect(unsafe_code, reason = "nix has no ambient capabilities")]
 pub(crate) fn hand_over_bind_service() -> nix::Result<()> {
     let sets = Sets::of_ours()?;
     if sets.permitted & BIND_SERVICE_BIT == 0 || geteuid().is_root() {
@@ -88,6 +90,7 @@ pub(crate) fn hand_over_bind_service() -> nix::Result<()> {
 }
 
 /// A question to prctl(2) that is answered by 1, if the kernel knows it.
+#[expect(unsafe_code, reason = "nix has no capabilities")]
 fn ask(option: c_int, first: c_ulong, second: c_ulong) -> bool {
     // SAFETY: numbers only.
     unsafe { libc::prctl(option, first, second, 0 as c_ulong, 0 as c_ulong) == 1 }
@@ -122,6 +125,7 @@ impl Header {
 }
 
 impl Sets {
+    #[expect(unsafe_code, reason = "nix has no capget(2)")]
     fn of_ours() -> nix::Result<Self> {
         let mut header = Header::OURS;
         let mut halves = [Half::default(); 2];
@@ -136,6 +140,7 @@ impl Sets {
         })
     }
 
+    #[expect(unsafe_code, reason = "nix has no capset(2)")]
     fn set(self) -> nix::Result<()> {
         let half = |shift: u32| Half {
             effective: low(self.effective >> shift),

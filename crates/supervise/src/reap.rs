@@ -66,6 +66,10 @@ pub(crate) fn reap(main: Option<Pid>) -> Reaped {
 
 /// A status and the peak in memory, if there is one. nix's `waitpid` takes a status and then fails on it when a
 /// real-time signal made the end, so that the end would be lost.
+#[expect(
+    unsafe_code,
+    reason = "nix has no wait4(2), and its waitpid(2) fails on an end by a real-time signal"
+)]
 fn next() -> io::Result<Option<(Pid, i32, Bytes)>> {
     let mut status = 0;
     // SAFETY: plain data, for which all zero is a value.

@@ -1,7 +1,6 @@
 //! The loop that does what the machine decides.
 
 use std::collections::VecDeque;
-use std::error::Error;
 use std::future::pending;
 use std::io;
 use std::mem::take;
@@ -19,17 +18,16 @@ use crate::account::Account;
 use crate::channel::Channel;
 use crate::charge::{Charge, Life, Waiting};
 use crate::connections::established_to;
-use crate::descendants::descendants;
 use crate::exit::signal_name;
 use crate::inherited::Inherited;
 use crate::machine::{Action, Conduct, Event, Machine, Plan};
-use crate::reap::reap;
 use crate::rest::{Code, until_readable};
-use crate::signals::{Got, Signals, send};
-use crate::spawn::{Bond, Program, start};
+use crate::signals::{Got, Signals};
+use crate::spawn::Program;
 use crate::terminal;
 
 mod answer;
+mod program;
 mod tell;
 
 use tell::milliseconds;
@@ -65,6 +63,7 @@ pub async fn run<C: Charge>(
         clients: 0,
         is_newly_ready: false,
         account: if is_role { Account::told() } else { Account::default() },
+        passing: None,
     };
     supervisor.act(actions);
     supervisor.live(&Signals::new()?, listener.map(Listener::serve)).await
@@ -90,6 +89,8 @@ struct Supervisor<'a, C> {
     /// The program has become ready, and a rest is likely.
     is_newly_ready: bool,
     account: Account,
+    /// The signal that is being decided on.
+    passing: Option<Got>,
 }
 
 /// What woke us.
@@ -193,48 +194,10 @@ impl<C: Charge> Supervisor<'_, C> {
         if let Some(main) = self.main.filter(|_| got.number == SIGCONT && self.is_plain()) {
             terminal::lend_on(main);
         }
-        self.take(Event::Signal(got.number))
-    }
-
-    fn reap(&mut self) -> Option<u8> {
-        let reaped = reap(self.main);
-        self.account.reaped(reaped.orphans);
-        let last_stop = reaped.main_stops.last().copied().flatten();
-        let stops = reaped.main_stops.iter().map(|stop| Event::MainStopped(stop.is_some()));
-        let events: Vec<_> = stops
-            .chain(reaped.main_end.map(|ended| Event::MainEnded(ended.exit)))
-            .chain(reaped.nothing_left.then_some(Event::NothingLeft))
-            .collect();
-        if let Some(ended) = reaped.main_end {
-            self.account.ended(ended);
-            if let Some(main) = self.main.filter(|_| self.is_plain()) {
-                terminal::take_back(main);
-            }
-            self.main = None;
-            self.channel = None;
-        }
-        let end = events.into_iter().find_map(|event| self.take(event));
-        if let (Some(signal), Some(main), true) = (last_stop, self.main, self.is_plain()) {
-            self.answer_stop(signal, main);
-        }
+        self.passing = Some(got);
+        let end = self.take(Event::Signal(got.number));
+        self.passing = None;
         end
-    }
-
-    fn answer_stop(&self, signal: i32, main: Pid) {
-        match terminal::answer(signal, main) {
-            terminal::Answer::Lend => {
-                terminal::lend(main);
-                self.signal_main(SIGCONT);
-            }
-            // What continues us is read as any signal, and goes on to the program.
-            terminal::Answer::Stop => {
-                if let Err(error) = terminal::stop() {
-                    warn!(%error, "cannot stop with the program");
-                }
-            }
-            terminal::Answer::Continue => self.signal_main(SIGCONT),
-            terminal::Answer::Nothing => {}
-        }
     }
 
     /// The program has the terminal, and every signal.
@@ -281,7 +244,7 @@ impl<C: Charge> Supervisor<'_, C> {
                 Action::CheckSettings => event = self.prepare().is_ok().then_some(Event::Restart),
                 Action::SignalMain(number) => {
                     self.account.sent(number);
-                    self.signal_main(number);
+                    self.pass_on(number);
                 }
                 Action::ContinueMain => self.signal_main(SIGCONT),
                 Action::LookForClients => event = Some(self.look_for_clients()),
@@ -317,27 +280,6 @@ impl<C: Charge> Supervisor<'_, C> {
         event
     }
 
-    fn start(&mut self) -> Event {
-        let is_role = !self.is_plain();
-        let bond = Bond { terminal: !is_role, dies_with_us: is_role && !self.is_first, all_files: is_role };
-        let channel = if is_role { Channel::new().ok() } else { None };
-        let (ours, theirs) = channel.unzip();
-        self.account.starting();
-        match start(&self.program, &self.inherited, bond, theirs.as_ref()) {
-            Ok(pid) => {
-                self.main = Some(pid);
-                self.channel = ours;
-                self.clients = 0;
-                Event::Started
-            }
-            Err(failed) => {
-                let cause = failed.source().map(ToString::to_string);
-                error!(role = self.charge.name(), cause, "{failed}");
-                Event::CannotStart(failed.code())
-            }
-        }
-    }
-
     /// Where it cannot be told, nobody is waited for.
     fn look_for_clients(&mut self) -> Event {
         let (role, before) = (self.charge.name(), self.clients);
@@ -364,31 +306,6 @@ impl<C: Charge> Supervisor<'_, C> {
                 error!(role = self.charge.name(), cause = %refused, "no restart: the new settings are not good");
                 Err(refused.to_string())
             }
-        }
-    }
-
-    fn signal_main(&self, number: i32) {
-        // ESRCH: it has ended, and its SIGCHLD is on the way.
-        if let Some(main) = self.main
-            && let Err(cause) = send(main, number)
-        {
-            info!(role = self.charge.name(), signal = %signal_name(number), %cause, "signal not delivered");
-        }
-    }
-
-    fn signal_rest(&self, number: i32) {
-        let rest = match descendants() {
-            Ok(rest) => rest,
-            Err(cause) => return warn!(role = self.charge.name(), %cause, "leftovers cannot be found"),
-        };
-        let rest: Vec<_> = rest.into_iter().filter(|pid| Some(*pid) != self.main).collect();
-        if rest.is_empty() {
-            return;
-        }
-        let pids: Vec<_> = rest.iter().map(|pid| pid.as_raw()).collect();
-        info!(role = self.charge.name(), signal = %signal_name(number), ?pids, "signal to leftovers");
-        for pid in rest {
-            let _ = send(pid, number);
         }
     }
 }

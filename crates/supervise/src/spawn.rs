@@ -95,6 +95,7 @@ pub(crate) struct Bond {
 }
 
 /// Starts the program, with the end of a channel for its readiness if one is given, and gives its process id.
+#[expect(unsafe_code, reason = "what runs between fork and exec is ours to vouch for")]
 pub(crate) fn start(
     program: &Program,
     inherited: &Inherited,
@@ -137,6 +138,7 @@ pub(crate) fn start(
     Ok(Pid::from_raw(i32::try_from(child.id()).unwrap_or_default()))
 }
 
+#[expect(unsafe_code, reason = "an owned descriptor cannot cross fork")]
 fn prepare(
     inherited: &Inherited,
     bond: Bond,

@@ -88,6 +88,7 @@ fn holder() -> Option<Pid> {
     tcgetpgrp(stdin()).ok()
 }
 
+#[expect(unsafe_code, reason = "std's handle of standard input locks and buffers")]
 fn stdin() -> BorrowedFd<'static> {
     // SAFETY: borrowed for one call; where 0 is closed or no terminal, the call fails, and nothing was lent.
     unsafe { BorrowedFd::borrow_raw(0) }

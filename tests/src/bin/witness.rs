@@ -10,13 +10,11 @@
 //! | `on=SIGNAL:CODE` | once it catches: after SIGNAL, exits with CODE |
 //! | `on=SIGNAL:CODE:GATE` | the same, once the file GATE is there |
 //! | `tell=SIGNAL:TEXT` | once it catches: after SIGNAL, does what `send=TEXT` does |
-//! | `catch` | blocks all signals, prints `catching`, then `signal N` for each that comes, `signal N with VALUE` if it was queued with one |
+//! | `catch` | blocks all signals, prints `catching`, then `signal N` for each that comes, `signal N with VALUE`, and then `sent by PID UID`, if it was queued with one |
 //! | `exit=CODE` | exits with CODE |
 //! | `die=SIGNAL` | ends by SIGNAL, without a core file |
 //! | `zombie` | has a child that has ended, and does not wait for it |
 //! | `exec` | becomes the program that the words after it name |
-
-#![allow(unsafe_code)] // Signals as plain numbers, since nix knows no real-time ones; each says why it is sound.
 
 use std::collections::HashMap;
 use std::ffi::CString;
@@ -85,6 +83,7 @@ impl Witness {
         self.tellings.insert(number(signal), text.to_owned());
     }
 
+    #[expect(unsafe_code, reason = "nix's sets know no real-time signal, and it has no sigwaitinfo(2)")]
     fn catch(&self) {
         let mut all = MaybeUninit::uninit();
         // SAFETY: sigfillset fills the set that the other two read; no other thread is there to disagree.
@@ -107,6 +106,9 @@ impl Witness {
                 // SAFETY: the kernel fills in a value for a signal that was sent by sigqueue(3).
                 let value = unsafe { info.si_value() }.sival_ptr as usize;
                 self.say(&format!("signal {signal} with {value}"));
+                // SAFETY: and the sender, which sigqueue(3) names.
+                let (pid, uid) = unsafe { (info.si_pid(), info.si_uid()) };
+                self.say(&format!("sent by {pid} {uid}"));
             } else {
                 self.say(&format!("signal {signal}"));
             }
@@ -124,6 +126,7 @@ impl Witness {
 }
 
 /// Writes a line on the channel, and leaves it open.
+#[expect(unsafe_code, reason = "the channel comes as a number")]
 fn send(text: &str) {
     let channel = number(&std::env::var("NODE_CHANNEL_FD").expect("started with a channel"));
     // SAFETY: the descriptor was inherited for this purpose, and is not closed here.
@@ -131,6 +134,7 @@ fn send(text: &str) {
     channel.write_all(format!("{text}\n").as_bytes()).expect("somebody listens on the channel");
 }
 
+#[expect(unsafe_code, reason = "no crate forks safely")]
 fn zombie() {
     // SAFETY: there is no other thread, and the child does nothing but end.
     let child = unsafe { libc::fork() };
@@ -151,6 +155,7 @@ fn become_program(words: &mut impl Iterator<Item = String>) {
     panic!("cannot become {:?}: {error:?}", words[0]);
 }
 
+#[expect(unsafe_code, reason = "nix knows no real-time signal")]
 fn die(signal: i32) {
     setrlimit(Resource::RLIMIT_CORE, 0, 0).expect("a limit can be lowered");
     // SAFETY: the default action is set for a signal that is then sent to ourselves; SIGKILL refuses the first

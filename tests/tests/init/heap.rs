@@ -63,12 +63,25 @@ fn a_role_with_worker_threads_divides_its_share() {
     let Some(group) = Group::limited(&case, 320) else { return };
     let launcher = group.launcher();
     let launcher = launcher.each_ref().map(String::as_str);
-    let arguments = |role: &str| {
+    let explain = |role: &str| {
         let init = Init::node(&case, Place::Ordinary, role, &node, "").through(&launcher);
-        explained(&init.words(&["explain", role, "--json"]))["arguments"].clone()
+        explained(&init.words(&["explain", role, "--json"]))
     };
+    let arguments = |role: &str| explain(role)["arguments"].clone();
     assert_eq!(arguments("sqlite"), serde_json::json!(["--max-old-space-size=76", "sqlite.js"]));
-    assert_eq!(arguments("bree"), serde_json::json!(["bree.js"]));
+    // What a role with threads without number is not given is told, too, and what it is no part of.
+    for role in ["bree", "sqlite-bree"] {
+        assert_eq!(arguments(role), serde_json::json!([format!("{role}.js")]));
+        let heap = &explain(role)["heap"];
+        assert_eq!((&heap["bytes"], &heap["passed"]), (&Value::Null, &false.into()));
+        assert_eq!((&heap["limit_bytes"], &heap["threads"]), (&(320_u64 << 20).into(), &Value::Null));
+        assert!(heap["limit_from"].as_str().unwrap().starts_with("/sys/fs/cgroup/"), "{heap}");
+        assert!(heap["because"].as_str().unwrap().contains("worker threads"), "{heap}");
+        let init = Init::node(&case, Place::Ordinary, role, &node, "").through(&launcher);
+        let page = stdout(&run(&mut init.words(&["explain", role]).command()));
+        let line = page.lines().find(|line| line.trim_start().starts_with("heap")).unwrap();
+        assert!(line.contains("limit of 320 MiB") && line.contains("; /sys/fs/cgroup/"), "{line}");
+    }
 }
 
 #[test]

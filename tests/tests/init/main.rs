@@ -29,6 +29,7 @@ mod states;
 mod stopping;
 mod stores;
 mod surroundings;
+mod system_calls;
 mod terminal;
 mod trial;
 mod verdicts;

@@ -1,7 +1,7 @@
 use berth_tests::Case;
 
 use crate::claims::signals::{PLAIN, masks};
-use crate::running::{Init, Place, places, stdout};
+use crate::running::{Init, Place, WITNESS, places, stdout};
 
 #[test]
 fn a_role_gets_the_callers_ignored_and_blocked_signals_too() {
@@ -80,5 +80,53 @@ fn what_is_no_stop_and_no_restart_goes_to_a_roles_main_process() {
             init.until_said(&format!("main signal {number}"));
         }
         assert_eq!(init.stop(), 0);
+    }
+}
+
+/// The one who sent it, not the init: us, seen from where the program is.
+#[test]
+fn a_value_comes_with_the_number_and_the_user_of_who_has_sent_it() {
+    for place in places() {
+        for is_role in [false, true] {
+            let case = Case::new();
+            let witness = "ready on=64:7 catch";
+            let mut init = if is_role {
+                Init::role(&case, place, "mx", &format!("name=of {witness}")).start()
+            } else {
+                Init::plain(&case, place, &["name=of", "on=64:7", "catch"]).start()
+            };
+            init.until_said("of catching");
+            // One that the C library's list has, one that it has not, and an ordinary one.
+            for number in [40, 34, 12] {
+                init.pid.queue(number, usize::MAX - 1).unwrap();
+                init.until_said(&format!("of signal {number} with {}", usize::MAX - 1));
+            }
+            init.signal(64);
+            init.end();
+            let us = if place == Place::First { 0 } else { std::process::id() };
+            assert_eq!(
+                init.times(&format!("of sent by {us} {}", nix::unistd::getuid())),
+                3,
+                "{:?}",
+                init.said()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_signal_arrives_without_its_value_where_nothing_can_be_queued() {
+    for place in places() {
+        for (number, line) in [(40, "signal 40"), (12, "signal 12")] {
+            let case = Case::new();
+            let script = "ulimit -i 0; exec $WITNESS on=64:7 catch";
+            let init = Init::new(&case, place, &["--", "bash", "-c", script]).set("WITNESS", WITNESS);
+            let mut init = init.start();
+            init.until_said("catching");
+            init.pid.queue(number, 1234).unwrap();
+            init.until_said(line);
+            init.signal(64);
+            assert_eq!(init.end(), 7);
+        }
     }
 }

@@ -367,3 +367,15 @@ fn where_proc_is_anothers_nobody_is_signalled_by_it_and_the_end_is_reached() {
     assert_eq!(init.times("other signal 15"), 0);
     assert!(!init.logged("leftovers cannot be found").is_empty());
 }
+
+/// Such a name once kept the process out of sight: it outlived its init, and so did what it had started.
+#[test]
+fn a_leftover_that_calls_itself_by_no_text_is_found_too() {
+    let case = Case::new();
+    let odd = "mkfifo pipe; (printf '\\377' > /proc/$BASHPID/comm; trap '' TERM; echo > named; sleep 300 & read < pipe) &
+        until [ -e named ]; do sleep 0.01; done; exec $WITNESS name=main ready on=15:0 catch";
+    let mut init = Init::script(&case, Place::Ordinary, "mx", odd).set("BERTH_GRACE", "1").start();
+    init.until_ready();
+    assert_eq!(init.stop(), 0);
+    assert_eq!(case.processes(), []);
+}

@@ -46,3 +46,15 @@ fn a_plain_program_gets_no_channel() {
     let output = Init::new(&case, Place::Ordinary, &["--", "env"]).output();
     assert!(!stdout(&output).contains("NODE_CHANNEL_FD"));
 }
+
+/// It names the init, whatever LISTEN_PID is made to name, and sd_listen_fds(3) then finds no sockets.
+#[test]
+fn a_second_name_for_the_init_as_the_one_that_listens_is_not_handed_on() {
+    for (number, said) in [("$$", "none"), ("4194305", "77")] {
+        let case = Case::new();
+        let launcher = format!("export LISTEN_FDS=1 LISTEN_PID={number} LISTEN_PIDFDID=77; exec \"$@\"");
+        let program = ["--", "bash", "-c", "echo ${LISTEN_PIDFDID-none}"];
+        let init = Init::new(&case, Place::Ordinary, &program).through(&["bash", "-c", &launcher, "bash"]);
+        assert_eq!(stdout(&init.output()).trim_end(), said);
+    }
+}

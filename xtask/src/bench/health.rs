@@ -4,13 +4,12 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use fs_err as fs;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
+use super::Effort;
 use super::figures::{Row, Table, median};
 use super::standing::{STATE, Standing, Started};
-use super::{Effort, FOLDER};
 use crate::run::{program, say};
 
 /// What ours is put beside.
@@ -31,30 +30,6 @@ const COLUMNS: [&str; 6] = [
     "IMAPS, CPU ms",
     "IMAPS, ms",
 ];
-
-/// What one would write for Node: no packages, and the certificate is checked.
-const SCRIPT: &str = r#"
-const [kind, port, authority] = process.argv.slice(2);
-const fs = require('node:fs'), https = require('node:https'), net = require('node:net'), tls = require('node:tls');
-const trust = { ca: fs.readFileSync(authority), host: '127.0.0.1', port: Number(port), servername: 'localhost', checkServerIdentity() {} };
-const failed = (error) => { console.error(error); process.exit(1); };
-const healthy = () => process.exit(0);
-if (kind === 'web') {
-  https.get({ ...trust, path: '/' }, (answer) => (answer.statusCode < 500 ? healthy() : failed(answer.statusCode))).on('error', failed);
-} else if (kind === 'imap') {
-  tls.connect(trust).on('error', failed).once('data', (line) => (String(line).startsWith('* OK') ? healthy() : failed(line)));
-} else {
-  const socket = net.connect(trust.port, trust.host).on('error', failed);
-  const steps = [[/^220/, 'EHLO localhost\r\n'], [/STARTTLS/, 'STARTTLS\r\n'], [/^220/, null]];
-  socket.on('data', (line) => {
-    const [expected, next] = steps.shift();
-    if (!expected.test(line)) failed(String(line));
-    if (next) return socket.write(next);
-    socket.removeAllListeners('data');
-    tls.connect({ ...trust, socket }, healthy).on('error', failed);
-  });
-}
-"#;
 
 /// Measures all of them in turns, each on every protocol.
 pub fn measured(standing: &Standing, effort: Effort) -> Result<Table> {
@@ -96,10 +71,8 @@ fn commands(standing: &Standing, role: &Started) -> Result<[Command; 5]> {
         "mx" => curl.args(["--ssl-reqd", "--request", "NOOP"]).arg(format!("smtp://localhost:{port}")),
         _ => curl.args(["--request", "CAPABILITY"]).arg(format!("imaps://localhost:{port}")),
     };
-    let script = std::path::absolute(format!("{FOLDER}/health.js"))?;
-    fs::write(&script, SCRIPT)?;
     let mut node = program(&standing.programs.node);
-    node.arg(script).args([&role.role, &port]).arg(authority);
+    node.arg(std::path::absolute("xtask/tools/health.js")?).args([&role.role, &port]).arg(authority);
     let mut connect = program("nc");
     connect.args(["-z", "localhost", &port]);
     Ok([role.asked(&["health"])?, curl, node, connect, program("true")])

@@ -1,6 +1,5 @@
 //! `berth-init` beside other inits and beside none, each over a program that does next to nothing.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -44,7 +43,7 @@ const TWELVE_ANONYMOUS: &str = "twelve: anonymous, KiB";
 const TWELVE: usize = 12;
 
 /// So long may a program take to do what is asked of it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Somebody who is measured.
 struct Contestant {
@@ -221,7 +220,7 @@ impl Drop for Running {
 
 /// Starts a program as PID 1 of a PID namespace, where what it signals can be nobody else.
 fn first_of_a_namespace(command: &mut Command) -> Result<Child> {
-    let ours = File::open("/proc/self/ns/pid")?;
+    let ours = fs::File::open("/proc/self/ns/pid")?;
     unshare(CloneFlags::CLONE_NEWPID).context("cannot make a PID namespace")?;
     let child = command.spawn();
     // Nothing that is started later is to be in it; once its PID 1 has ended nothing could (pid_namespaces(7)).

@@ -19,7 +19,7 @@ pub const STATE: &str = "target/bench/state";
 const OFFSET: &str = "26000";
 
 /// So long may roles take to be ready.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A service that is up; it is taken down at the end.
 pub struct Standing {

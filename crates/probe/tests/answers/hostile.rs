@@ -19,7 +19,7 @@ use crate::stores::{self, PASSWORD, Scram, USER};
 
 /// What is asked.
 #[derive(Debug, Clone, Copy)]
-enum Ask {
+pub enum Ask {
     Check(Check),
     Hello,
     LogIn,
@@ -290,7 +290,12 @@ impl Case {
     }
 }
 
-async fn put(ask: Ask, client: &Client, target: Target, patience: &Patience) -> Result<Answer, ProbeError> {
+pub async fn put(
+    ask: Ask,
+    client: &Client,
+    target: Target,
+    patience: &Patience,
+) -> Result<Answer, ProbeError> {
     let (host, port, tls) = (&target.host, target.port, target.tls == Implicit);
     let documents =
         || Documents::parse(&format!("mongodb://{USER}:{PASSWORD}@{host}:{port}/?tls={tls}")).unwrap();

@@ -29,6 +29,14 @@ async fn smtp_greets_and_starts_tls() {
     assert_eq!(is_good(SCRIPT, Smtp, StartTls).await, "220-mail.example.test (TLSv1_3)");
 }
 
+/// It once ended the one who asked.
+#[tokio::test]
+async fn smtp_may_end_its_list_of_extensions_with_a_code_alone() {
+    const SCRIPT: &[Act] =
+        &[Say("220\n"), Hear("EHLO "), Say("250-mail.example.test\n250\n"), Hear("QUIT"), Say("221\n")];
+    assert_eq!(is_good(SCRIPT, Smtp, StartTls).await, "220");
+}
+
 #[tokio::test]
 async fn smtp_without_starttls_is_still_smtp() {
     const SCRIPT: &[Act] = &[

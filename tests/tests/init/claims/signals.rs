@@ -30,7 +30,7 @@ claims! {
     a_thousand_terms_in_a_burst_do_not_wedge_it:
         EVERYWHERE.note("They merge on the way (signal(7)); one arrives, and other signals after it.");
     the_value_that_was_sent_with_a_signal_reaches_the_program:
-        EVERYWHERE.not(&crate::trial::Column::OURS, "sigqueue(3). Forwarding is kill(2), with the init as the sender; nobody has missed it.");
+        EVERYWHERE.note("sigqueue(3), and who has sent it. Others forward by kill(2), which takes no value.");
     a_signal_reaches_the_program_and_not_its_descendants: EVERYWHERE;
     a_signal_through_two_inits_arrives_once: EVERYWHERE.not_for_bare().note("`docker run --init` puts one over ours.");
     the_callers_ignored_and_blocked_signals_reach_the_program_unchanged: EVERYWHERE;
