@@ -77,7 +77,7 @@ enum Command {
         #[arg(long, default_value_t = 5)]
         runs: usize,
     },
-    /// Run what takes too long for every change: mails under restarts and kills, two builds compared, the other architecture
+    /// Run what takes too long for every change: mails under restarts and kills, two builds compared, another architecture and kernel
     Soak {
         /// Which parts of it; without a name all
         parts: Vec<soak::Part>,
