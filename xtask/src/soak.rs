@@ -1,6 +1,6 @@
 //! `cargo xtask soak`: what takes too long for every change. Many mails while every role is restarted and killed, and
 //! while one that cuts off its clients is restarted, with and without a wait for a quiet moment; the image built twice,
-//! and compared; and the image for the other architecture, under emulation.
+//! and compared; the image for the other architecture, under emulation; and a kernel with control groups of version 2.
 //!
 //! Steps that this machine cannot do are said to be skipped. Times and CPU are for a person to read, never asserted.
 
@@ -17,8 +17,11 @@ use crate::outcome::{Outcome, Outcomes};
 use crate::run::{program, run as run_program};
 use crate::test;
 
+mod archive;
+mod cgroup2;
 mod emulation;
 mod emulator;
+mod machine;
 
 /// Where it keeps what it builds.
 const FOLDER: &str = "target/soak";
@@ -37,14 +40,27 @@ pub enum Part {
     Twice,
     /// The image for arm64 is built and run, under emulation if need be
     Arm64,
+    /// berth-init below a limit of control groups of version 2, in a virtual machine
+    Cgroup2,
 }
 
 /// Does these parts, or all, however one comes out.
 pub fn run(parts: &[Part], mails: u32) -> Result<ExitCode> {
-    let docker = docker::required()?;
-    fs::create_dir_all(FOLDER)?;
     let wanted = |part| parts.is_empty() || parts.contains(&part);
     let mut outcomes = Outcomes::default();
+    if wanted(Part::Cgroup2) {
+        outcomes.step("control groups of version 2", "cargo xtask soak cgroup2", cgroup2::tried);
+    }
+    if parts != [Part::Cgroup2] {
+        on_docker(&mut outcomes, &wanted, mails)?;
+    }
+    Ok(outcomes.conclude())
+}
+
+/// What needs an engine.
+fn on_docker(outcomes: &mut Outcomes, wanted: &impl Fn(Part) -> bool, mails: u32) -> Result<()> {
+    let docker = docker::required()?;
+    fs::create_dir_all(FOLDER)?;
     if wanted(Part::Restarts) {
         outcomes.step("image", "cargo xtask build-image", || {
             build(&["--tag", IMAGE], &[]).map(|()| Outcome::Ok(IMAGE.to_owned()))
@@ -68,7 +84,7 @@ pub fn run(parts: &[Part], mails: u32) -> Result<ExitCode> {
         let _ = docker.ask(["image", "rm", "--force", IMAGE, emulation::IMAGE]);
         docker.leave().map(|()| Outcome::Ok(String::new()))
     });
-    Ok(outcomes.conclude())
+    Ok(())
 }
 
 /// `cargo xtask build-image` with these words, and these for `docker build`.

@@ -277,6 +277,9 @@ impl From<Listening> for Port {
     }
 }
 
+/// The inode that every kernel gives to its first PID namespace (PID_NS_INIT_INO, linux/nsfs.h).
+const NAMESPACE_OF_THE_MACHINE: u64 = 0xEFFF_FFFC;
+
 /// Where an init listens for requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
@@ -292,6 +295,12 @@ impl Address {
         nix::sys::stat::stat("/proc/self/ns/pid")
             .map(|stat| Self::Namespace(stat.st_ino))
             .map_err(io::Error::from)
+    }
+
+    /// Whether it is that of the PID namespace which the kernel was booted with, and so of no container.
+    #[must_use]
+    pub fn is_of_the_machine(&self) -> bool {
+        *self == Self::Namespace(NAMESPACE_OF_THE_MACHINE)
     }
 
     fn socket(&self) -> io::Result<SocketAddr> {

@@ -1,5 +1,6 @@
 //! Our own settings, `BERTH_*`.
 
+use std::os::unix::process::parent_id;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -122,15 +123,28 @@ impl Own {
         self.control.clone().map_or_else(Address::of_this_namespace, |path| Ok(Address::File(path)))
     }
 
-    /// Where we are to be asked. Nowhere when we are not PID 1 and no socket was named: the namespace's name may
-    /// be another's.
+    /// Where we are to be asked: at the socket that was named, else, in a container, at that of the PID namespace. Nowhere
+    /// else, for there the namespace's name may be another's.
     pub fn control(&self) -> std::io::Result<Option<Address>> {
         match &self.control {
             Some(path) => std::path::absolute(path).map(|path| Some(Address::File(path))),
-            None if std::process::id() == 1 => Address::of_this_namespace().map(Some),
+            None if is_first() => Address::of_this_namespace().map(Some),
+            None if parent_id() == 1 => {
+                Address::of_this_namespace().map(|address| (!address.is_of_the_machine()).then_some(address))
+            }
             None => Ok(None),
         }
     }
+
+    /// Whether the socket is ours by right, so that two on it are a mistake. Below an init of the engine's it is had by the
+    /// first that comes.
+    pub fn has_control_by_right(&self) -> bool {
+        self.control.is_some() || is_first()
+    }
+}
+
+fn is_first() -> bool {
+    std::process::id() == 1
 }
 
 /// The environment, as far as it is UTF-8; no setting of the application or of ours is anything else.

@@ -29,7 +29,7 @@ pub fn serve(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let code = runtime.block_on(async {
         let listener = match &control {
-            Some(address) => listen(address)?,
+            Some(address) => listen(address, own.has_control_by_right())?,
             None => None,
         };
         run(plan, charge, program, inherited, listener).await.context("the supervisor failed")
@@ -44,9 +44,10 @@ pub fn serve(
 }
 
 /// Listens for whoever asks. An init without it is worth more than none, but two on one socket are a mistake.
-fn listen(address: &Address) -> Result<Option<Listener>, Problem> {
+fn listen(address: &Address, by_right: bool) -> Result<Option<Listener>, Problem> {
     match Listener::bind(address) {
         Ok(listener) => Ok(Some(listener)),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && !by_right => Ok(None),
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
             Err(Problem::new(Code::Failure, format!("an init answers at {address} already"))
                 .hint("stop that one first, or give this one another BERTH_CONTROL"))

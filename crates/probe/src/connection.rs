@@ -13,6 +13,7 @@ use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::certificate::Chain;
+use crate::lookup::addresses;
 use crate::{Fault, Patience, ProbeError, Target};
 
 /// The most that is read in one step. An SMTP reply line has at most 512 bytes (RFC 5321 section 4.5.3.1.5), a
@@ -79,7 +80,10 @@ impl<'a> Connection<'a> {
             goodbye: None,
             parted: false,
         };
-        let connecting = TcpStream::connect((target.host.as_str(), target.port));
+        let connecting = async {
+            let addresses = addresses(&target.host, target.port).await?;
+            TcpStream::connect(&addresses[..]).await
+        };
         match timeout_at(connection.deadline(), connecting).await {
             Err(_) => return Err(connection.fail(Fault::Deadline)),
             Ok(Err(error)) => return Err(connection.fail(Fault::Connect(error))),

@@ -44,6 +44,7 @@ mod error;
 mod http;
 mod imap;
 mod live;
+mod lookup;
 mod mongodb;
 mod mongodb_uri;
 mod pop3;

@@ -25,7 +25,7 @@ pub static OWN: &[OwnSetting] = &[
     own("BERTH_NODE", "`node` on `PATH`", "the Node that runs roles"),
     own(
         "BERTH_CONTROL",
-        "as PID 1 the abstract socket of the PID namespace; else none",
+        "as PID 1, or as a child of PID 1 in a container, the abstract socket of the PID namespace; else none",
         "the path of the [control socket](berth-init.md#control-socket), for the one who listens and for the one who asks",
     ),
     own(

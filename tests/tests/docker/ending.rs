@@ -61,6 +61,7 @@ fn a_role_that_is_stopped_with_clients_connected_ends_well_within_its_grace() {
     let Some(stack) = stack() else { return };
     let _clients = Clients::connect(&stack);
     let mut told = Vec::new();
+    let before = ROLES.map(|role| stack.restarts(role));
     // What is needed last.
     for role in ROLES.iter().rev() {
         // Somebody has a shell in there, which is no reason to wait.
@@ -83,6 +84,9 @@ fn a_role_that_is_stopped_with_clients_connected_ends_well_within_its_grace() {
         told.push(format!("{role} {code} after {} ms", took.as_millis()));
     }
     tell(&format!("docker stop with clients connected: {}", told.join(", ")));
+    let are_over = |role: &&str| stack.inspect(role)["State"]["Status"] == "exited";
+    assert!(ROLES.iter().all(are_over), "under unless-stopped a stop is for good");
+    assert_eq!(ROLES.map(|role| stack.restarts(role)), before);
     for role in ROLES {
         stack.engine.done(&["start", &stack.container(role)]);
     }

@@ -3,19 +3,13 @@
 //! the published recipe.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{Read, Write};
-use std::process::Child;
-use std::sync::{Arc, Mutex};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use berth_catalogue::ROLES;
 use berth_render::dockerfile;
-use berth_tests::{DEADLINE, Ran, berth, init, terminal, wait_until_within};
+use berth_tests::{Ran, berth, init};
 use serde_json::json;
 
-use crate::engine::{Engine, PATIENCE};
+use crate::engine::Engine;
 
 /// What `cargo xtask build-image` makes of the sample.
 pub const SAMPLE: &str = "berth/postbox:dev";
@@ -113,7 +107,7 @@ fn each_way_runs_a_role_that_becomes_healthy_and_is_stopped_as_it_wants_to_be() 
 }
 
 /// As the Compose files harden a role.
-const HARDENED: [&str; 5] = [
+pub const HARDENED: [&str; 5] = [
     "--read-only",
     "--tmpfs=/tmp",
     "--cap-drop=ALL",
@@ -122,7 +116,7 @@ const HARDENED: [&str; 5] = [
 ];
 
 /// What the sample wants to be told, as options of `docker run`: a certificate, keys, secrets.
-fn settings(engine: &Engine) -> Vec<String> {
+pub fn settings(engine: &Engine) -> Vec<String> {
     let folder = engine.case.path("ssl");
     fs_err::create_dir_all(&folder).unwrap();
     let [key, certificate, dkim] = ["privkey.pem", "fullchain.pem", "dkim.pem"].map(|name| folder.join(name));
@@ -214,68 +208,4 @@ fn a_role_is_called_by_its_link_and_asked_by_its_name() {
         assert_eq!(ran.code, Some(78), "{}: {ran:#?}", role.name);
         assert!(ran.err.contains(&format!("cannot start the role {}", role.name)), "{}", ran.err);
     }
-}
-
-/// A terminal, and what was shown on it.
-struct Screen {
-    keyboard: File,
-    shown: Arc<Mutex<String>>,
-    child: Child,
-}
-
-impl Screen {
-    fn open(engine: &Engine, words: &[&str]) -> Self {
-        let (master, slave) = terminal();
-        let mut docker = engine.docker(words);
-        docker.stdin(slave.try_clone().unwrap()).stdout(slave.try_clone().unwrap()).stderr(slave);
-        let child = docker.spawn().unwrap();
-        let shown = Arc::new(Mutex::new(String::new()));
-        let (mut reader, text) = (master.try_clone().unwrap(), Arc::clone(&shown));
-        thread::spawn(move || {
-            let mut bytes = [0; 4096];
-            // The other side is closed at the end, which is an error.
-            while let Ok(count @ 1..) = reader.read(&mut bytes) {
-                text.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
-            }
-        });
-        Self { keyboard: master, shown, child }
-    }
-
-    fn types(&mut self, text: &[u8]) {
-        self.keyboard.write_all(text).unwrap();
-    }
-
-    fn shows(&self, text: &str) {
-        let what = || format!("the screen shows {text:?}, and not only {:?}", self.shown.lock().unwrap());
-        let begun = Instant::now();
-        while !self.shown.lock().unwrap().contains(text) {
-            assert!(begun.elapsed() < DEADLINE, "{}", what());
-            thread::sleep(Duration::from_millis(5));
-        }
-    }
-}
-
-#[test]
-fn a_shell_in_a_container_is_a_good_one() {
-    let Some(engine) = Engine::new() else { return };
-    let label = engine.label();
-    let words =
-        ["run", "--rm", "--interactive", "--tty", "--network=none", "--label", &label, SAMPLE, "--", "sh"];
-    let mut screen = Screen::open(&engine, &words);
-    screen.types(b"echo I am $(id -u) in $(pwd) at $HOME\r");
-    screen.shows("I am 10001 in /app at /tmp");
-    // It has the terminal, so that an interrupt ends what it runs and not itself.
-    screen.types(b"cat\r");
-    screen.types(b"still here\r");
-    screen.shows("still here\r\nstill here");
-    screen.types(b"\x03");
-    // What is typed before the interrupt is heard is thrown away with it (termios(3), NOFLSH).
-    screen.shows("^C\r\n$ ");
-    screen.types(b"echo after $?\r");
-    screen.shows("after 130");
-    screen.types(b"node --version; exit 7\r");
-    let ended = wait_until_within(PATIENCE, "the shell has ended", || screen.child.try_wait().unwrap());
-    assert_eq!(ended.code(), Some(7), "{}", screen.shown.lock().unwrap());
-    screen.shows("v24.");
-    assert!(!screen.shown.lock().unwrap().contains("job control"), "{}", screen.shown.lock().unwrap());
 }

@@ -1,4 +1,6 @@
-use berth_tests::Case;
+use std::os::unix::fs::PermissionsExt;
+
+use berth_tests::{Case, is_root};
 
 use crate::listening::{Door, nobody};
 use crate::running::{Init, Place, places};
@@ -98,4 +100,23 @@ fn a_lazy_need_is_not_waited_for() {
         Init::role(&case, Place::Ordinary, "mx", "ready on=15:0 catch").set("SQLITE_PORT", nobody()).start();
     init.until_said("main catching");
     assert_eq!(init.stop(), 0);
+}
+
+/// tokio panics where it can start no thread for the resolver, and PID 1 ended by that. The limit counts a user's processes
+/// wherever they are, so this is one that nobody else is.
+#[test]
+fn a_need_whose_name_no_thread_can_be_started_to_look_up_is_told_as_any_that_does_not_answer() {
+    let case = Case::new();
+    std::fs::set_permissions(case.folder(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let user = format!("--reuid={}", 2_000_000 + std::process::id());
+    let mut launcher = vec!["prlimit", "--nproc=1"];
+    if is_root() {
+        launcher.extend(["setpriv", &user, "--clear-groups"]);
+    }
+    let init = Init::role(&case, Place::Ordinary, "imap", "ready catch").set("SQLITE_HOST", "stores.invalid");
+    let mut init = init.set("BERTH_NEED_WITHIN", "0.5").through(&launcher).start();
+    assert_eq!(init.end(), 69);
+    let missed = init.logged("a need did not answer in time");
+    let told = missed[0]["waiting_for"].as_str().unwrap();
+    assert!(told.contains("cannot connect") && told.contains("temporarily unavailable"), "{told}");
 }

@@ -58,3 +58,19 @@ fn a_second_name_for_the_init_as_the_one_that_listens_is_not_handed_on() {
         assert_eq!(stdout(&init.output()).trim_end(), said);
     }
 }
+
+/// As `docker run --init` puts one there. Health and status found nobody, so that every such container was unhealthy.
+#[test]
+fn right_below_the_init_of_a_container_it_is_asked_as_pid_1_is_and_a_second_one_beside_it_runs_too() {
+    if !places().contains(&Place::First) {
+        return;
+    }
+    let case = Case::new();
+    let script = "\"$@\" & until \"$1\" status > status; do sleep 0.02; done; \"$1\" -- echo second; wait $!";
+    let init = Init::role(&case, Place::First, "mx", "ready on=15:7 catch");
+    let mut init = init.through(&["bash", "-c", script, "bash"]).start_below();
+    init.until_said("second");
+    assert_eq!(init.until_ready()["role"], "mx");
+    init.signal(15);
+    assert_eq!(init.end(), 7);
+}
