@@ -39,7 +39,11 @@ use command_line::Wish;
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
+#[expect(unsafe_code, reason = "the allocator has no other way to be told that we fork")]
 fn main() -> ExitCode {
+    // SAFETY: we are one thread yet, so nobody holds the allocator's lock. From now on a fork waits for whoever does, a resolver's
+    // thread say, or what a child allocates before it becomes the program would wait for ever.
+    unsafe { dlmalloc::enable_alloc_after_fork() };
     let wish = match command_line::read() {
         Ok(wish) => wish,
         Err(told) => return told,

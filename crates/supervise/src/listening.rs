@@ -55,7 +55,7 @@ impl Listening {
         })
     }
 
-    /// Becomes the program, with its own number. Allocates, so only where one thread has forked.
+    /// Becomes the program, with its own number. Allocates, which the allocator is to allow after a fork.
     pub fn exec(&mut self) -> nix::Result<()> {
         let ours = CString::new(format!("{LISTEN_PID}={}", getpid())).unwrap_or_default();
         self.environment.push(ours);

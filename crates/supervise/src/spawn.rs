@@ -130,7 +130,7 @@ pub(crate) fn start(
         listening.as_mut().map_or(Ok(()), Listening::exec).map_err(io::Error::from)
     };
     // SAFETY: `prepare` makes system calls only: no allocation, no lock, as signal-safety(7) asks between fork and exec. A
-    // program that listens is given its number, which allocates: we have one thread, so no other can hold the allocator.
+    // program that listens is given its number, which allocates: a program's allocator is to allow that after a fork.
     unsafe { command.pre_exec(last) };
     let child =
         command.spawn().map_err(|source| StartError { path: program.path.display().to_string(), source })?;
