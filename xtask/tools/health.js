@@ -4,9 +4,9 @@ const fs = require('node:fs'), https = require('node:https'), net = require('nod
 const trust = { ca: fs.readFileSync(authority), host: '127.0.0.1', port: Number(port), servername: 'localhost', checkServerIdentity() {} };
 const failed = (error) => { console.error(error); process.exit(1); };
 const healthy = () => process.exit(0);
-if (kind === 'web') {
+if (kind === 'https') {
   https.get({ ...trust, path: '/' }, (answer) => (answer.statusCode < 500 ? healthy() : failed(answer.statusCode))).on('error', failed);
-} else if (kind === 'imap') {
+} else if (kind === 'imaps') {
   tls.connect(trust).on('error', failed).once('data', (line) => (String(line).startsWith('* OK') ? healthy() : failed(line)));
 } else {
   const socket = net.connect(trust.port, trust.host).on('error', failed);

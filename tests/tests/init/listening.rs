@@ -2,11 +2,16 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsRawFd, IntoRawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{JoinHandle, spawn};
 
 use berth_tests::wait_until;
+use nix::sys::socket::sockopt::ReuseAddr;
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, SockaddrIn, bind, getsockname, setsockopt, socket,
+};
 
 /// What the role sqlite answers to whoever has no credentials.
 const UNAUTHORIZED: &[u8] = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
@@ -153,10 +158,20 @@ impl Drop for Door {
         if let Some(keeper) = self.keeper.take() {
             let _ = keeper.join();
         }
+        let _ = keep_from_others(self.address.port());
     }
 }
 
-/// A port on which nobody listens.
+/// A port on which nobody listens, unless he was told of it.
 pub fn nobody() -> String {
-    Door::silent().port()
+    keep_from_others(0).unwrap().to_string()
+}
+
+/// Binds a port, any for 0, and never listens on it: the kernel gives it to nobody who asks for any port, and whoever asks for this one
+/// and allows it to be in use gets it (SO_REUSEADDR, socket(7)). It is kept as long as the tests run.
+fn keep_from_others(port: u16) -> nix::Result<u16> {
+    let socket = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    setsockopt(&socket, ReuseAddr, &true)?;
+    bind(socket.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, port))?;
+    Ok(getsockname::<SockaddrIn>(socket.into_raw_fd())?.port())
 }

@@ -19,8 +19,8 @@ pub const NODE: &str = "a script for Node";
 const NOTHING: &str = "true";
 const CONNECT: &str = "nc -z (connects, asks nothing)";
 
-/// What is asked, of which role.
-const ASKED: [(&str, &str); 3] = [("web", "HTTPS"), ("mx", "SMTP with STARTTLS"), ("imap", "IMAPS")];
+/// What is asked, of the first role with such a port.
+const ASKED: [&str; 3] = ["https", "starttls", "imaps"];
 pub const HTTPS_CPU: &str = "HTTPS, CPU ms";
 const COLUMNS: [&str; 6] = [
     HTTPS_CPU,
@@ -36,10 +36,10 @@ pub fn measured(standing: &Standing, effort: Effort) -> Result<Table> {
     let started = standing.started()?;
     let names = [OURS, BESIDE, NODE, CONNECT, NOTHING];
     let mut figures: Vec<Vec<Vec<f64>>> = vec![vec![Vec::new(); COLUMNS.len()]; names.len()];
-    for (at, (role, protocol)) in ASKED.iter().enumerate() {
-        say(&format!("health checks: {protocol}"));
-        let role = started.iter().find(|one| one.role == *role).context("the role runs")?;
-        let mut commands = commands(standing, role)?;
+    for (at, service) in ASKED.iter().enumerate() {
+        say(&format!("health checks: {service}"));
+        let role = started.iter().find(|one| one.speaks() == Some(service));
+        let mut commands = commands(standing, role.context("no role has such a port")?, service)?;
         for _ in 0..effort.rounds {
             for (command, figures) in commands.iter_mut().zip(&mut figures) {
                 let (processor, wall) = taken(command)?;
@@ -61,18 +61,18 @@ pub fn measured(standing: &Standing, effort: Effort) -> Result<Table> {
 }
 
 /// What asks one role, in the order of the rows.
-fn commands(standing: &Standing, role: &Started) -> Result<[Command; 5]> {
+fn commands(standing: &Standing, role: &Started, service: &str) -> Result<[Command; 5]> {
     let port = role.port()?.to_string();
     let authority = std::path::absolute(format!("{STATE}/tls/chain.pem"))?;
     let mut curl = program("curl");
     curl.args(["--silent", "--show-error", "--fail", "--output", "/dev/null", "--cacert"]).arg(&authority);
-    match role.role.as_str() {
-        "web" => curl.arg(format!("https://localhost:{port}/")),
-        "mx" => curl.args(["--ssl-reqd", "--request", "NOOP"]).arg(format!("smtp://localhost:{port}")),
+    match service {
+        "https" => curl.arg(format!("https://localhost:{port}/")),
+        "starttls" => curl.args(["--ssl-reqd", "--request", "NOOP"]).arg(format!("smtp://localhost:{port}")),
         _ => curl.args(["--request", "CAPABILITY"]).arg(format!("imaps://localhost:{port}")),
     };
     let mut node = program(&standing.programs.node);
-    node.arg(std::path::absolute("xtask/tools/health.js")?).args([&role.role, &port]).arg(authority);
+    node.arg(std::path::absolute("xtask/tools/health.js")?).args([service, &port]).arg(authority);
     let mut connect = program("nc");
     connect.args(["-z", "localhost", &port]);
     Ok([role.asked(&["health"])?, curl, node, connect, program("true")])

@@ -7,6 +7,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use berth_catalogue::ROLES;
+use berth_role::Tls;
 use fs_err as fs;
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::signal::{Signal, kill};
@@ -25,7 +27,7 @@ pub const BESIDE: &str = "tini-static";
 /// Ours, as they are called.
 pub const PLAIN: &str = "berth-init --";
 pub const AS_ROLE: &str = "berth-init --stop=role";
-pub const ROLE: &str = "berth-init mx";
+pub const ROLE: &str = "berth-init ROLE";
 
 /// The columns.
 pub const SIZE: &str = "file, KiB";
@@ -143,12 +145,15 @@ fn contestants(init: &Path) -> Result<Vec<Contestant>> {
     let peer = |name: &str| fs::canonicalize(Path::new(peers::FOLDER).join("usr/bin").join(name));
     let role = std::path::absolute(Path::new(FOLDER).join("app"))?;
     fs::create_dir_all(&role)?;
-    fs::write(role.join("mx.js"), "exec \"$SUBJECT\" role\n")?;
+    // One that says ready and can start with no settings at all.
+    let asked = ROLES.iter().find(|role| role.ports.iter().any(|port| port.tls == Tls::StartTls));
+    let asked = asked.context("no role has such a port")?;
+    fs::write(role.join(asked.entrypoint), "exec \"$SUBJECT\" role\n")?;
     Ok(vec![
         plain("no init", &[]),
         plain(PLAIN, &[init]),
         plain(AS_ROLE, &[init, Path::new("--stop=role")]),
-        Contestant { name: ROLE, words: vec![init.to_owned(), "mx".into()], role: Some(role) },
+        Contestant { name: ROLE, words: vec![init.to_owned(), asked.name.into()], role: Some(role) },
         plain("tini", &[&peer("tini")?]),
         plain(BESIDE, &[&peer("tini-static")?]),
         plain("dumb-init", &[&peer("dumb-init")?]),

@@ -21,24 +21,24 @@ const BESIDE: &str = "one after another, in the published file's order";
 const CHAINED: &str = "as the published file chains them";
 const AT_ONCE: &str = "all at once";
 
-/// The roles that have a port, in the order in which the published Compose file makes them wait: smtp, then sqlite, then the others. Workers
+/// The roles that have a port, as the published Compose file makes them wait: a line for those that wait for the line before. Workers
 /// count as ready by the time that they have lived, whatever the order.
-const CHAIN: [&[&str]; 3] =
-    [&["smtp"], &["sqlite"], &["imap", "pop3", "caldav", "carddav", "web", "api", "mx"]];
+const CHAIN: &str = include_str!("../../tools/published-order.txt");
 
 /// Starts all in turns, each time from nothing.
 pub fn measured(standing: &Standing, effort: Effort) -> Result<Table> {
     let started = standing.started()?;
-    let one_by_one: Vec<Vec<&str>> = CHAIN.concat().into_iter().map(|role| vec![role]).collect();
-    let chained: Vec<Vec<&str>> = CHAIN.iter().map(|stage| stage.to_vec()).collect();
-    let at_once = vec![CHAIN.concat()];
+    let all: Vec<_> = CHAIN.split_whitespace().collect();
+    let one_by_one: Vec<_> = all.iter().map(|role| vec![*role]).collect();
+    let chained: Vec<Vec<_>> = CHAIN.lines().map(|stage| stage.split_whitespace().collect()).collect();
+    let at_once = vec![all.clone()];
     let mut figures: [Vec<f64>; 4] = Default::default();
     for run in 1..=effort.runs {
         say(&format!("orders of starting, {run} of {}", effort.runs));
         let [ours, rest @ ..] = &mut figures;
         standing.berth(&["down"])?;
         let begun = Instant::now();
-        standing.up(&["--detach", "--no-prove", "--only", &CHAIN.concat().join(",")])?;
+        standing.up(&["--detach", "--no-prove", "--only", &all.join(",")])?;
         ours.push(begun.elapsed().as_secs_f64());
         standing.berth(&["down"])?;
         for (stages, figures) in [&one_by_one, &chained, &at_once].into_iter().zip(rest) {

@@ -6,6 +6,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use berth_role::{Port, Tls};
 use fs_err as fs;
 use serde_json::Value;
 
@@ -122,12 +123,20 @@ impl Started {
         self.asked(&rest)
     }
 
+    /// What is spoken on its role's port, if it has one: the name of the service (RFC 6335), or that it begins without TLS.
+    pub fn speaks(&self) -> Option<&'static str> {
+        let port = self.first_port()?;
+        Some(if port.tls == Tls::StartTls { "starttls" } else { port.name })
+    }
+
     /// The port on which its role listens.
     pub fn port(&self) -> Result<u16> {
-        let key =
-            berth_catalogue::find(&self.role).and_then(|role| role.ports.first()).map(|port| port.setting);
-        let key = key.with_context(|| format!("{} has no port", self.role))?;
+        let key = self.first_port().with_context(|| format!("{} has no port", self.role))?.setting;
         let value = self.environment.iter().find(|(name, _)| name == key).map(|(_, value)| value.parse());
         value.with_context(|| format!("{key} is not set"))?.with_context(|| format!("{key} is no port"))
+    }
+
+    fn first_port(&self) -> Option<&'static Port> {
+        berth_catalogue::find(&self.role)?.ports.first()
     }
 }
