@@ -1,6 +1,6 @@
 //! `cargo xtask soak`: what takes too long for every change. Many mails while every role is restarted and killed, and
 //! while one that cuts off its clients is restarted, with and without a wait for a quiet moment; the image built twice,
-//! and compared; and the image for the other architecture, under emulation.
+//! and compared; the image for the other architecture, under emulation; and a release for both.
 //!
 //! Steps that this machine cannot do are said to be skipped. Times and CPU are for a person to read, never asserted.
 
@@ -37,6 +37,8 @@ pub enum Part {
     Twice,
     /// The image for arm64 is built and run, under emulation if need be
     Arm64,
+    /// A whole release for both platforms, to a registry of this machine
+    Release,
 }
 
 /// Does these parts, or all, however one comes out.
@@ -63,6 +65,9 @@ pub fn run(parts: &[Part], mails: u32) -> Result<ExitCode> {
     }
     if wanted(Part::Arm64) {
         outcomes.step("the image for arm64", "cargo xtask soak arm64", || emulation::tried(&docker));
+    }
+    if wanted(Part::Release) {
+        outcomes.step("a release for both platforms", "cargo xtask soak release", || test::release(&docker));
     }
     outcomes.step("docker engine put away", "cargo xtask docker --stop", || {
         let _ = docker.ask(["image", "rm", "--force", IMAGE, emulation::IMAGE]);
