@@ -1,6 +1,7 @@
 //! `cargo xtask build-image`: the shared image, from the application's source, or from a published image, or that
 //! image's stand-in; then looks into what it made.
 
+use std::collections::BTreeMap;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use clap::Args;
 use fs_err as fs;
 use serde_json::Value;
 
+use crate::crates;
 use crate::docker::{self, Docker};
 use crate::outcome::Outcome;
 use crate::programs;
@@ -100,6 +102,36 @@ pub fn for_tests(docker: &Docker) -> Result<Outcome> {
     Ok(Outcome::Ok(String::new()))
 }
 
+/// What a release has for a platform, in a file; gives the images that it is made of, with their digests.
+pub fn for_release(
+    docker: &Docker,
+    app: &Path,
+    platform: &str,
+    tag: &str,
+    file: &Path,
+) -> Result<BTreeMap<String, String>> {
+    let bases = docker::bases(docker)?;
+    let mut asked = BuildImage {
+        app: app.to_owned(),
+        platform: vec![platform.to_owned()],
+        tag: vec![tag.to_owned()],
+        oci: Some(file.to_owned()),
+        no_check: true,
+        ..BuildImage::default()
+    };
+    if platform != docker.platform()? && bases.is_stand_in("node") {
+        let [base, node] = docker::to_assemble_arm64(docker, &bases)?;
+        asked.build_arg = vec![format!("BASE_IMAGE={base}"), format!("NODE_IMAGE={node}")];
+    }
+    build(docker, &asked)?;
+    Ok(bases.digests())
+}
+
+/// Whether nothing is in an image that should not be there.
+pub fn look_into(docker: &Docker, source: &str, platform: &str) -> Result<bool> {
+    inspection::show(docker, source, Some(platform))
+}
+
 fn build(docker: &Docker, asked: &BuildImage) -> Result<ExitCode> {
     let platforms = platforms(docker, asked)?;
     let architectures: Vec<_> =
@@ -159,18 +191,25 @@ fn architecture(platform: &str) -> Result<&str> {
     }
 }
 
-/// Puts berth-init for an architecture where builds find it. Another build may be reading it there.
+/// Puts berth-init for an architecture, and the licences of what is linked into it, where builds find them.
 fn prepare(architecture: &str) -> Result<()> {
     let built = fs::read(programs::init_for(architecture)?)?;
     let folder = Path::new(FOLDER).join("berth").join(format!("linux-{architecture}"));
-    let place = folder.join("berth-init");
-    if fs::read(&place).is_ok_and(|there| there == built) {
+    fs::create_dir_all(&folder)?;
+    put(&folder.join("berth-init"), &built, 0o755)?;
+    let licences = crates::licences(programs::machine(architecture)?)?;
+    put(&folder.join("crates"), licences.as_bytes(), 0o644)
+}
+
+/// Writes a file unless it is that already. Another build may be reading it there.
+fn put(place: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    if fs::read(place).is_ok_and(|there| there == bytes) {
         return Ok(());
     }
-    fs::create_dir_all(&folder)?;
-    let next = Path::new(FOLDER).join(format!("berth-init-{}", std::process::id()));
-    fs::write(&next, built)?;
-    fs::set_permissions(&next, Permissions::from_mode(0o755))?;
+    let name = place.file_name().unwrap_or_default().to_string_lossy();
+    let next = Path::new(FOLDER).join(format!("{name}-{}", std::process::id()));
+    fs::write(&next, bytes)?;
+    fs::set_permissions(&next, Permissions::from_mode(mode))?;
     fs::rename(next, place).map_err(Into::into)
 }
 

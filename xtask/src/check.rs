@@ -51,6 +51,30 @@ pub fn steps(outcomes: &mut Outcomes) {
         let scripts = scripts()?;
         linted("shellcheck", &scripts.iter().map(String::as_str).collect::<Vec<_>>())
     });
+    outcomes.step(
+        "workflows",
+        "mend the workflow; docs.zizmor.sh/audits explains each finding of zizmor",
+        || {
+            let workflows = tracked(".github/workflows/*.yml")?;
+            let workflows: Vec<_> = workflows.iter().map(|path| path.to_string_lossy()).collect();
+            let shellcheck = tools::linter("shellcheck")?.get_program().to_string_lossy().into_owned();
+            let Some(mut lint) = tools::actionlint()? else {
+                return Ok(Outcome::Skipped("there is no Go to build actionlint with".to_owned()));
+            };
+            clean(
+                lint.args(["-no-color", "-shellcheck", &shellcheck])
+                    .args(workflows.iter().map(|path| &**path)),
+            )?;
+            linted("zizmor", &["--offline", "--no-progress", "--quiet", ".github"])
+        },
+    );
+    outcomes.step("dockerfiles", "mend the file; github.com/hadolint/hadolint explains each code", || {
+        let files = tracked("docker/*Dockerfile*")?.into_iter();
+        let files = files.filter(|path| path.extension().is_none_or(|extension| extension != "dockerignore"));
+        let files: Vec<_> = files.map(|path| path.to_string_lossy().into_owned()).collect();
+        let options = ["--no-color", "--config", ".hadolint.yaml"];
+        linted("hadolint", &[&options[..], &files.iter().map(String::as_str).collect::<Vec<_>>()].concat())
+    });
     outcomes.step("javascript", "cd docker/app && pnpm lint --fix", || {
         let node = programs::application(Packages::All)?;
         clean(tools::pnpm(&node)?.args(["run", "lint"]))

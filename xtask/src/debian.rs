@@ -5,6 +5,8 @@ use fs_err as fs;
 
 use crate::run::{ask, program, run};
 
+pub mod unpacked;
+
 /// Whether packages are ours to install: as root, with apt.
 pub fn is_ours() -> bool {
     let root = ask(program("id").arg("-u")).is_some_and(|id| id.trim() == "0");

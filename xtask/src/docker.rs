@@ -21,7 +21,7 @@ mod stand_ins;
 
 pub use bases::{Bases, ensure as bases};
 use machine::Own;
-pub use stand_ins::with_arm64;
+pub use stand_ins::{to_assemble_arm64, with_arm64};
 
 /// An engine that answers. One that we started stops with the last who has this.
 pub struct Docker {

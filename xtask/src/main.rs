@@ -1,5 +1,5 @@
 //! What a contributor runs, one file a command: `cargo xtask up`, `test`, `check`, `generate`, `compatibility`,
-//! `bench`, `soak`, `bases`, `docker`, `tools`.
+//! `bench`, `soak`, `build-image`, `release`, `bases`, `docker`, `tools`.
 //!
 //! Commands work on the clone that they are called from, whatever the current folder, and keep what they
 //! make in four git-ignored folders: `target` (builds), `.tools` (Node, linters, Docker), `.berth` (the service) and
@@ -15,6 +15,7 @@ use clap::{Parser, Subcommand};
 mod bench;
 mod build_image;
 mod check;
+mod crates;
 mod debian;
 mod docker;
 mod generate;
@@ -22,6 +23,7 @@ mod links;
 mod outcome;
 mod peers;
 mod programs;
+mod release;
 mod run;
 mod servers;
 mod soak;
@@ -83,6 +85,8 @@ enum Command {
     },
     /// Build the shared image: from source, or from a published image
     BuildImage(Box<build_image::BuildImage>),
+    /// Build, check, push, sign and verify what users get: the image for each platform, and the programs
+    Release(Box<release::Release>),
     /// Get the images that ours are built from and run beside; where no registry can be reached, stand-ins are made
     Bases {
         /// First read each digest from its registry and write it into docker/bases.json
@@ -121,6 +125,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Bench(asked) => bench::run(&asked).map(|()| ExitCode::SUCCESS),
         Command::Soak { parts, mails } => soak::run(&parts, mails),
         Command::BuildImage(asked) => build_image::run(&asked),
+        Command::Release(asked) => release::run(&asked),
         Command::Bases { refresh } => docker::run_bases(refresh),
         Command::Docker { stop, words } => docker::run(&words, stop),
         Command::Tools => tools::run().map(|()| ExitCode::SUCCESS),

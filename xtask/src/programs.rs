@@ -66,11 +66,7 @@ pub fn init() -> Result<PathBuf> {
 
 /// Builds `berth-init` for an architecture that Docker calls so, on this machine, whatever that is.
 pub fn init_for(architecture: &str) -> Result<PathBuf> {
-    let machine = match architecture {
-        "amd64" => "x86_64",
-        "arm64" => "aarch64",
-        other => bail!("berth-init is not made for {other}"),
-    };
+    let machine = machine(architecture)?;
     let triple = format!("{machine}-unknown-linux-musl");
     has_target(&triple)?;
     if machine != ARCH {
@@ -80,6 +76,29 @@ pub fn init_for(architecture: &str) -> Result<PathBuf> {
         return build_init(build, Some(&triple));
     }
     init_of(Some(&triple))
+}
+
+/// Builds `berth` as it is shipped, static, for an architecture that Docker calls so.
+pub fn berth_for(architecture: &str) -> Result<PathBuf> {
+    let machine = machine(architecture)?;
+    let triple = format!("{machine}-unknown-linux-musl");
+    has_target(&triple)?;
+    let mut build = cargo();
+    if machine != ARCH {
+        build.env(format!("CC_{}", triple.replace('-', "_")), cross_compiler(machine)?);
+    }
+    build.args(["build", "--package", "berth", "--release", "--locked", "--target", &triple]);
+    run("build berth, static", &mut build)?;
+    Ok(target()?.join(triple).join("release/berth"))
+}
+
+/// What compilers call an architecture.
+pub fn machine(architecture: &str) -> Result<&'static str> {
+    match architecture {
+        "amd64" => Ok("x86_64"),
+        "arm64" => Ok("aarch64"),
+        other => bail!("no program is made for {other}"),
+    }
 }
 
 /// A C compiler for another machine: ring has C and assembly in it.

@@ -1,6 +1,6 @@
 //! `cargo xtask soak`: what takes too long for every change. Many mails while every role is restarted and killed, and
 //! while one that cuts off its clients is restarted, with and without a wait for a quiet moment; the image built twice,
-//! and compared; the image for the other architecture, under emulation; and a kernel with control groups of version 2.
+//! and compared; the image for the other architecture, under emulation; a kernel with control groups of version 2; and a release for both.
 //!
 //! Steps that this machine cannot do are said to be skipped. Times and CPU are for a person to read, never asserted.
 
@@ -42,6 +42,8 @@ pub enum Part {
     Arm64,
     /// berth-init below a limit of control groups of version 2, in a virtual machine
     Cgroup2,
+    /// A whole release for both platforms, to a registry of this machine
+    Release,
 }
 
 /// Does these parts, or all, however one comes out.
@@ -79,6 +81,9 @@ fn on_docker(outcomes: &mut Outcomes, wanted: &impl Fn(Part) -> bool, mails: u32
     }
     if wanted(Part::Arm64) {
         outcomes.step("the image for arm64", "cargo xtask soak arm64", || emulation::tried(&docker));
+    }
+    if wanted(Part::Release) {
+        outcomes.step("a release for both platforms", "cargo xtask soak release", || test::release(&docker));
     }
     outcomes.step("docker engine put away", "cargo xtask docker --stop", || {
         let _ = docker.ask(["image", "rm", "--force", IMAGE, emulation::IMAGE]);

@@ -187,6 +187,13 @@ pub fn mails_in_containers(docker: &Docker, image: &str, mails: u32) -> Result<O
     tested("docker", &mut test)
 }
 
+/// The test of the docker suite that releases, for both platforms.
+pub fn release(docker: &Docker) -> Result<Outcome> {
+    let mut test = suite_command("docker", Some(docker))?;
+    test.env("BERTH_TEST_PLATFORMS", "linux/amd64,linux/arm64").args(["--", "releasing::a_release"]);
+    tested("docker", &mut test)
+}
+
 /// The tests of the local suite that restart roles which cut off their clients, with as many submissions as these.
 pub fn submissions_cut_off(mails: u32) -> Result<Outcome> {
     let mut test = suite_command("local", None)?;

@@ -8,7 +8,10 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use fs_err as fs;
 
-use crate::run::{program, run as run_program};
+use crate::run::{ask, program, run as run_program};
+
+/// Go's checksum database vouches for what a version is.
+const ACTIONLINT: &str = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12";
 
 /// Gets all of them.
 pub fn run() -> Result<()> {
@@ -54,6 +57,20 @@ pub fn linter(name: &str) -> Result<Command> {
     linters()?;
     let ours = Path::new(".tools/python/bin").join(name);
     Ok(program(if ours.exists() { ours } else { name.into() }))
+}
+
+/// Checks workflows. Of its makers there is source alone; building it takes seconds. Nothing without Go.
+pub fn actionlint() -> Result<Option<Command>> {
+    let folder = Path::new(".tools/go");
+    if ask(program("go").arg("version")).is_none() {
+        return Ok(None);
+    }
+    once(&folder.join("installed"), ACTIONLINT, &[], || {
+        let mut go = program("go");
+        go.env("CGO_ENABLED", "0").env("GOBIN", std::path::absolute(folder)?).args(["install", ACTIONLINT]);
+        run_program("build actionlint", &mut go).map(drop)
+    })?;
+    Ok(Some(program(folder.join("actionlint"))))
 }
 
 fn linters() -> Result<()> {

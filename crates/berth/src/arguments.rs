@@ -9,6 +9,7 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::image::Image;
+use crate::verify::Verify;
 
 /// Runs a mail service and proves that a mail goes through.
 #[derive(Debug, Parser)]
@@ -54,6 +55,11 @@ pub enum Verb {
         after_help = "Examples:\n  berth image derive --from ghcr.io/OWNER/REPO-selfhosted:v1.2.3\n  berth image check berth/postbox:dev"
     )]
     Image(Image),
+    /// Verify that an image is what was released: who signed it, from which commit, what is in it
+    #[command(
+        after_help = "Examples:\n  berth verify ghcr.io/OWNER/REPO-selfhosted:v1.2.3\n  berth verify mirror.example/mail@sha256:… --json"
+    )]
+    Verify(Verify),
 }
 
 /// What runs the roles.
@@ -113,6 +119,9 @@ pub struct UpContainers {
     /// The image of the roles (compose) [default: as before]
     #[arg(long, value_name = "REF")]
     pub image: Option<String>,
+    /// Who signs images of a release (compose) [default: who releases berth]
+    #[arg(long, env = "BERTH_RELEASE", value_name = "FILE", hide_env_values = true)]
+    pub release: Option<PathBuf>,
     /// Which Compose files to add, or none (compose) [default: as before]
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     pub overlay: Vec<String>,

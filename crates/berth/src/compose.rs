@@ -2,6 +2,7 @@
 
 pub mod env;
 pub mod installation;
+pub mod pins;
 pub mod secrets;
 
 mod certificates;

@@ -1,4 +1,4 @@
-//! `berth image`: makes the shared image from one that was published, and looks into a finished one.
+//! `berth image`: makes the shared image from one that was published, looks into a finished one, and takes one from a file.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,6 +12,7 @@ pub mod derive;
 mod docker;
 pub mod elf;
 mod layer;
+mod load;
 mod rules;
 
 #[derive(Debug, Args)]
@@ -41,6 +42,17 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Take an image of a release from a file, where no registry is reached; verified first
+    #[command(
+        after_help = "Examples:\n  berth image load image-v1.2.3.oci.tar\n  berth image load image-v1.2.3.oci.tar --release release.json"
+    )]
+    Load {
+        /// What was published beside the image: image-vX.Y.Z.oci.tar
+        file: PathBuf,
+        /// Who signs it, a file: docs/guide/releases.md [default: who releases berth]
+        #[arg(long, env = "BERTH_RELEASE", value_name = "FILE", hide_env_values = true)]
+        release: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -65,9 +77,10 @@ pub struct Derive {
     rest: Vec<String>,
 }
 
-pub fn run(image: &Image) -> anyhow::Result<ExitCode> {
+pub fn run(state: Option<PathBuf>, image: &Image) -> anyhow::Result<ExitCode> {
     match &image.command {
         Command::Derive(derive) => derive::run(derive),
         Command::Check { image, platform, json } => check::run(image, platform.as_deref(), *json),
+        Command::Load { file, release } => load::run(state, file, release.as_deref()),
     }
 }

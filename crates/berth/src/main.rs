@@ -34,6 +34,7 @@ mod status;
 mod stdout;
 mod table;
 mod up;
+mod verify;
 mod view;
 mod watch;
 
@@ -53,6 +54,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Verb::Logs(logs) => logs::run(state, &logs),
         Verb::Restart { role } => restart::run(state, &role),
         Verb::Prove(prove) => prove::run(state, prove),
-        Verb::Image(image) => image::run(&image),
+        Verb::Image(image) => image::run(state, &image),
+        Verb::Verify(asked) => verify::run(&asked),
     }
 }

@@ -1,5 +1,6 @@
 //! `berth status`: how each role is, once, or for as long as somebody looks.
 
+use std::collections::BTreeMap;
 use std::io::{Write, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use berth_engine::{Engine, Seen};
 use serde::Serialize;
 
+use crate::compose::pins::{Pin, Pins};
 use crate::interrupts::Interrupts;
 use crate::screen::Screen;
 use crate::stdout::{columns, print};
@@ -26,10 +28,20 @@ struct Report {
     /// Whether all that is wanted is ready.
     ready: bool,
     roles: Vec<Seen>,
+    /// What the names of the roles' images meant when they were last brought up, and who signed them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    images: BTreeMap<String, Pin>,
 }
 
+/// How everything is, right now.
+type Look<'a> = dyn Fn() -> anyhow::Result<Report> + 'a;
+
 pub fn run(state: Option<PathBuf>, arguments: &arguments::Status) -> anyhow::Result<ExitCode> {
-    let engine = open::engine(&open::folder(state)?)?;
+    let folder = open::folder(state)?;
+    let engine = open::engine(&folder)?;
+    let images: BTreeMap<_, _> =
+        Pins::kept(&folder)?.all().map(|(name, pin)| (name.clone(), pin.clone())).collect();
+    let look = |engine: &dyn Engine| look(engine, &images);
     engine.tend().map_err(problem::of)?;
     if !arguments.watch {
         let report = look(&*engine)?;
@@ -42,17 +54,17 @@ pub fn run(state: Option<PathBuf>, arguments: &arguments::Status) -> anyhow::Res
     }
     let interrupts = Interrupts::count()?;
     match Screen::take() {
-        Some(screen) if !arguments.json => draw(&*engine, screen, &interrupts)?,
-        _ => say(&*engine, arguments.json, &interrupts)?,
+        Some(screen) if !arguments.json => draw(&|| look(&*engine), screen, &interrupts)?,
+        _ => say(&|| look(&*engine), arguments.json, &interrupts)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// On a terminal: the table, in place, and below it what has changed.
-fn draw(engine: &dyn Engine, mut screen: Screen, interrupts: &Interrupts) -> anyhow::Result<()> {
+fn draw(look: &Look, mut screen: Screen, interrupts: &Interrupts) -> anyhow::Result<()> {
     let mut watch = Watch::default();
     while interrupts.so_far() == 0 {
-        let report = look(engine)?;
+        let report = look()?;
         let (looked, now) = (Instant::now(), Instant::now());
         watch.see(&report.roles, now);
         let changes = watch.changes(now);
@@ -73,11 +85,11 @@ fn draw(engine: &dyn Engine, mut screen: Screen, interrupts: &Interrupts) -> any
 }
 
 /// Elsewhere: the table once, and then a line for each change; as JSON everything every second.
-fn say(engine: &dyn Engine, json: bool, interrupts: &Interrupts) -> anyhow::Result<()> {
+fn say(look: &Look, json: bool, interrupts: &Interrupts) -> anyhow::Result<()> {
     let mut watch = Watch::default();
     let mut first = true;
     while interrupts.so_far() == 0 {
-        let report = look(engine)?;
+        let report = look()?;
         let changes = watch.see(&report.roles, Instant::now());
         let text = match (json, first) {
             (true, _) => serde_json::to_string(&report)? + "\n",
@@ -104,14 +116,22 @@ fn say(engine: &dyn Engine, json: bool, interrupts: &Interrupts) -> anyhow::Resu
 fn told(report: &Report, columns: Option<usize>) -> String {
     if report.up {
         let remedy = remedy::of(&report.roles).map(|remedy| format!("\n  {remedy}\n"));
-        table::roles(&report.roles, columns) + &table::reasons(&report.roles) + &remedy.unwrap_or_default()
+        let images = report.images.iter().map(|(name, pin)| format!("  {name} is {}\n", pin.told()));
+        let images: Vec<_> = images.collect();
+        let gap = if images.is_empty() { "" } else { "\n" };
+        table::roles(&report.roles, columns)
+            + &table::reasons(&report.roles)
+            + &remedy.unwrap_or_default()
+            + gap
+            + &images.concat()
     } else {
         format!("  nothing is up here: {}\n", again::berth("up"))
     }
 }
 
-fn look(engine: &dyn Engine) -> anyhow::Result<Report> {
+fn look(engine: &dyn Engine, images: &BTreeMap<String, Pin>) -> anyhow::Result<Report> {
     let up = engine.wanted().map_err(problem::of)?.is_some();
     let roles = engine.status().map_err(problem::of)?;
-    Ok(Report { up, ready: up && roles.iter().all(|seen| seen.state.is_good()), roles })
+    let ready = up && roles.iter().all(|seen| seen.state.is_good());
+    Ok(Report { up, ready, roles, images: images.clone() })
 }

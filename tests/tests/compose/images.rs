@@ -125,3 +125,57 @@ fn one_that_is_not_there_is_told_first_and_no_memory_is_counted_for_it() {
     assert!(ran.err.contains(&untouched), "it said that nothing was changed: {}", ran.err);
     assert!(ran.err.contains("hint: is the name right"), "{}", ran.err);
 }
+
+#[test]
+fn a_name_that_means_another_image_than_before_is_refused_until_it_is_given_again() {
+    let pretend = Pretend::new();
+    pretend.up();
+    pretend.changes();
+    let meant = |id: &str| {
+        let told = pretend.run(&["status"]).out;
+        assert!(told.contains(&format!("\n  mail:1 is {id}, unsigned\n")), "{told}");
+    };
+    meant("sha256:1");
+    pretend.answers("images.json", &json!([image("sha256:2", &["mail:1", "store:1", "front:1"])]));
+    let ran = pretend.run(&["up", "--no-prove"]);
+    assert_eq!(ran.code, Some(69), "{ran:#?}");
+    let said = "mail:1 is another image than when it was first used: sha256:2, and it was sha256:1\n";
+    assert!(ran.err.contains(&format!("REFUSED  image    {said}")), "{}", ran.err);
+    assert!(ran.err.contains("hint: did you change it? --image mail:1 takes it\n"), "{}", ran.err);
+    assert_eq!(pretend.changes(), Vec::<String>::new());
+    meant("sha256:1");
+
+    let ran = pretend.done(&["up", "--image", "mail:1", "--no-prove"]);
+    assert!(ran.err.contains(&format!("warning  image  {said}")), "{}", ran.err);
+    meant("sha256:2");
+    let told: Value = serde_json::from_str(&pretend.run(&["status", "--json"]).out).unwrap();
+    assert_eq!(told["images"], json!({"mail:1": {"id": "sha256:2", "signed_by": null, "version": null}}));
+    pretend.done(&["up", "--no-prove"]);
+}
+
+#[test]
+fn one_that_has_the_name_of_a_release_and_is_not_verified_is_refused() {
+    let pretend = Pretend::new();
+    let release = json!({"image": "127.0.0.1:1/them/mail", "key": "-----BEGIN PUBLIC KEY-----"});
+    let release = pretend.case.write("release.json", &release.to_string());
+    let name = "127.0.0.1:1/them/mail:v1.0.0";
+    let mut config = from(&pretend, name, &["sqlite", "imap"]);
+    config["services"]["front"]["image"] = json!("front:1");
+    pretend.answers("config.json", &config);
+    let mut built = image("sha256:1", &[name]);
+    let up = |built: &Value| {
+        pretend.answers("images.json", &json!([built]));
+        let mut up = pretend.berth(&[&UP[..], &["--image", name, "--dry-run"]].concat());
+        let ran = Ran::run(up.env("BERTH_RELEASE", &release));
+        assert_eq!(ran.code, Some(69), "{ran:#?}");
+        ran.err
+    };
+    let said = up(&built);
+    let expected = "has the name of a release, and was built on this host\n";
+    assert!(said.contains("REFUSED  signature ") && said.contains(expected), "{said}");
+    // As what was pulled; nobody is there to be asked who signed it.
+    built["RepoDigests"] = json!([format!("127.0.0.1:1/them/mail@sha256:{}", "0".repeat(64))]);
+    let said = up(&built);
+    let expected = "has the name of a release, and is not verified: cannot get ";
+    assert!(said.contains("REFUSED  signature ") && said.contains(expected), "{said}");
+}

@@ -38,7 +38,19 @@ fn every_help_is_as_it_was_written_down() {
     let service = Service::new();
     let top = service.done(&["--help"]).out;
     assert_data_eq!(&top, golden("help.stdout"));
-    for verb in ["up", "down", "status", "logs", "restart", "prove", "image", "image derive", "image check"] {
+    for verb in [
+        "up",
+        "down",
+        "status",
+        "logs",
+        "restart",
+        "prove",
+        "image",
+        "image derive",
+        "image check",
+        "image load",
+        "verify",
+    ] {
         let mut command = service.case.command(berth_tests::berth());
         let help = command.args(verb.split(' ')).arg("--help").output().unwrap();
         let help = Ran::of(&help).out;

@@ -69,6 +69,16 @@ impl Bases {
         self.0.iter().any(|(base, found)| base.name == name && *found == Found::StandIn)
     }
 
+    /// Each that is there with its digest, or why it has none.
+    pub fn digests(&self) -> BTreeMap<String, String> {
+        let digest = |base: &Base, found: &Found| match found {
+            Found::Real => Some(base.digest.clone().unwrap_or_else(|| UNPINNED.to_owned())),
+            Found::StandIn => Some("a stand-in".to_owned()),
+            Found::Missing(_) => None,
+        };
+        self.0.iter().filter_map(|(base, found)| Some((base.image.clone(), digest(base, found)?))).collect()
+    }
+
     /// Each with its reference, a line each.
     pub fn table(&self) -> String {
         let width = self.0.iter().map(|(base, _)| base.name.len()).max().unwrap_or(0);

@@ -1,8 +1,8 @@
 //! Docker's programs from Debian's packages, unpacked into `.tools/docker`: nothing of the machine changes.
 //!
 //! Engine, CLI, Compose and buildx come from Debian sid, whose builds run on older releases too; runc and iptables are
-//! those of the machine's own release, because sid's want a newer C library. apt works on lists and a cache of its own,
-//! and is asked only to download: what the machine has already is not fetched again.
+//! those of the machine's own release, because sid's want a newer C library. What the machine has already is not fetched
+//! again.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use fs_err as fs;
 
-use crate::run::{ask, program, run, say, told};
+use crate::debian::unpacked::{self, Packages};
+use crate::run::{ask, program};
 use crate::{debian, tools};
 
 /// Where it all is, from the root of the clone.
@@ -46,65 +47,13 @@ pub fn environment(folder: &Path) -> Result<Vec<(&'static str, OsString)>> {
 }
 
 fn unpack(folder: &Path, codename: &str) -> Result<()> {
-    let (root, apt) = (folder.join("root"), folder.join("apt"));
-    for old in [&root, &apt, &folder.join("bin")].into_iter().filter(|old| old.exists()) {
-        fs::remove_dir_all(old)?;
+    let bin = folder.join("bin");
+    if bin.exists() {
+        fs::remove_dir_all(bin)?;
     }
-    configure(&apt, codename)?;
-    let get = |words: &[&str]| {
-        let mut get = program("apt-get");
-        get.env("APT_CONFIG", apt.join("apt.conf")).env("DEBIAN_FRONTEND", "noninteractive");
-        get.arg("-q").args(words);
-        get
-    };
-    run("read Debian's package lists for Docker", &mut get(&["update"]))?;
-    let mut download = get(&["install", "--yes", "--download-only", "--no-install-recommends"]);
-    download.args(FROM_SID.split(' ')).args(OF_THIS_RELEASE.split(' '));
-    run("download Docker", &mut download)?;
-    say("unpack Docker");
-    fs::create_dir_all(&root)?;
-    for package in fs::read_dir(apt.join("cache/archives"))? {
-        let package = package?.path();
-        if package.extension().is_some_and(|extension| extension == "deb") {
-            let mut unpack = program("dpkg-deb");
-            let ended = unpack.arg("-x").arg(&package).arg(&root).status().context("cannot run dpkg-deb")?;
-            ensure!(ended.success(), "`{}` ended with {ended}", told(&unpack));
-        }
-    }
-    fs::remove_dir_all(&apt)?;
+    let packages = Packages { from_sid: FROM_SID, of_this_release: OF_THIS_RELEASE, with_needs: true };
+    unpacked::unpack("Docker", &packages, codename, &folder.join("apt"), &folder.join("root"))?;
     links(folder)
-}
-
-/// A configuration of apt that reads and writes in this folder, but for the list of what the machine has.
-fn configure(apt: &Path, codename: &str) -> Result<()> {
-    fs::create_dir_all(apt.join("lists/partial"))?;
-    fs::create_dir_all(apt.join("cache/archives/partial"))?;
-    let mut sources = debian::sources(codename)?;
-    sources.push(format!("{} sid main", debian::mirror()?));
-    let key = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]";
-    let lines = sources.iter().map(|source| format!("deb {key} {source}\n"));
-    fs::write(apt.join("sources"), lines.collect::<String>())?;
-    let pins = format!(
-        "Package: *\nPin: release n=sid\nPin-Priority: -1\n\nPackage: {FROM_SID}\nPin: release n=sid\nPin-Priority: 990\n"
-    );
-    fs::write(apt.join("preferences"), if codename == "sid" { String::new() } else { pins })?;
-    let apt = apt.display();
-    let configuration = format!(
-        r#"Dir::State::lists "{apt}/lists";
-Dir::Cache "{apt}/cache";
-Dir::Etc::sourcelist "{apt}/sources";
-Dir::Etc::sourceparts "/dev/null";
-Dir::Etc::preferences "{apt}/preferences";
-Dir::Etc::preferencesparts "/dev/null";
-Acquire::Languages "none";
-Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
-// A mirror may lag behind the date in its own index.
-Acquire::Check-Valid-Until "false";
-// The user that apt would download as may not enter this folder.
-APT::Sandbox::User "root";
-"#
-    );
-    fs::write(format!("{apt}/apt.conf"), configuration).map_err(Into::into)
 }
 
 /// `bin`, for the PATH of whoever uses the engine, and `config`, where the CLI looks for its plugins.

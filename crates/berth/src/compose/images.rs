@@ -7,6 +7,7 @@ use berth_engine::compose::config::{Config, Service};
 use berth_engine::compose::{Docker, Image};
 use berth_engine::{EngineError, Wanted};
 
+use super::pins::{self, Pins, Trust};
 use crate::image::derive::default_tag;
 use crate::preflight::Finding;
 
@@ -62,9 +63,18 @@ impl Images {
         self.0.iter().filter(|image| image.there.is_none()).map(|image| image.reference.as_str())
     }
 
-    /// What there is to say of them. `injected` is the list of overlays with which an image needs nothing of ours.
-    pub fn judge(&self, injected: &str) -> Vec<Finding> {
-        self.0.iter().filter_map(|image| image.judge(injected)).collect()
+    /// What there is to say of them, and what their names mean from now on. `injected` is the list of overlays with which
+    /// an image needs nothing of ours.
+    pub fn judge(&self, injected: &str, trust: &Trust) -> (Vec<Finding>, Pins) {
+        let (mut findings, mut meant) = (Vec::new(), Vec::new());
+        for image in &self.0 {
+            findings.extend(image.judge(injected));
+            let Some(there) = &image.there else { continue };
+            let (finding, pin) = pins::judge(&image.reference, there, trust);
+            findings.extend(finding);
+            meant.extend(pin.map(|pin| (image.reference.clone(), pin)));
+        }
+        (findings, pins::pins(meant))
     }
 }
 

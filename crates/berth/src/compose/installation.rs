@@ -11,10 +11,12 @@ use super::choices::{self, IMAGE};
 use super::env::{Env, FILES, PROJECT};
 use super::images::Images;
 use super::overlays::{BUILD, INJECTED, Overlays};
+use super::pins::{Pins, Trust};
 use super::{certificates, mistaken, other_settings, secrets as files_of_secrets, stores, wanted::wanted};
 use crate::arguments::Up;
 use crate::preflight::asked::Asked;
 use crate::preflight::{self, Finding, measure};
+use crate::verify::Release;
 use crate::view::View;
 use crate::{certificate, dkim, problem, secrets, service};
 
@@ -33,6 +35,9 @@ pub struct Installation {
     pub sample: bool,
     /// The images of the roles, as far as they are not built.
     pub images: Images,
+    trust: Trust,
+    /// What the names of images mean, once they were judged.
+    pins: Pins,
     /// Whether the application is known: the image of all roles is there, or the files say that it is the sample.
     known: bool,
     /// That another store of documents is asked for than there was.
@@ -77,6 +82,12 @@ impl Installation {
         };
         let wanted = wanted(&draft.config, &env, texts, inputs, &only, sample);
         let images = Images::look(docker, &draft.config, &wanted).map_err(problem::of)?;
+        let trust = Trust {
+            release: Release::read(arguments.containers.release.as_deref())?,
+            pins: Pins::kept(folder)?,
+            folder: folder.clone(),
+            chosen: arguments.containers.image.clone(),
+        };
         let known = image.is_some() || sample || images.absent().next().is_none();
         Ok(Self {
             folder: folder.clone(),
@@ -85,6 +96,8 @@ impl Installation {
             overlays,
             sample,
             images,
+            trust,
+            pins: Pins::default(),
             known,
             store,
             before,
@@ -105,7 +118,7 @@ impl Installation {
     }
 
     /// What the engine's host has to have.
-    pub fn judge(&self, docker: &Docker, asked: &Asked) -> anyhow::Result<Vec<Finding>> {
+    pub fn judge(&mut self, docker: &Docker, asked: &Asked) -> anyhow::Result<Vec<Finding>> {
         let engine = Compose::new(self.folder.clone());
         let first = Kind::of(&self.folder).map_err(problem::of)?.is_none();
         let old = if first { engine.volumes(self.project()).map_err(problem::of)? } else { Vec::new() };
@@ -120,10 +133,12 @@ impl Installation {
             other_folder: engine.made_elsewhere(self.project()).map_err(problem::of)?,
             old_volumes: old,
         };
-        let mut findings = self.images.judge(&self.overlays.asked_with(Some(INJECTED), &[BUILD]));
+        let injected = self.overlays.asked_with(Some(INJECTED), &[BUILD]);
+        let (mut findings, pins) = self.images.judge(&injected, &self.trust);
         findings.extend(self.store.clone());
         findings.extend(other_settings::judge(&self.folder, &self.env));
         findings.extend(preflight::host::judge(&measure::host(docker, asked, &service)?));
+        self.pins = pins;
         Ok(findings)
     }
 
@@ -149,6 +164,7 @@ impl Installation {
             &service::names(&self.domain).into_iter().chain(reverse).collect::<Vec<_>>(),
         )?;
         files_of_secrets::write(folder, &self.overlays, &kept)?;
+        self.pins.keep(folder)?;
         folder.make(&[PLACE, ACME].iter().collect::<PathBuf>(), 0o755).map_err(problem::of_folder)?;
         if certificates::write(folder, &self.env)? == certificates::Whose::Others {
             let place = certificates::folder(folder, &self.env);

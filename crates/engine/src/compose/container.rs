@@ -286,6 +286,14 @@ impl Image {
         names.any(|name| name == bare || name == short || name == reference)
     }
 
+    /// The digest under which a registry has it by this name, whatever the tag; nothing for one that was built here.
+    #[must_use]
+    pub fn digest(&self, reference: &str) -> Option<&str> {
+        let name = without_tag(reference.split('@').next().unwrap_or(reference));
+        let digests = self.repo_digests.iter().flatten().filter_map(|known| known.split_once('@'));
+        digests.filter(|(known, _)| *known == name).map(|(_, digest)| digest).next()
+    }
+
     /// The value of a label.
     #[must_use]
     pub fn label(&self, key: &str) -> Option<&str> {

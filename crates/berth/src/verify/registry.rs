@@ -1,0 +1,89 @@
+//! What a registry has of an image: its manifests, and what was signed of them. Nothing here is believed.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use oci_client::client::{ClientConfig, ClientProtocol};
+use oci_client::manifest::OciImageManifest;
+use oci_client::secrets::RegistryAuth;
+use oci_client::{Client, Reference};
+
+/// What signatures and statements are kept as, since cosign 3.
+const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
+
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const KINDS: [&str; 4] = [
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    MANIFEST,
+    "application/vnd.docker.distribution.manifest.v2+json",
+];
+
+/// A list of what is in an image takes some hundred kilobytes.
+const LARGEST: i64 = 64 << 20;
+
+/// So many statements about one image; another number is somebody's joke.
+const MOST: usize = 64;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A registry, for one image.
+pub struct Registry {
+    client: Client,
+    image: Reference,
+}
+
+/// Bytes that have this digest.
+pub struct Manifest {
+    pub digest: String,
+    pub bytes: Vec<u8>,
+}
+
+impl Registry {
+    /// The one that an image's name leads to. Those of this machine need no TLS, as with Docker.
+    pub fn of(image: Reference) -> Self {
+        let registry = image.resolve_registry().to_owned();
+        let host = registry.rsplit_once(':').map_or(registry.as_str(), |(host, _)| host);
+        let is_here = matches!(host, "127.0.0.1" | "localhost" | "[::1]");
+        let protocol = if is_here { ClientProtocol::Http } else { ClientProtocol::Https };
+        let client = Client::new(ClientConfig {
+            protocol,
+            connect_timeout: Some(PATIENCE),
+            read_timeout: Some(PATIENCE),
+            user_agent: concat!("berth/", env!("CARGO_PKG_VERSION")),
+            ..ClientConfig::default()
+        });
+        Self { client, image }
+    }
+
+    /// The manifest that the name means, or the one of a digest. The digest was compared with the bytes.
+    pub async fn manifest(&self, digest: Option<&str>) -> anyhow::Result<Manifest> {
+        let image = digest
+            .map_or_else(|| self.image.clone(), |digest| self.image.clone_with_digest(digest.to_owned()));
+        let pulled = self.client.pull_manifest_raw(&image, &RegistryAuth::Anonymous, &KINDS).await;
+        let (bytes, digest) = pulled.with_context(|| format!("cannot get {image}"))?;
+        Ok(Manifest { digest, bytes: bytes.to_vec() })
+    }
+
+    /// What was signed of a manifest, each as its text.
+    pub async fn bundles(&self, digest: &str) -> anyhow::Result<Vec<String>> {
+        let image = self.image.clone_with_digest(digest.to_owned());
+        let all = self.client.pull_referrers(&image, None).await;
+        let all = all.with_context(|| format!("cannot ask what was signed of {image}"))?;
+        let mut bundles = Vec::new();
+        for entry in all.manifests.iter().filter(|entry| entry.media_type == MANIFEST).take(MOST) {
+            let Manifest { bytes, .. } = self.manifest(Some(&entry.digest)).await?;
+            let manifest: OciImageManifest =
+                serde_json::from_slice(&bytes).context("cannot read a manifest")?;
+            let Some(layer) = manifest.layers.first().filter(|layer| layer.media_type == BUNDLE) else {
+                continue;
+            };
+            anyhow::ensure!(layer.size <= LARGEST, "a statement of {} bytes is too large", layer.size);
+            let mut text = Vec::new();
+            let pulled = self.client.pull_blob(&image, layer, &mut text).await;
+            pulled.with_context(|| format!("cannot get what was signed of {image}"))?;
+            bundles.push(String::from_utf8(text).context("a statement is no text")?);
+        }
+        Ok(bundles)
+    }
+}

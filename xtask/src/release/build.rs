@@ -1,0 +1,60 @@
+//! What a release is made of, for each platform: static programs, the image, what is in it, and where it comes from.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use fs_err as fs;
+
+use super::layout::Layout;
+use super::notes::Built;
+use super::version::Version;
+use super::{Release, sbom};
+use crate::build_image;
+use crate::docker::Docker;
+use crate::programs;
+use crate::run::{ask, program, say};
+
+/// The image as the builder wrote it, in the folder of its platform.
+pub const ARCHIVE: &str = "image.tar";
+
+/// Its name there, and in an engine that it is loaded into.
+pub const TAG: &str = "berth/release:built";
+
+pub fn run(docker: &Docker, asked: &Release, version: &Version) -> Result<()> {
+    // What was built before may be of another commit.
+    for folder in Built::folders()? {
+        fs::remove_dir_all(folder)?;
+    }
+    for platform in &asked.platform {
+        let (_, architecture) = platform.split_once('/').context("a platform is OS/ARCHITECTURE")?;
+        let folder = Built::folder(platform);
+        fs::create_dir_all(&folder)?;
+        let archive = folder.join(ARCHIVE);
+        let bases = build_image::for_release(docker, &asked.app, platform, TAG, &archive)?;
+        let layout = Layout::unpack(platform, &archive)?;
+        sbom::write(platform, &layout)?;
+        fs::copy(programs::init_for(architecture)?, folder.join(format!("berth-init-linux-{architecture}")))?;
+        if !asked.without_berth {
+            let berth = programs::berth_for(architecture)?;
+            fs::copy(berth, folder.join(format!("berth-linux-{architecture}")))?;
+        }
+        let built = Built {
+            platform: platform.clone(),
+            version: version.to_string(),
+            commit: commit(Path::new("."))?,
+            application: commit(&asked.app)?,
+            bases,
+        };
+        built.write()?;
+        say(&format!("{platform}: {}", layout.digest));
+    }
+    Ok(())
+}
+
+/// The commit that a folder is at, with a word where that is not all of it.
+fn commit(folder: &Path) -> Result<String> {
+    let git = |words: &[&str]| ask(program("git").arg("-C").arg(folder).args(words));
+    let head = git(&["rev-parse", "HEAD"]).context("this is no git clone")?;
+    let changes = git(&["status", "--porcelain", "--", "."]).context("cannot ask git for changes")?;
+    Ok(if changes.is_empty() { head.trim().to_owned() } else { format!("{}-dirty", head.trim()) })
+}
