@@ -39,7 +39,7 @@ pub fn sign(target: &Target, key: Option<&Path>) -> Result<()> {
     let signer = Signer::of(target, key)?;
     let layout = Layout::joined().context("nothing was pushed: cargo xtask release push")?;
     // A run that was cut off is repeated: what is there is not said twice.
-    if verifying::is_good(target)? {
+    if verifying::is_good(target, &Built::all()?[0].commit)? {
         say(&format!("{} is signed already", target.at(&layout.digest)));
         return Ok(());
     }

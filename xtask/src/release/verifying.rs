@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
+use serde_json::Value;
 
 use super::FOLDER;
 use super::layout::Layout;
@@ -15,9 +16,11 @@ pub fn as_an_operator(target: &Target) -> Result<()> {
     run("verify it as an operator would", &mut command(target)?).map(drop)
 }
 
-/// Whether that would go well now.
-pub fn is_good(target: &Target) -> Result<bool> {
-    Ok(ask(command(target)?.arg("--json")).is_some())
+/// Whether that would go well now, and names this commit.
+pub fn is_good(target: &Target, commit: &str) -> Result<bool> {
+    let told = ask(command(target)?.arg("--json"));
+    let told = told.and_then(|told| serde_json::from_str::<Value>(&told).ok());
+    Ok(told.is_some_and(|told| told["commit"] == commit))
 }
 
 /// Writes all that was signed of the image, as `berth image load` wants it.
