@@ -12,7 +12,7 @@ export class Store {
         this.db.pragma("cipher='chacha20'");
         this.db.key(key);
       }
-      this.db.pragma('journal_mode=WAL');
+      this.#writeAhead(timeout);
       this.db.pragma('synchronous=FULL');
       this.db.pragma('foreign_keys=ON');
       this.db.pragma('cache_size=-1024');
@@ -20,6 +20,18 @@ export class Store {
     } catch (error) {
       this.db.close();
       throw error;
+    }
+  }
+
+  // Two processes that make a file at the same time both read it and then want it for themselves. SQLite lets neither wait then, for
+  // it would be for each other (sqlite.org/c3ref/busy_handler.html): one has it, the other is to try again.
+  #writeAhead(timeout) {
+    for (const giveUp = Date.now() + timeout; ; pause(5)) {
+      try {
+        return this.db.pragma('journal_mode=WAL');
+      } catch (error) {
+        if (error.code !== 'SQLITE_BUSY' || Date.now() >= giveUp) throw error;
+      }
     }
   }
 
@@ -49,4 +61,9 @@ export class Store {
   close() {
     this.db.close();
   }
+}
+
+// Blocks: files are opened when nothing else is under way.
+function pause(milliseconds) {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }

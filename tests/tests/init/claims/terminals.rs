@@ -2,10 +2,13 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::thread::sleep as pause;
+use std::time::Duration;
 
 use berth_tests::{Case, wait_until};
 
 use super::{EVERYWHERE, NOT_AS_PID_1, claims};
+use crate::resting::sleeps;
 use crate::running::Running;
 use crate::trial::{Trial, witness};
 
@@ -171,6 +174,13 @@ fn tstp_stops_the_program_and_cont_wakes_it(trial: Trial) {
     let sleep = case.process("sleep", "300");
     init.signal(20);
     wait_until("it is stopped", || (sleep.state() == Some('T')).then_some(()));
+    // One that stops itself too does so after its program; what continues it before that is lost.
+    wait_until("the init has done all that it does about it", || {
+        let seen = || (init.pid.state(), sleeps(init.pid));
+        let before = seen();
+        pause(Duration::from_millis(20));
+        (matches!(before.0, Some('S' | 'T')) && seen() == before).then_some(())
+    });
     init.signal(18);
     wait_until("it goes on", || (sleep.state() == Some('S')).then_some(()));
     assert_eq!(init.stop(), 143);
