@@ -121,9 +121,9 @@ fn told(report: &Report, columns: Option<usize>) -> String {
         let gap = if images.is_empty() { "" } else { "\n" };
         table::roles(&report.roles, columns)
             + &table::reasons(&report.roles)
-            + &remedy.unwrap_or_default()
             + gap
             + &images.concat()
+            + &remedy.unwrap_or_default()
     } else {
         format!("  nothing is up here: {}\n", again::berth("up"))
     }
