@@ -103,7 +103,9 @@ fn roles_whose_pid_1_or_program_is_killed_come_back_healthy() {
             if how.starts_with("PID 1") {
                 stack.init(role).signal(SIGKILL).unwrap();
             } else {
-                assert_eq!(stack.exec(role, &["sh", "-c", KILL_NODE]).code, Some(0), "{role}");
+                // The container may end before the shell in it does, and the kernel kills that then.
+                let code = stack.exec(role, &["sh", "-c", KILL_NODE]).code;
+                assert!(matches!(code, Some(0 | 137)), "{role}: {code:?}");
             }
         }
         for (role, (restarts, main)) in ROLES.iter().zip(before) {
