@@ -23,6 +23,7 @@ mod offset;
 mod process;
 mod programs;
 mod ran;
+mod sources;
 mod terminal;
 mod wait;
 
@@ -34,6 +35,7 @@ pub use offset::Offset;
 pub use process::Process;
 pub use programs::{application, berth, clients, have, init, node, peers, root, servers, xtask};
 pub use ran::Ran;
+pub use sources::rust_files;
 pub use terminal::terminal;
 pub use wait::{DEADLINE, be_patient_for, wait_until, wait_until_within};
 

@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 
+use berth_tests::{root, rust_files};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 use fs_err as fs;
 
@@ -66,10 +66,6 @@ fn objection(from: &str, to: &str) -> Option<String> {
 
 fn workspace() -> Metadata {
     MetadataCommand::new().manifest_path(root().join("Cargo.toml")).no_deps().exec().unwrap()
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
 fn short(package: &str) -> &str {
@@ -164,15 +160,4 @@ fn names<'a>(text: &str, roles: &[&'a str]) -> Vec<(usize, &'a str)> {
 fn a_role_is_found_in_code_and_not_in_comments_and_tests() {
     let text = "//! \"imap\"\nlet a = \"imap\";\nlet b = \"imaps\";\n#[cfg(test)]\nlet c = \"imap\";\n";
     assert_eq!(names(text, &["imap", "mx"]), [(2, "imap")]);
-}
-
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries
-        .flat_map(|path| match path {
-            path if path.is_dir() => rust_files(&path),
-            path if path.extension().is_some_and(|extension| extension == "rs") => vec![path],
-            _ => vec![],
-        })
-        .collect()
 }

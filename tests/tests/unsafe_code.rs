@@ -4,8 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use berth_tests::{root, rust_files};
 use fs_err as fs;
 
 /// A file, a function in it, how many unsafe blocks and attributes that has, and a test that runs them and looks at what they do.
@@ -210,22 +211,7 @@ fn unsafe_code_is_found_in_every_form_and_not_in_words() {
     assert_eq!(places(&text)[2].function, "c");
 }
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
-}
-
 fn rust_packages() -> Vec<PathBuf> {
     let crates = fs::read_dir(root().join("crates")).unwrap().map(|entry| entry.unwrap().path());
     crates.chain(["xtask", "tests"].map(|name| root().join(name))).collect()
-}
-
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries
-        .flat_map(|path| match path {
-            path if path.is_dir() => rust_files(&path),
-            path if path.extension().is_some_and(|extension| extension == "rs") => vec![path],
-            _ => vec![],
-        })
-        .collect()
 }

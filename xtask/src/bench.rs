@@ -87,7 +87,7 @@ pub fn run(asked: &Bench) -> Result<()> {
     let effort = asked.effort();
     let programs = programs::build(Packages::Production)?;
     fs::create_dir_all(FOLDER)?;
-    let mut report = page::Report::default();
+    let mut report = page::Report { machine: machine::described(), ..page::Report::default() };
     if wanted(Part::Init) {
         report.init = Some(told(init::measured(&programs.init, effort)?));
     }

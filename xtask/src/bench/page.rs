@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use fs_err as fs;
 
 use super::figures::{Table, short};
-use super::{health, init, machine};
+use super::{health, init};
 use crate::run::say;
 
 const PAGE: &str = "docs/reference/benchmarks.md";
@@ -15,6 +15,8 @@ const PICTURE: &str = "docs/reference/benchmarks.svg";
 /// What was measured.
 #[derive(Default)]
 pub struct Report {
+    /// On what, with its load before anything was measured.
+    pub machine: String,
     pub init: Option<Table>,
     pub probe: Option<Table>,
     pub up: Option<Table>,
@@ -62,7 +64,7 @@ impl Report {
         let (up, [memory, times]) =
             (self.up.as_ref().context(missing)?, self.service.as_ref().context(missing)?);
         let page = include_str!("../../tools/benchmarks.md");
-        let page = page.replace("{machine}", &machine::described());
+        let page = page.replace("{machine}", &self.machine);
         let page = page.replace("{init}\n", &inits.rendered());
         let page = page.replace("{init-aims}\n", &aims(inits, OF_INITS));
         let page = page.replace("{probe}\n", &probe.rendered());

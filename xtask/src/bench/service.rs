@@ -106,10 +106,10 @@ fn mails_bare(standing: &Standing, count: u32) -> Result<f64> {
 
 /// Starts the programs as they are, all at once, and waits until they listen.
 fn start_bare(standing: &Standing) -> Result<Children> {
-    let desired: Value = serde_json::from_str(&fs::read_to_string(format!("{COPY}/desired.json"))?)?;
+    let desired = desired(COPY)?;
     let environment: BTreeMap<String, String> =
         serde_json::from_value(desired["wanted"]["environment"].clone())?;
-    let instances = desired["wanted"]["instances"].as_array().context("nothing is wanted")?;
+    let instances = instances(&desired)?;
     let mut children = Children(Vec::new());
     for instance in instances {
         let name = instance["name"].as_str().context("a role has a name")?;
@@ -122,10 +122,19 @@ fn start_bare(standing: &Standing) -> Result<Children> {
     Ok(children)
 }
 
+/// What is to run in an installation, as `berth` keeps it.
+fn desired(state: &str) -> Result<Value> {
+    Ok(serde_json::from_str(&fs::read_to_string(format!("{state}/desired.json"))?)?)
+}
+
+fn instances(desired: &Value) -> Result<&Vec<Value>> {
+    desired["wanted"]["instances"].as_array().context("nothing is wanted")
+}
+
 /// Waits until something listens on every port that is wanted.
 fn listening(state: &str) -> Result<()> {
-    let desired: Value = serde_json::from_str(&fs::read_to_string(format!("{state}/desired.json"))?)?;
-    let instances = desired["wanted"]["instances"].as_array().context("nothing is wanted")?;
+    let desired = desired(state)?;
+    let instances = instances(&desired)?;
     let begun = Instant::now();
     let ports = instances.iter().flat_map(|instance| instance["ports"].as_array().into_iter().flatten());
     for port in ports {
@@ -145,8 +154,8 @@ fn listening(state: &str) -> Result<()> {
 /// service with.
 fn mails(state: &str, count: u32) -> Result<f64> {
     let account: Value = serde_json::from_str(&fs::read_to_string(format!("{state}/account.json"))?)?;
-    let desired: Value = serde_json::from_str(&fs::read_to_string(format!("{state}/desired.json"))?)?;
-    let instances = desired["wanted"]["instances"].as_array().context("nothing is wanted")?;
+    let desired = desired(state)?;
+    let instances = instances(&desired)?;
     let port = |name: &str| {
         let mut ports =
             instances.iter().flat_map(|instance| instance["ports"].as_array().into_iter().flatten());
