@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::bail;
-use berth_control::{Answer, Credentials, Request, Status, ask};
+use berth_control::{Address, Answer, Credentials, Request, Status, ask};
 use berth_report::{Code, Problem};
 
 use crate::own::Own;
@@ -13,36 +13,47 @@ use crate::print;
 /// An init that is alive answers within a turn of its loop.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Puts a request to the init of this container, or to the one that BERTH_CONTROL names.
-pub fn put(request: Request) -> anyhow::Result<Answer> {
-    let address = Own::read()?.control_of_running()?;
-    ask(&address, request, PATIENCE).map_err(|error| {
-        Problem::new(Code::Failure, "cannot ask the running init")
-            .hint("run this where it runs (docker exec), or name its socket with BERTH_CONTROL")
-            .because(error)
-            .into()
-    })
-}
+/// The init of this container, or the one that BERTH_CONTROL names.
+pub struct Running(Address);
 
-/// The running init's status.
-pub fn running() -> anyhow::Result<Status> {
-    match put(Request::Status)? {
-        Answer::Status(status) => Ok(status),
-        other => bail!("the init answered {other:?} when asked how it is"),
+impl Running {
+    pub fn of(own: &Own) -> std::io::Result<Self> {
+        own.control_of_running().map(Self)
     }
-}
 
-/// With what the running init asks the stores that its role needs.
-pub fn credentials() -> anyhow::Result<Vec<Credentials>> {
-    match put(Request::Credentials)? {
-        Answer::Credentials { credentials } => Ok(credentials),
-        other => bail!("the init answered {other:?} when asked for credentials"),
+    /// The one that our environment names.
+    pub fn here() -> anyhow::Result<Self> {
+        Ok(Self::of(&Own::read()?)?)
+    }
+
+    pub fn put(&self, request: Request) -> anyhow::Result<Answer> {
+        ask(&self.0, request, PATIENCE).map_err(|error| {
+            Problem::new(Code::Failure, "cannot ask the running init")
+                .hint("run this where it runs (docker exec), or name its socket with BERTH_CONTROL")
+                .because(error)
+                .into()
+        })
+    }
+
+    pub fn status(&self) -> anyhow::Result<Status> {
+        match self.put(Request::Status)? {
+            Answer::Status(status) => Ok(status),
+            other => bail!("the init answered {other:?} when asked how it is"),
+        }
+    }
+
+    /// With what it asks the stores that its role needs.
+    pub fn credentials(&self) -> anyhow::Result<Vec<Credentials>> {
+        match self.put(Request::Credentials)? {
+            Answer::Credentials { credentials } => Ok(credentials),
+            other => bail!("the init answered {other:?} when asked for credentials"),
+        }
     }
 }
 
 /// Prints the status, for a person or as JSON.
 pub fn status(json: bool) -> anyhow::Result<ExitCode> {
-    let status = running()?;
+    let status = Running::here()?.status()?;
     if json {
         print::json(&status)?;
     } else {
@@ -53,7 +64,7 @@ pub fn status(json: bool) -> anyhow::Result<ExitCode> {
 
 /// Asks for a restart in place.
 pub fn restart() -> anyhow::Result<ExitCode> {
-    match put(Request::Restart)? {
+    match Running::here()?.put(Request::Restart)? {
         Answer::Accepted => {
             print::lines(&["restarting; `berth-init status` says how far it is".to_owned()])?;
             Ok(ExitCode::SUCCESS)

@@ -11,7 +11,7 @@ use berth_control::{Credentials, Need, Port, Request, State, Status};
 use berth_probe::{Patience, Target};
 use serde::Serialize;
 
-use crate::ask::{credentials, put, running};
+use crate::ask::Running;
 use crate::needs::{HERE, Key, ask, client, target, told_with_causes, with_cause};
 use crate::own::Own;
 use crate::print;
@@ -30,20 +30,18 @@ struct Verdict {
 /// Prints the answer in one line; exit 0 when it is good, 1 when it is not, for whatever reason.
 pub fn run(live: bool, json: bool) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
-    let asked = running();
-    let is_there = asked.is_ok();
-    let asked = asked.and_then(|status| {
-        let within = live_within(&Own::read()?);
-        let keys = if live { Vec::new() } else { keys(&status)? };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let answer = runtime.block_on(async {
-            if live { is_live(&status, within).await } else { is_healthy(&status, keys).await }
-        });
-        // Not to wait for a resolver that does not answer.
-        runtime.shutdown_background();
-        Ok(answer)
+    let asked = Own::read().map_err(anyhow::Error::from).and_then(|own| {
+        let init = Running::of(&own)?;
+        let status = init.status()?;
+        Ok((own, init, status))
     });
-    let result = asked.unwrap_or_else(|error| Err(format!("{error:#}")));
+    let (answered, result) = match asked {
+        Ok((own, init, status)) => {
+            let result = judged(live, &own, &init, &status);
+            (Some(init), result.unwrap_or_else(|error| Err(format!("{error:#}"))))
+        }
+        Err(error) => (None, Err(format!("{error:#}"))),
+    };
     let good = result.is_ok();
     let reason = result.unwrap_or_else(|reason| reason);
     // What services say comes from outside, and is read on terminals.
@@ -51,12 +49,24 @@ pub fn run(live: bool, json: bool) -> anyhow::Result<ExitCode> {
     let took = begun.elapsed();
     let verdict = Verdict { good, reason, took_ms: took.as_millis() };
     print::lines(&[if json { verdict.json()? } else { verdict.told(live) }])?;
-    if is_there {
+    if let Some(init) = answered {
         // For metrics. Whoever asks wants the answer, and has it.
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        let _ = put(Request::Checked { live, good, took_ms });
+        let _ = init.put(Request::Checked { live, good, took_ms });
     }
     Ok(ExitCode::from(u8::from(!good)))
+}
+
+/// Asks what the role's status names, and gives the answer or what is wrong.
+fn judged(live: bool, own: &Own, init: &Running, status: &Status) -> anyhow::Result<Result<String, String>> {
+    let keys = if live { Vec::new() } else { keys(init, status)? };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let answer = runtime.block_on(async {
+        if live { is_live(status, live_within(own)).await } else { is_healthy(status, keys).await }
+    });
+    // Not to wait for a resolver that does not answer.
+    runtime.shutdown_background();
+    Ok(answer)
 }
 
 impl Verdict {
@@ -88,9 +98,9 @@ fn cut(text: &mut String, length: usize) {
 }
 
 /// What opens the stores that the role needs; asked for only where there are any.
-fn keys(status: &Status) -> anyhow::Result<Vec<Credentials>> {
+fn keys(init: &Running, status: &Status) -> anyhow::Result<Vec<Credentials>> {
     let has_store = status.needs.iter().any(|need| matches!(need, Need::KeyValue { .. }));
-    if has_store && status.state == State::Ready { credentials() } else { Ok(Vec::new()) }
+    if has_store && status.state == State::Ready { init.credentials() } else { Ok(Vec::new()) }
 }
 
 /// Whether the main process is there and runs.

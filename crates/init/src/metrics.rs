@@ -11,13 +11,13 @@ use berth_control::{Answer, Checks, Metrics, Request, State, Verdict};
 use berth_role::Bytes;
 use nix::unistd::{SysconfVar, sysconf};
 
-use crate::ask::put;
+use crate::ask::Running;
 use crate::openmetrics::{Kind, Text};
 use crate::print;
 
 /// Prints them.
 pub fn run() -> anyhow::Result<ExitCode> {
-    let metrics = match put(Request::Metrics)? {
+    let metrics = match Running::here()?.put(Request::Metrics)? {
         Answer::Metrics(metrics) => *metrics,
         other => bail!("the init answered {other:?} when asked for metrics"),
     };

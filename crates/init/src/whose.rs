@@ -3,7 +3,7 @@
 use berth_catalogue::names;
 use berth_report::{Code, Problem};
 
-use crate::ask;
+use crate::ask::Running;
 
 /// The role that is named, else the one that the running init looks after.
 pub fn role(named: Option<String>) -> Result<String, Problem> {
@@ -15,7 +15,7 @@ pub fn role(named: Option<String>) -> Result<String, Problem> {
     if let Some(name) = named {
         return Ok(name);
     }
-    match ask::running() {
+    match Running::here().and_then(|init| init.status()) {
         Ok(status) => status.role.ok_or_else(|| unknown("what runs here is none".to_owned())),
         Err(error) => Err(unknown("no running init says which one is meant".to_owned()).because(error)),
     }
