@@ -105,6 +105,15 @@ impl Door {
         Self::at(0, |stream, kept| kept.push(stream))
     }
 
+    /// A port that says a byte to whoever has left, and keeps its own end of the connection.
+    pub fn unclosing() -> Self {
+        Self::at(0, |mut stream, kept| {
+            let _ = stream.read_to_end(&mut Vec::new());
+            let _ = stream.write_all(b"!");
+            kept.push(stream);
+        })
+    }
+
     fn at(port: u16, answer: impl Fn(TcpStream, &mut Vec<TcpStream>) + Send + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
         let address = listener.local_addr().unwrap();

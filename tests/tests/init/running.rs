@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Once;
@@ -34,9 +34,10 @@ pub fn places() -> Vec<Place> {
     vec![Place::Ordinary]
 }
 
-/// Runs the words that follow as a job, until it ends; one that is stopped before it is waited for is waited for again.
+/// Runs the words that follow as a job, until it ends. `wait -f` may give the code of a stop before it (128 and STOP, TSTP, TTIN
+/// or TTOU), and asked again it gives that of the end. Not in a loop: bash leaves all loops when a job stops by TSTP.
 pub const AS_A_JOB: &str = "set -m; \"$@\" & wait -f $!; code=$?
-while kill -0 $! 2> /dev/null; do wait -f $!; code=$?; done; exit $code";
+case $code in 147 | 148 | 149 | 150) wait -f $!; code=$?;; esac; exit $code";
 
 /// An init that is about to be started.
 pub struct Init<'a> {
@@ -52,6 +53,7 @@ pub struct Init<'a> {
     launcher: Vec<String>,
     variables: Vec<(String, OsString)>,
     stderr: Option<Stdio>,
+    leads_a_group: bool,
 }
 
 impl<'a> Init<'a> {
@@ -72,6 +74,7 @@ impl<'a> Init<'a> {
             launcher: Vec::new(),
             variables: Vec::new(),
             stderr: None,
+            leads_a_group: false,
         }
     }
 
@@ -189,6 +192,13 @@ impl<'a> Init<'a> {
         self.started(None, false)
     }
 
+    /// As the leader of a process group. That of the tests is orphaned where the shell that started them has ended, and TSTP stops
+    /// nobody in such a group (POSIX.1-2024, XSH 2.4.3).
+    pub fn leading_a_group(mut self) -> Self {
+        self.leads_a_group = true;
+        self
+    }
+
     /// Starts it as a process that a shell starts, not as the one that we do.
     pub fn start_below(self) -> Running<'a> {
         self.through(&["setsid"]).started(None, true)
@@ -215,6 +225,9 @@ impl<'a> Init<'a> {
         command.stdout(file("out")).stderr(self.stderr.take().unwrap_or_else(|| file("err").into()));
         if let Some(stdin) = stdin {
             command.stdin(stdin);
+        }
+        if self.leads_a_group {
+            command.process_group(0);
         }
         let child = command.spawn().unwrap();
         let started = Process(i32::try_from(child.id()).unwrap());

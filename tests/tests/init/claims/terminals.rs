@@ -170,7 +170,7 @@ fn goes_on(mut init: Running, mut keyboard: File, case: &Case) -> i32 {
 
 fn tstp_stops_the_program_and_cont_wakes_it(trial: Trial) {
     let case = trial.case();
-    let mut init = trial.over(&case, &["sleep", "300"]).start();
+    let mut init = trial.over(&case, &["sleep", "300"]).leading_a_group().start();
     let sleep = case.process("sleep", "300");
     init.signal(20);
     wait_until("it is stopped", || (sleep.state() == Some('T')).then_some(()));
