@@ -70,6 +70,6 @@ fn while_the_document_store_is_away_mails_are_put_off_and_health_says_why() {
     assert_eq!(service.all("main"), mains, "no role ended for want of it");
     stores.documents.start();
     load.goes_on(5);
-    load.finish("the document store away");
+    load.finish_in_doubt("the document store away");
     service.done(&["down"]);
 }
