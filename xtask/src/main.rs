@@ -75,13 +75,16 @@ enum Command {
     Compatibility,
     /// Measure what berth-init and its health check cost, beside what one would otherwise use
     Bench(bench::Bench),
-    /// Run what takes too long for every change: mails under restarts and kills, two builds compared, another architecture and kernel
+    /// Run what takes too long for every change: mails under restarts and kills, two builds compared, another architecture and kernel, berth-init's suite again and again
     Soak {
         /// Which parts of it; without a name all
         parts: Vec<soak::Part>,
         /// How many mails go in while roles are restarted and killed
         #[arg(long, default_value_t = 1000)]
         mails: u32,
+        /// How often the suite of berth-init runs; its tests of signals and deadlines ten times as often
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        runs: u32,
     },
     /// Build the shared image: from source, or from a published image
     BuildImage(Box<build_image::BuildImage>),
@@ -123,7 +126,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Generate { check } => generate::run(check).map(|()| ExitCode::SUCCESS),
         Command::Compatibility => Ok(test::compatibility()),
         Command::Bench(asked) => bench::run(&asked).map(|()| ExitCode::SUCCESS),
-        Command::Soak { parts, mails } => soak::run(&parts, mails),
+        Command::Soak { parts, mails, runs } => soak::run(&parts, mails, runs),
         Command::BuildImage(asked) => build_image::run(&asked),
         Command::Release(asked) => release::run(&asked),
         Command::Bases { refresh } => docker::run_bases(refresh),

@@ -1,6 +1,7 @@
 //! `cargo xtask soak`: what takes too long for every change. Many mails while every role is restarted and killed, and
 //! while one that cuts off its clients is restarted, with and without a wait for a quiet moment; the image built twice,
-//! and compared; the image for the other architecture, under emulation; a kernel with control groups of version 2; and a release for both.
+//! and compared; the image for the other architecture, under emulation; a kernel with control groups of version 2; a release for both;
+//! and the suite of `berth-init` again and again.
 //!
 //! Steps that this machine cannot do are said to be skipped. Times and CPU are for a person to read, never asserted.
 
@@ -22,6 +23,7 @@ mod cgroup2;
 mod emulation;
 mod emulator;
 mod machine;
+mod stress;
 
 /// Where it keeps what it builds.
 const FOLDER: &str = "target/soak";
@@ -44,16 +46,26 @@ pub enum Part {
     Cgroup2,
     /// A whole release for both platforms, to a registry of this machine
     Release,
+    /// The suite of berth-init again and again with all cores busy, its tests of signals and deadlines ten times as often
+    Stress,
 }
 
 /// Does these parts, or all, however one comes out.
-pub fn run(parts: &[Part], mails: u32) -> Result<ExitCode> {
+pub fn run(parts: &[Part], mails: u32, runs: u32) -> Result<ExitCode> {
     let wanted = |part| parts.is_empty() || parts.contains(&part);
     let mut outcomes = Outcomes::default();
     if wanted(Part::Cgroup2) {
         outcomes.step("control groups of version 2", "cargo xtask soak cgroup2", cgroup2::tried);
     }
-    if parts != [Part::Cgroup2] {
+    if wanted(Part::Stress) {
+        outcomes.step("berth-init's suite under stress", "cargo xtask soak stress", || {
+            stress::tried(&stress::WHOLE, runs)
+        });
+        outcomes.step("signals and deadlines under stress", "cargo xtask soak stress", || {
+            stress::tried(&stress::SIGNALS_AND_DEADLINES, 10 * runs)
+        });
+    }
+    if parts.is_empty() || parts.iter().any(|part| !matches!(part, Part::Cgroup2 | Part::Stress)) {
         on_docker(&mut outcomes, &wanted, mails)?;
     }
     Ok(outcomes.conclude())

@@ -111,7 +111,7 @@ pub fn run(suites: &[Suite]) -> ExitCode {
         (Suite::Compose, "compose", "cargo xtask test compose"),
     ] {
         if wanted(suite) {
-            outcomes.step(name, remedy, || black_box(name, None));
+            outcomes.step(name, remedy, || black_box(name));
         }
     }
     if wanted(Suite::Bench) {
@@ -147,7 +147,16 @@ fn on_docker(outcomes: &mut Outcomes) {
         docker::bases(&docker).map(|bases| Outcome::Ok(bases.told()))
     });
     outcomes.step("images", "cargo xtask build-image", || build_image::for_tests(&docker));
-    outcomes.step("docker", "cargo xtask test docker", || black_box("docker", Some(&docker)));
+    // A browser gives up its page when a network comes or goes on the host, as those of other tests do
+    // (net::ERR_NETWORK_CHANGED).
+    outcomes.step("docker, a browser", "cargo xtask test docker", || {
+        let mut test = suite_command("docker", Some(&docker))?;
+        tested("docker, a browser", test.args(["--", "browser::"]))
+    });
+    outcomes.step("docker", "cargo xtask test docker", || {
+        let mut test = suite_command("docker", Some(&docker))?;
+        tested("docker", test.args(["--", "--skip=browser::"]).args(threads("docker")))
+    });
     outcomes.step("docker engine put away", "cargo xtask docker --stop", || {
         docker.leave().map(|()| Outcome::Ok(String::new()))
     });
@@ -165,17 +174,36 @@ pub fn compatibility() -> ExitCode {
 }
 
 /// A black-box suite.
-fn black_box(suite: &str, docker: Option<&Docker>) -> Result<Outcome> {
-    let mut test = suite_command(suite, docker)?;
+fn black_box(suite: &str) -> Result<Outcome> {
+    let mut test = suite_command(suite, None)?;
+    tested(suite, test.arg("--").args(threads(suite)))
+}
+
+/// Tests that wait more than they work run side by side: a role's grace is waited for, a minute of silence.
+fn threads(suite: &str) -> Option<&'static str> {
     match suite {
-        // Its tests wait more than they work: a role's grace, a minute of silence.
-        "init" => drop(test.args(["--", "--test-threads=8"])),
-        // A browser gives up a page when a network comes or goes on the host, as those of other tests do
-        // (net::ERR_NETWORK_CHANGED).
-        "docker" => drop(test.args(["--", "--test-threads=1"])),
-        _ => {}
+        "init" => Some("--test-threads=8"),
+        "local" => Some("--test-threads=4"),
+        // Three may each have a whole installation at a time; those that want the shared one wait for it.
+        "docker" => Some("--test-threads=3"),
+        _ => None,
     }
-    tested(suite, &mut test)
+}
+
+/// The suite of `berth-init`, with all that it needs built: ready to be run, as often as one likes.
+pub struct InitSuite(Programs);
+
+impl InitSuite {
+    pub fn built() -> Result<Self> {
+        programs::build(Packages::All).map(Self)
+    }
+
+    /// The command that runs these tests, or all.
+    pub fn command(&self, tests: &[&str]) -> Result<Command> {
+        let mut test = suite_with(&self.0, "init", None)?;
+        test.arg("--").args(threads("init")).args(tests);
+        Ok(test)
+    }
 }
 
 /// The test of the docker suite that has mails go in while every role is restarted and killed, with as many as these.
@@ -203,7 +231,12 @@ pub fn submissions_cut_off(mails: u32) -> Result<Outcome> {
 
 /// A suite with its programs. These were built by a step before; asking for them again costs nothing.
 fn suite_command(suite: &str, docker: Option<&Docker>) -> Result<Command> {
-    let Programs { berth, init, node, app } = programs::build(Packages::All)?;
+    suite_with(&programs::build(Packages::All)?, suite, docker)
+}
+
+/// The same, where the programs are built already.
+fn suite_with(programs: &Programs, suite: &str, docker: Option<&Docker>) -> Result<Command> {
+    let Programs { berth, init, node, app } = programs;
     let mut test = cargo();
     test.args(["test", "--package", "berth-tests", "--locked", "--test", suite]);
     test.env("BERTH_TEST_BERTH", berth).env("BERTH_TEST_INIT", init);
@@ -223,21 +256,19 @@ fn tested(what: &str, command: &mut Command) -> Result<Outcome> {
     if counted.passed == 0 {
         bail!("no test ran");
     }
-    let skips = counted.skipped.iter().map(|skip| format!("skipped {skip}"));
-    let told: Vec<_> = std::iter::once(format!("{} passed", counted.passed)).chain(skips).collect();
-    Ok(Outcome::Ok(told.join("; ")))
+    Ok(Outcome::Ok(counted.told()))
 }
 
 /// What cargo test, or Node's test runner, and `SKIPPED name: reason` lines say.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Counted {
-    passed: u32,
-    failed: u32,
-    skipped: Vec<String>,
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counted {
+    pub passed: u32,
+    pub failed: u32,
+    pub skipped: Vec<String>,
 }
 
 impl Counted {
-    fn of(lines: &[String]) -> Self {
+    pub fn of(lines: &[String]) -> Self {
         let mut counted = Self::default();
         for line in lines {
             let words: Vec<_> = line.split([' ', ';']).filter(|word| !word.is_empty()).collect();
@@ -255,6 +286,13 @@ impl Counted {
             }
         }
         counted
+    }
+
+    /// In a line: what passed, and each that was skipped.
+    pub fn told(&self) -> String {
+        let skips = self.skipped.iter().map(|skip| format!("skipped {skip}"));
+        let told: Vec<_> = std::iter::once(format!("{} passed", self.passed)).chain(skips).collect();
+        told.join("; ")
     }
 }
 
