@@ -103,7 +103,7 @@ fn field<'a>(rest: &mut &'a [u8]) -> Option<(&'a [u8], Value<'a>)> {
             take(rest, 1)?;
             Value::Binary(take(rest, length)?)
         }
-        0x08 => Value::Flag(take(rest, 1)?[0] != 0),
+        0x08 => Value::Flag(flag(take(rest, 1)?[0])?),
         0x10 => Value::Number(integer(rest)?.into()),
         0x12 => Value::Number(i64::from_le_bytes(take(rest, 8)?.try_into().ok()?)),
         // Undefined, null, the keys that are less and more than any other.
@@ -119,6 +119,14 @@ fn field<'a>(rest: &mut &'a [u8]) -> Option<(&'a [u8], Value<'a>)> {
         _ => return None,
     };
     Some((key, value))
+}
+
+fn flag(byte: u8) -> Option<bool> {
+    match byte {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    }
 }
 
 /// The number, if it is whole and as small as those of the protocol are.
@@ -203,6 +211,16 @@ mod tests {
         elements.extend(*b"\x0bx\0a\0i\0\x0dx\0\x02\0\0\0a\0\x08ok\0\x01\0");
         let bytes = [&length(elements.len() + 4)[..], &elements].concat();
         assert_eq!(Document::read(&bytes).unwrap().get("ok"), Some(Value::Flag(true)));
+    }
+
+    /// As bsonspec.org has it; any other byte is no flag, so that what holds it cannot be read.
+    #[test]
+    fn a_flag_is_one_of_two_bytes() {
+        let read = |byte| {
+            let bytes = [&length(9)[..], b"\x08f\0", &[byte], &[0]].concat();
+            Document::read(&bytes).unwrap().get("f").map(|value| value == Value::Flag(true))
+        };
+        assert_eq!([0, 1, 2, 255].map(read), [Some(false), Some(true), None, None]);
     }
 
     /// A field of a document that is written.
