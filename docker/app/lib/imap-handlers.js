@@ -1,6 +1,7 @@
 // What imap-core asks for, answered by the role `sqlite`. Each handler returns the result; a Refusal's code
 // (NONEXISTENT, TRYCREATE, …) goes to the client, anything else becomes NO [TEMPFAIL].
 import imapHandler from 'wildduck/imap-core/lib/handler/imap-handler.js';
+import { parse } from './mime.js';
 
 const AT_ONCE = 200; // messages of a FETCH that need no source
 const CODES = new Set(['NONEXISTENT', 'ALREADYEXISTS', 'CANNOT', 'TRYCREATE']);
@@ -103,12 +104,13 @@ async function fetch(ask, folder, { query, messages, markAsSeen, changedSince },
   const raw = query.some(({ item }) => SOURCE.has(item));
   const described = query.some(({ item }) => item === 'envelope' || item === 'bodystructure');
   const step = raw ? 1 : AT_ONCE;
+  const inner = query.filter((item) => !piece(item));
+  const parts = inner.some(({ item }) => SOURCE.has(item));
   for (let at = 0; at < messages.length; at += step) {
     const uids = messages.slice(at, at + step);
     if (markAsSeen) await ask(session, 'store', { folder, uids, action: 'add', flags: ['\\Seen'] });
     for (const row of await ask(session, 'fetch', { folder, uids, described, raw, changedSince })) {
-      const message = { ...row, idate: new Date(row.date) };
-      const inner = query.filter((item) => !piece(item));
+      const message = { ...row, idate: new Date(row.date), mimeTree: parts && parse(row.raw) };
       const answers = session.getQueryResponse(inner, message, { acceptUTF8Enabled: session.isUTF8Enabled() });
       const values = query.map((item) =>
         piece(item) ? part(piece(item)(row.raw), item.partial) : answers[inner.indexOf(item)],

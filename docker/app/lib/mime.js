@@ -1,11 +1,45 @@
 // What is known of a mail's parts, by imap-core's parser; only the light half of its indexer is loaded.
 import BodyStructure from 'wildduck/imap-core/lib/indexer/body-structure.js';
 import createEnvelope from 'wildduck/imap-core/lib/indexer/create-envelope.js';
-import parse from 'wildduck/imap-core/lib/indexer/parse-mime-tree.js';
-
-export { parse };
+import parseMimeTree from 'wildduck/imap-core/lib/indexer/parse-mime-tree.js';
 
 const UNREADABLE = Buffer.from('Subject: (unreadable)\r\n\r\n');
+const PLAIN = new Set(['7bit', '8bit', 'binary']);
+const DEEPEST = 100; // parts in parts, as Dovecot has it
+const LOOKED_THROUGH = 1024 * 1024; // bytes, and three times the mail's own size
+
+// The parser's own ways into parts and mails know no end: by 300 kB it would hold up everybody for ten seconds, or throw.
+class Parser extends parseMimeTree.MIMEParser {
+  mails = [];
+
+  constructor(raw, depth) {
+    super(raw);
+    this.depth = depth;
+  }
+
+  processContentType() {
+    super.processContentType();
+    const node = this._node;
+    const { 'content-type': type, 'content-transfer-encoding': encoding = '7bit' } = node.parsedHeader;
+    const mail = type.value === 'message/rfc822';
+    if (mail) type.value = ''; // by which it would go in
+    node.depth = (node.parentNode.depth ?? this.depth) + 1;
+    if (node.depth > DEEPEST) node.multipart = node.boundary = false;
+    else if (mail && PLAIN.has(encoding.toLowerCase())) this.mails.push(node);
+  }
+}
+
+// The tree of a mail's parts. What is too deep, or comes when `left` bytes have been looked through, is one part.
+export function parse(raw, left = { bytes: LOOKED_THROUGH + 3 * raw.length }, depth = 0) {
+  left.bytes -= raw.length;
+  const parser = new Parser(raw, depth);
+  parser.parse();
+  parser.finalizeTree();
+  for (const node of parser.mails) {
+    if (node.body.length <= left.bytes) node.message = parse(node.body, left, node.depth);
+  }
+  return parser.tree.childNodes[0];
+}
 
 // ENVELOPE, BODYSTRUCTURE and the time it was sent. A mail that cannot be understood is still a mail.
 export function structure(raw) {

@@ -1,4 +1,5 @@
 // SEARCH (RFC 9051 6.4.4) over one folder; the query is the tree that imap-core's parser makes of the command.
+import { head } from './message.js';
 import { parse, text, words } from './mime.js';
 
 // The uids that match, and the highest modseq among them. Sources are read only for terms that need them.
@@ -9,24 +10,29 @@ export function search(mailbox, { folder, query }) {
 }
 
 class Candidate {
-  #tree;
+  #raw;
+  #headers;
 
   constructor(mailbox, folder, row) {
     Object.assign(this, { mailbox, folder, row });
   }
 
-  get tree() {
-    return (this.#tree ??= parse(this.mailbox.fetch({ folder: this.folder, uids: [this.row.uid], raw: true })[0].raw));
+  get raw() {
+    return (this.#raw ??= this.mailbox.fetch({ folder: this.folder, uids: [this.row.uid], raw: true })[0].raw);
+  }
+
+  get headers() {
+    return (this.#headers ??= parse(head(this.raw)).header);
   }
 
   header(name) {
-    return this.tree.header
+    return this.headers
       .filter((line) => line.toLowerCase().startsWith(`${name}:`))
       .map((line) => words(line.slice(name.length + 1)));
   }
 
   get body() {
-    return text(this.tree);
+    return text(parse(this.raw));
   }
 }
 
@@ -44,7 +50,7 @@ const TERMS = {
   header: (candidate, { header, value }) => candidate.header(header).some((line) => contains(line, value)),
   body: (candidate, { value }) => contains(candidate.body, value),
   text: (candidate, { value }) =>
-    contains(candidate.body, value) || candidate.tree.header.some((line) => contains(words(line), value)),
+    candidate.headers.some((line) => contains(words(line), value)) || contains(candidate.body, value),
   not: (candidate, { value }) => !every(candidate, value),
   or: (candidate, { value }) => value.some((term) => every(candidate, term)),
 };

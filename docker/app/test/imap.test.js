@@ -126,6 +126,28 @@ test('SEARCH finds by header, text, flag, size, date and combinations', async (t
   client.close();
 });
 
+test('a mail in a mail is shown with its parts and searched, and what is too deep is still a mail', async (t) => {
+  const { client } = await opened(t);
+  const forwarded = 'From: ann@example.test\r\nSubject: inner\r\n\r\nwords inside\r\n';
+  const inner = `Content-Type: message/rfc822\r\n\r\n${forwarded}`;
+  const multipart = 'Subject: outer\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n';
+  await client.append('INBOX', `Subject: outer\r\n${inner}`);
+  await client.append('INBOX', `${multipart}--b\r\n\r\nsee below\r\n--b\r\n${inner}--b--\r\n`);
+  await client.append('INBOX', `Subject: deep\r\n${'Content-Type: message/rfc822\r\n\r\n'.repeat(5000)}`);
+  await client.append('INBOX', `Subject: deep\r\n${'Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n'.repeat(5000)}`);
+  const [alone, among, mails, multiparts] = await client.fetchAll('1:*', { bodyStructure: true, envelope: true });
+  assert.equal(alone.bodyStructure.envelope.subject, 'inner');
+  const [, second] = among.bodyStructure.childNodes;
+  assert.deepEqual([second.type, second.envelope.subject], ['message/rfc822', 'inner']);
+  assert.deepEqual([mails.envelope.subject, mails.bodyStructure.type], ['deep', 'message/rfc822']);
+  assert.deepEqual([multiparts.envelope.subject, multiparts.bodyStructure.type], ['deep', 'multipart/mixed']);
+  const [, , ...parts] = await client.fetchAll('1:*', { bodyParts: ['1'] });
+  assert.deepEqual([...parts[0].bodyParts.keys(), ...parts[1].bodyParts.keys()], ['1', '1']);
+  assert.deepEqual(await client.search({ body: 'words inside' }), [1, 2]);
+  assert.deepEqual(await client.search({ subject: 'inner' }), []);
+  client.close();
+});
+
 test('the parts of a mail are fetched by number', async (t) => {
   const { service, joe, client } = await opened(t);
   const attachments = [{ filename: 'ä.bin', content: Buffer.from([0, 1, 2, 255]) }];

@@ -99,7 +99,7 @@ def by_hand():
     yield "DKIM of nonsense", with_header("DKIM of nonsense", b"DKIM-Signature: v=9; a=none; d=; s=; h=; bh=" + b"A" * 9000 + b"; b=")
     yield "100 DKIM signatures", with_header("100 DKIM signatures", *[b"DKIM-Signature: v=1; a=rsa-sha256; d=x%d.invalid; s=s; h=from; bh=AA==; b=AA==" % n for n in range(100)])
     yield "500 Received", b"".join(b"Received: from x by y; Mon, 01 Jan 2024 00:00:00 +0000\r\n" for _ in range(500)) + head("500 Received") + b"\r\nx\r\n"
-    for depth in (10, 100, 1000):
+    for depth in (10, 100, 1000, 5000):
         yield f"multiparts, {depth} deep", nested(depth, f"multiparts, {depth} deep")
         yield f"mails, {depth} deep", in_each_other(depth, f"mails, {depth} deep")
     for count in (1000, 20_000):
