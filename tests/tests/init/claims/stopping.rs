@@ -35,8 +35,8 @@ fn a_program_that_handles_term_ends_with_its_own_code(trial: Trial) {
 
 fn term_to_the_init_reaches_the_programs_descendants_too(trial: Trial) {
     let case = trial.case();
-    let script = "$WITNESS name=other catch & exec $WITNESS name=main on=15:7:go catch";
-    let mut init = trial.hurried_script(&case, script).start();
+    let script = "$WITNESS name=other on=15:0:go catch & exec $WITNESS name=main on=15:7:go catch";
+    let mut init = trial.script(&case, script).start();
     init.until_said("main catching");
     init.until_said("other catching");
     init.signal(15);
