@@ -34,8 +34,8 @@ pub fn serve(
         };
         run(plan, charge, program, inherited, listener).await.context("the supervisor failed")
     });
-    // Not to wait for a resolver that does not answer, and that nobody waits for any more.
-    runtime.shutdown_background();
+    // The process ends with us: to put the runtime away takes time, and longer where a resolver does not answer.
+    std::mem::forget(runtime);
     let code = code?;
     if dropped() > 0 {
         warn!(lines = dropped(), "log lines were dropped: nobody read them");
