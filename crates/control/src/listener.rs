@@ -21,8 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The socket on which an init is asked. Must be made inside a tokio runtime.
 #[derive(Debug)]
 pub struct Listener {
-    socket: UnixListener,
-    file: Option<PathBuf>,
+    socket: Arc<UnixListener>,
+    file: SocketFile,
 }
 
 impl Listener {
@@ -40,7 +40,7 @@ impl Listener {
         }
         let socket = StdListener::bind_addr(&address.socket()?)?;
         socket.set_nonblocking(true)?;
-        Ok(Self { socket: UnixListener::from_std(socket)?, file })
+        Ok(Self { socket: Arc::new(UnixListener::from_std(socket)?), file: SocketFile(file) })
     }
 
     /// Takes callers from now on, in tasks of its own, and hands over what they ask. Whoever is slow to ask or to
@@ -48,11 +48,11 @@ impl Listener {
     #[must_use]
     pub fn serve(self) -> Callers {
         let (sender, asked) = channel(1);
-        let listener = Arc::new(self);
-        let callers = Callers { listener: Arc::clone(&listener), asked };
+        let callers = Callers { socket: Arc::clone(&self.socket), asked, _file: self.file };
+        let socket = self.socket;
         tokio::spawn(async move {
             loop {
-                match listener.accept().await {
+                match accept(&socket).await {
                     Ok(stream) => drop(tokio::spawn(timeout(PATIENCE, attend(stream, sender.clone())))),
                     // Out of descriptors, most likely: later there may be some.
                     Err(_) => sleep(Duration::from_secs(1)).await,
@@ -61,24 +61,25 @@ impl Listener {
         });
         callers
     }
+}
 
-    /// Waits for the next caller that may ask: our own user or root (SO_PEERCRED, unix(7)). Others are hung up on.
-    async fn accept(&self) -> io::Result<UnixStream> {
-        loop {
-            let (stream, _) = self.socket.accept().await?;
-            let caller = stream.peer_cred()?.uid();
-            if caller == 0 || caller == nix::unistd::geteuid().as_raw() {
-                return Ok(stream);
-            }
+/// Waits for the next caller that may ask: our own user or root (SO_PEERCRED, unix(7)). Others are hung up on.
+async fn accept(socket: &UnixListener) -> io::Result<UnixStream> {
+    loop {
+        let (stream, _) = socket.accept().await?;
+        let caller = stream.peer_cred()?.uid();
+        if caller == 0 || caller == nix::unistd::geteuid().as_raw() {
+            return Ok(stream);
         }
     }
 }
 
-/// Those who ask.
+/// Those who ask. The socket's file goes with them, whatever becomes of the runtime.
 #[derive(Debug)]
 pub struct Callers {
-    listener: Arc<Listener>,
+    socket: Arc<UnixListener>,
     asked: Receiver<Asked>,
+    _file: SocketFile,
 }
 
 impl Callers {
@@ -97,13 +98,17 @@ impl Callers {
 impl AsFd for Callers {
     /// Becomes readable when there is a caller.
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.listener.socket.as_fd()
+        self.socket.as_fd()
     }
 }
 
-impl Drop for Listener {
+/// The file of a socket that has one.
+#[derive(Debug)]
+struct SocketFile(Option<PathBuf>);
+
+impl Drop for SocketFile {
     fn drop(&mut self) {
-        if let Some(path) = &self.file {
+        if let Some(path) = &self.0 {
             let _ = nix::unistd::unlink(path);
         }
     }

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::future::pending;
 use std::io;
-use std::mem::take;
 use std::os::fd::AsFd;
 use std::pin::Pin;
+use std::time::Duration;
 
 use berth_control::{Asked, Callers, Listener, State};
 use nix::libc::{SIGCHLD, SIGCONT, SIGKILL, SIGPIPE, SIGTERM};
@@ -31,6 +31,9 @@ mod program;
 mod tell;
 
 use tell::milliseconds;
+
+/// Whoever asks most likely asks again at once: a health check does so up to three times, over a tenth of a second.
+const LINGER: Duration = Duration::from_millis(250);
 
 /// Supervises until the end, and gives the exit code. Must run inside tokio's current-thread runtime, on the
 /// thread that called [`Inherited::take`]: the parent-death signal goes by thread (PR_SET_PDEATHSIG(2const)).
@@ -61,7 +64,7 @@ pub async fn run<C: Charge>(
         live: None,
         waiting: Waiting::default(),
         clients: 0,
-        is_newly_ready: false,
+        rests_at: None,
         account: if is_role { Account::told() } else { Account::default() },
         passing: None,
     };
@@ -86,8 +89,8 @@ struct Supervisor<'a, C> {
     waiting: Waiting,
     /// How many clients were connected at the last look.
     clients: usize,
-    /// The program has become ready, and a rest is likely.
-    is_newly_ready: bool,
+    /// When what a start or a caller took is given back: what comes next is a rest, most likely.
+    rests_at: Option<Instant>,
     account: Account,
     /// The signal that is being decided on.
     passing: Option<Got>,
@@ -101,6 +104,7 @@ enum Woken {
     Live(Result<String, String>),
     Deadline,
     Asked(Option<Asked>),
+    Rest,
 }
 
 impl<C: Charge> Supervisor<'_, C> {
@@ -113,6 +117,7 @@ impl<C: Charge> Supervisor<'_, C> {
             let woken = if let Some(got) = self.signal_at_rest(signals, callers.as_ref(), deadline) {
                 Woken::Signal(got)
             } else {
+                let rests_at = self.rests_at;
                 tokio::select! {
                     biased;
                     got = signals.next() => Woken::Signal(got),
@@ -121,6 +126,7 @@ impl<C: Charge> Supervisor<'_, C> {
                     live = answered(&mut self.live) => Woken::Live(live),
                     () = reached(deadline) => Woken::Deadline,
                     asked = next(&mut callers) => Woken::Asked(asked),
+                    () = reached(rests_at) => Woken::Rest,
                 }
             };
             let end = match woken {
@@ -152,6 +158,7 @@ impl<C: Charge> Supervisor<'_, C> {
                     callers = None;
                     None
                 }
+                Woken::Rest => None,
             };
             if let Some(code) = end {
                 return Ok(code);
@@ -167,8 +174,19 @@ impl<C: Charge> Supervisor<'_, C> {
         callers: Option<&Callers>,
         deadline: Option<Instant>,
     ) -> Option<io::Result<Got>> {
-        let code = if take(&mut self.is_newly_ready) { Code::ours() } else { Code::default() };
         let is_asked = callers.is_some_and(|callers| !callers.are_none());
+        let code = match self.rests_at {
+            Some(at) if at > Instant::now() => return None,
+            Some(_) if is_asked => {
+                self.rests_at = Some(Instant::now() + LINGER);
+                return None;
+            }
+            Some(_) => {
+                self.rests_at = None;
+                Code::ours()
+            }
+            None => Code::default(),
+        };
         if is_asked || deadline.is_some() || self.needs.is_some() || self.live.is_some() {
             code.give_back();
             return None;
@@ -176,7 +194,11 @@ impl<C: Charge> Supervisor<'_, C> {
         let channel = self.channel.as_ref().map(AsFd::as_fd);
         let others = channel.into_iter().chain(callers.map(AsFd::as_fd));
         until_readable(&code, std::iter::once(signals.as_fd()).chain(others)).ok()?;
-        signals.taken().transpose()
+        let got = signals.taken().transpose();
+        if got.is_none() {
+            self.rests_at = Some(Instant::now() + LINGER);
+        }
+        got
     }
 
     fn signal(&mut self, got: Got) -> Option<u8> {
@@ -218,7 +240,7 @@ impl<C: Charge> Supervisor<'_, C> {
             let actions = self.machine.step(self.plan, self.origin.elapsed(), event);
             self.tell(before);
             if before != State::Ready && self.machine.state() == State::Ready {
-                self.is_newly_ready = true;
+                self.rests_at = Some(Instant::now());
             }
             if self.machine.state() != State::Ready {
                 self.live = None;

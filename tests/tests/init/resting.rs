@@ -56,6 +56,30 @@ fn a_role_without_a_port_is_not_watched() {
     assert_eq!(init.stop(), 0);
 }
 
+/// An engine asks every half a minute, for as long as the role runs.
+#[test]
+fn an_init_that_was_asked_rests_as_before_in_as_little_memory() {
+    for place in places() {
+        let case = Case::new();
+        let mut init = Init::role(&case, place, "mx", "ready on=15:0 catch").start();
+        init.until_ready();
+        for _ in 0..3 {
+            init.status().unwrap();
+            // Half of what the code takes that answers.
+            wait_until("it has given back what it took", || (resident(init.pid) < 900).then_some(()));
+        }
+        let before = at_rest(&init);
+        sleep(REST);
+        assert_eq!(sleeps(init.pid), before);
+        assert_eq!(init.stop(), 0);
+    }
+}
+
+fn resident(process: Process) -> u64 {
+    let told = process.status("VmRSS").unwrap();
+    told.trim_end_matches(" kB").trim().parse().unwrap()
+}
+
 #[test]
 fn an_init_is_one_thread() {
     for place in places() {

@@ -162,6 +162,15 @@ fn contestants(init: &Path) -> Result<Vec<Contestant>> {
 }
 
 impl Contestant {
+    /// Asks it how it is, if it is a role: engines do so for as long as it runs.
+    fn asked(&self) -> Result<()> {
+        let Some(folder) = &self.role else { return Ok(()) };
+        let mut ask = program(&self.words[0]);
+        ask.arg("status").env("BERTH_CONTROL", folder.join("control-rest")).stdout(Stdio::null());
+        ensure!(ask.status()?.success(), "{} does not answer", self.name);
+        Ok(())
+    }
+
     /// It over the subject, with nothing of our surroundings.
     fn over(&self, subject: &Path, words: &[&str]) -> Command {
         let whole: Vec<_> = match &self.role {
@@ -273,6 +282,8 @@ fn now() -> Result<i64> {
 fn rested(contestant: &Contestant, subject: &Path, rest: Duration, measured: &mut Measured) -> Result<()> {
     let first = contestant.start(subject, &["rest"])?;
     settled(&first)?;
+    contestant.asked()?;
+    settled(&first)?;
     let alone = Memory::of(first.pid())?;
     let before = sleeps(first.pid())?;
     sleep(rest);
@@ -283,6 +294,8 @@ fn rested(contestant: &Contestant, subject: &Path, rest: Duration, measured: &mu
     let names: Vec<_> = (1..TWELVE).map(|number| number.to_string()).collect();
     let others = names.iter().map(|name| contestant.start(subject, &["rest", name]));
     let all: Vec<_> = std::iter::once(Ok(first)).chain(others).collect::<Result<_>>()?;
+    all.iter().try_for_each(settled)?;
+    contestant.asked()?;
     all.iter().try_for_each(settled)?;
     let memories: Vec<_> = all.iter().map(|one| Memory::of(one.pid())).collect::<Result<_>>()?;
     measured.proportional.push(memories.iter().map(|memory| memory.proportional).sum());
