@@ -152,6 +152,7 @@ pub fn read() -> Result<Wish, ExitCode> {
         _ if words[1..] == ["health"] => return Ok(Wish::Health { live: false, json: false }),
         _ => {}
     }
+    let has_program = words.iter().any(|word| word == "--");
     let arguments = Arguments::try_parse_from(words).map_err(|error| {
         let _ = error.print();
         ExitCode::from(if error.use_stderr() { Code::Usage.number() } else { 0 })
@@ -166,7 +167,7 @@ pub fn read() -> Result<Wish, ExitCode> {
         (Some(Command::Explain { role, json }), _) => Wish::Explain { role: role.or(ours), json },
         (Some(Command::Roles { json }), _) => Wish::List { json },
         (None, Some(name)) => Wish::Role(name),
-        (None, None) if program.is_empty() => Wish::List { json: false },
+        (None, None) if !has_program => Wish::List { json: false },
         (None, None) => {
             let as_role = matches!(stop, Stop::Role).then_some(Times { drain, grace });
             Wish::Program { words: program, settings, as_role }

@@ -94,7 +94,9 @@ fn a_role_takes_no_arguments() {
 #[test]
 fn a_wrong_command_line_is_64() {
     let case = Case::new();
-    let wrong: [&[&str]; 8] = [
+    let wrong: [&[&str]; 10] = [
+        &["--"],
+        &["--stop=role", "--"],
         &["--no-such-flag"],
         &["--stop=sometimes", "--", "true"],
         &["--stop=role", "--grace", "soon", "--", "true"],
@@ -118,6 +120,12 @@ fn a_programs_own_flags_are_its_own() {
     let case = Case::new();
     let output = run(&case, &["--", "echo", "--help", "--", "health", "-x", "imap"]);
     assert_eq!(stdout(&output), "--help -- health -x imap\n");
+    for name in ["-h", "-s", "--version", "--"] {
+        std::os::unix::fs::symlink("/bin/echo", case.path(name)).unwrap();
+        let folder = case.folder().to_str().unwrap();
+        let output = Init::new(&case, Place::Ordinary, &["--", name, "started"]).set("PATH", folder).output();
+        assert_eq!(stdout(&output), "started\n", "{name}");
+    }
 }
 
 #[test]
