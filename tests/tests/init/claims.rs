@@ -95,7 +95,7 @@ impl Manner {
     }
 }
 
-/// Fails where one of ours does not hold a claim. As PID 1 and as root both are tried for the table.
+/// Fails where one of ours does not hold a claim.
 fn hold(claim: &Claim) {
     for column in Column::OURS {
         if claim.manner.not.contains(&column) {
@@ -105,8 +105,8 @@ fn hold(claim: &Claim) {
             if !claim.manner.places.contains(&place) {
                 continue;
             }
-            // Each of ours as both users, and at both places, but not all four.
-            let is_other = (column == Column::Plain) == (place == Place::First);
+            // The table tries both of ours as PID 1 and root.
+            let is_other = place == Place::First || column == Column::Role;
             let is_other = is_other && berth_tests::is_root() && claim.manner.is_for_all_users;
             let user = if is_other { User::Other } else { User::Same };
             (claim.tried)(Trial { column, place, user });

@@ -1,5 +1,5 @@
 //! Control groups of version 2 alone, which a machine of today may not have: `berth-init` in a virtual machine, below a
-//! limit that is its group's parent's, as an engine sets it.
+//! limit that is its group's parent's, as an engine sets it. And what nobody wants on his own machine: a clock that jumps.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -47,6 +47,19 @@ echo "step: processes"
 mkdir $groups/slice/three
 echo 1 > $groups/slice/three/pids.max
 inside three /berth-init -- true
+echo "step: clock"
+seconds() { cut -d. -f1 /proc/uptime; }
+/berth-init --stop=role --drain 1 --grace 4 -- sh -c 'trap "" TERM; echo started; while :; do sleep 1; done' > /started &
+init=$!
+until [ -s /started ]; do sleep 1; done
+begun=$(seconds)
+kill -TERM $init
+date -s "2001-01-01 00:00:00"
+sleep 1
+date -s "2037-01-01 00:00:00"
+wait $init
+echo "code: $?"
+echo "took: $(($(seconds) - begun))"
 echo "step: over"
 "#;
 
@@ -95,8 +108,13 @@ pub fn tried() -> Result<Outcome> {
     ensure!(killed == "killed", "a kill by somebody is told as {killed}");
 
     said.ends("processes", "126")?;
+
+    // A grace by the clock on the wall would be over at once, or in 36 years.
+    said.ends("clock", "137")?;
+    let took: u64 = said.after("clock", "took: ")?.parse().context("seconds are a number")?;
+    ensure!((3..60).contains(&took), "with a clock that jumps a grace of 4 s took {took} s");
     Ok(Outcome::Ok(format!(
-        "Linux {}, {}: {ARGUMENT} by {}; the kernel's kill is {verdict}, anybody's is {killed}; at pids.max 126",
+        "Linux {}, {}: {ARGUMENT} by {}; the kernel's kill is {verdict}, anybody's is {killed}; at pids.max 126; a clock that jumps by decades: a grace of 4 s took {took} s",
         said.anywhere("kernel: ")?,
         machine::ACCELERATION,
         heap["because"].as_str().unwrap_or_default(),

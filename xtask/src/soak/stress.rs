@@ -25,6 +25,7 @@ pub const WHOLE: Load = Load { files: &[], for_each_core: 4 };
 /// The tests of signals and deadlines, by their files. One run keeps an eighth of a core busy.
 pub const SIGNALS_AND_DEADLINES: Load = Load {
     files: &[
+        "needs::",
         "quiet::",
         "readiness::",
         "reaping::",
@@ -32,6 +33,7 @@ pub const SIGNALS_AND_DEADLINES: Load = Load {
         "resting::",
         "signals::",
         "stopping::",
+        "stores::",
         "terminal::",
         "terminals::",
         "wedged::",

@@ -51,6 +51,8 @@ fn a_program_that_is_not_there_is_named_and_is_no_success(trial: Trial) {
         let output = trial.over(&case, &[program]).output();
         assert_ne!(output.status.code(), Some(0));
         assert!(stderr(&output).contains(program), "{}", stderr(&output));
+        let is_path = program.starts_with('/');
+        assert!(!is_path || stderr(&output).contains("No such file or directory"), "{}", stderr(&output));
     }
 }
 

@@ -17,7 +17,8 @@ claims! {
         EVERYWHERE.not_for_a_role("Held back, because it opens Node's debugger, unless `BERTH_FORWARD_USR1` is true.");
     a_second_term_reaches_the_program:
         EVERYWHERE.not_for_a_role("Sent once: the application takes a second TERM as the order to drop what it has in hand.");
-    tstp_reaches_the_program: EVERYWHERE;
+    tstp_reaches_the_program:
+        EVERYWHERE.note("`dumb-init` sends STOP in its place, which no program can handle.");
     ttin_and_ttou_reach_the_program:
         EVERYWHERE.not(&crate::trial::Column::OURS, "As `tini`: they are the terminal's answers to what the init does itself.");
     a_fault_that_somebody_sends_reaches_the_program:
@@ -25,7 +26,8 @@ claims! {
     real_time_signals_reach_the_program: EVERYWHERE.note("34 to 64, of which lists of signals are easily short.");
     a_real_time_signal_reaches_the_program_as_often_as_it_was_sent:
         EVERYWHERE.note("Queued by the kernel (signal(7)); an init must not merge them.");
-    a_signal_that_the_c_library_keeps_for_itself_reaches_the_program: EVERYWHERE;
+    a_signal_that_the_c_library_keeps_for_itself_reaches_the_program:
+        EVERYWHERE.note("32 and 33 (nptl(7)): who forwards by the library's own calls never sees them.");
     a_child_signal_is_not_forwarded: EVERYWHERE;
     a_thousand_terms_in_a_burst_do_not_wedge_it:
         EVERYWHERE.note("They merge on the way (signal(7)); one arrives, and other signals after it.");

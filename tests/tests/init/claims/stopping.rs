@@ -20,6 +20,8 @@ claims! {
     a_daemon_with_a_session_of_its_own_gets_term_and_time_to_end_well: EVERYWHERE.only_for_a_role(AS_TINI);
     what_outlasts_its_time_is_killed: EVERYWHERE.only_for_a_role("As `tini`: the engine's own time-out ends it all.");
     a_stopped_program_is_continued_for_its_end: EVERYWHERE.only_for_a_role(AS_TINI);
+    what_the_program_leaves_behind_is_left_alone:
+        NOT_AS_PID_1.not_for_a_role("What is left of a role is in the way of its next start: it gets TERM, and time.");
     no_descendant_gets_term_twice: NOT_AS_PID_1;
     an_init_that_is_killed_takes_its_program_with_it: NOT_AS_PID_1.only_for_a_role(AS_TINI).not_for_bare();
 }
@@ -89,6 +91,23 @@ fn a_stopped_program_is_continued_for_its_end(trial: Trial) {
     main.signal(19).unwrap();
     wait_until("it is stopped", || (main.state() == Some('T')).then_some(()));
     assert_eq!(init.stop(), 7);
+}
+
+fn what_the_program_leaves_behind_is_left_alone(trial: Trial) {
+    let case = trial.case();
+    let script = "$WITNESS name=other on=64:0 catch & exec $WITNESS name=main on=12:7 catch";
+    let mut init = trial.below_script(&case, THEN_WAIT, script).start_below();
+    init.until_said("main catching");
+    init.until_said("other catching");
+    let other = case.process("witness", "name=other");
+    init.main().signal(12).unwrap();
+    wait_until("the init is gone", || init.pid.state().is_none_or(|state| state == 'Z').then_some(()));
+    other.signal(64).unwrap();
+    init.until_said("other signal 64");
+    case.write("gate", "");
+    init.end();
+    let signals = init.said().iter().filter(|line| line.starts_with("other signal")).count();
+    assert_eq!(signals, 1, "{:?}", init.said());
 }
 
 /// The workers of Node's cluster take a second TERM as the order to drop what they have in hand.

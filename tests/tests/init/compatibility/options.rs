@@ -18,16 +18,21 @@ const GROUP: &str = "Not under `--`. With `--stop=role` the rest gets TERM once 
 it would reach Node's workers twice, once from their primary.";
 
 const OPTIONS: &[Row] = &[
-    (Column::Tini, "-s", "reap orphans though not PID 1", ALWAYS),
+    (Column::Tini, "-s", "reap orphans though not PID 1; also `TINI_SUBREAPER`", ALWAYS),
     (
         Column::Tini,
         "-p",
         "get a signal when the parent dies",
         "Not for `berth-init`, which outlives `berth` on purpose. A role's program gets KILL when its `berth-init` dies.",
     ),
-    (Column::Tini, "-v", "say more", "`BERTH_LOG`; under `--` it has next to nothing to say."),
+    (
+        Column::Tini,
+        "-v",
+        "say more; also `TINI_VERBOSITY`",
+        "`BERTH_LOG`; under `--` it has next to nothing to say.",
+    ),
     (Column::Tini, "-w", "warn of each orphan reaped", "The count is in the line with which a role ends."),
-    (Column::Tini, "-g", "signal the program's process group", GROUP),
+    (Column::Tini, "-g", "signal the program's process group; also `TINI_KILL_PROCESS_GROUP`", GROUP),
     (
         Column::Tini,
         "-e",
@@ -43,8 +48,8 @@ const OPTIONS: &[Row] = &[
         "send another signal in place of one, or none",
         "No: a role's stop is TERM whatever asks for it, its HUP and USR1 are [explained](berth-init.md#signals), and under `--` nothing is changed.",
     ),
-    (Column::DumbInit, "-c", "signal the program only", "Always."),
-    (Column::DumbInit, "-v", "say more", "`BERTH_LOG`."),
+    (Column::DumbInit, "-c", "signal the program only; also `DUMB_INIT_SETSID=0`", "Always."),
+    (Column::DumbInit, "-v", "say more; also `DUMB_INIT_DEBUG=1`", "`BERTH_LOG`."),
     (Column::DumbInit, "-h", "show help", HELP),
     (Column::DumbInit, "-V", "show the version", VERSION),
     (Column::Catatonit, "-g", "signal the program's process group", GROUP),
