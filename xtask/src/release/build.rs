@@ -52,7 +52,7 @@ pub fn run(docker: &Docker, asked: &Release, version: &Version) -> Result<()> {
 }
 
 /// The commit that a folder is at, with a word where that is not all of it.
-fn commit(folder: &Path) -> Result<String> {
+pub fn commit(folder: &Path) -> Result<String> {
     let git = |words: &[&str]| ask(program("git").arg("-C").arg(folder).args(words));
     let head = git(&["rev-parse", "HEAD"]).context("this is no git clone")?;
     let changes = git(&["status", "--porcelain", "--", "."]).context("cannot ask git for changes")?;
