@@ -9,10 +9,9 @@ use super::layout::Layout;
 use super::notes::Built;
 use super::version::Version;
 use super::{Release, sbom};
-use crate::build_image;
 use crate::docker::Docker;
-use crate::programs;
 use crate::run::{ask, program, say};
+use crate::{build_image, programs};
 
 /// The image as the builder wrote it, in the folder of its platform.
 pub const ARCHIVE: &str = "image.tar";
@@ -21,6 +20,7 @@ pub const ARCHIVE: &str = "image.tar";
 pub const TAG: &str = "berth/release:built";
 
 pub fn run(docker: &Docker, asked: &Release, version: &Version) -> Result<()> {
+    build_image::ensure_builds_releases(docker)?;
     // What was built before may be of another commit.
     for folder in Built::folders()? {
         fs::remove_dir_all(folder)?;
