@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use fs_err as fs;
 
 use super::layout::Layout;
@@ -10,8 +10,9 @@ use super::notes::Built;
 use super::version::Version;
 use super::{Release, sbom};
 use crate::docker::Docker;
+use crate::outcome::Outcome;
 use crate::run::{ask, program, say};
-use crate::{build_image, programs};
+use crate::{build_image, check, programs};
 
 /// The image as the builder wrote it, in the folder of its platform.
 pub const ARCHIVE: &str = "image.tar";
@@ -21,6 +22,9 @@ pub const TAG: &str = "berth/release:built";
 
 pub fn run(docker: &Docker, asked: &Release, version: &Version) -> Result<()> {
     build_image::ensure_builds_releases(docker)?;
+    if let Outcome::Skipped(why) = check::crates()? {
+        bail!("nobody has looked at the licences of the crates: {why}");
+    }
     // What was built before may be of another commit.
     for folder in Built::folders()? {
         fs::remove_dir_all(folder)?;
