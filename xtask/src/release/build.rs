@@ -46,6 +46,7 @@ pub fn run(docker: &Docker, asked: &Release, version: &Version) -> Result<()> {
             platform: platform.clone(),
             version: version.to_string(),
             commit: commit(Path::new("."))?,
+            app: asked.app.display().to_string(),
             application: commit(&asked.app)?,
             bases,
         };
