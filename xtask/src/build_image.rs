@@ -102,6 +102,18 @@ pub fn for_tests(docker: &Docker) -> Result<Outcome> {
     Ok(Outcome::Ok(String::new()))
 }
 
+/// That a release can be built on this engine: others neither write an image into a file nor load it from there. Said before
+/// anything is built.
+pub fn ensure_builds_releases(docker: &Docker) -> Result<()> {
+    ensure!(
+        outputs::has_containerd_store(docker),
+        "Docker {} has no containerd image store, without which no release is built: put \
+         {{\"features\":{{\"containerd-snapshotter\":true}}}} into /etc/docker/daemon.json, and restart it",
+        docker.told()
+    );
+    Ok(())
+}
+
 /// What a release has for a platform, in a file; gives the images that it is made of, with their digests.
 pub fn for_release(
     docker: &Docker,

@@ -51,7 +51,7 @@ fn read(line: &str) -> Result<Crate> {
 }
 
 /// Each crate with its licence, then the texts that come with them, each once: most licences want theirs passed on. Which
-/// licences there may be is in deny.toml, which `cargo xtask check` holds them to.
+/// licences there may be is in deny.toml, which `cargo xtask check` and `release build` hold them to.
 pub fn licences(machine: &str) -> Result<String> {
     let crates = of_init(machine)?;
     let metadata =

@@ -126,7 +126,9 @@ pub fn run(asked: &Release) -> Result<ExitCode> {
         return registry::serve(&target);
     }
     let steps = asked.step.clone().map_or(ALL.to_vec(), |step| vec![step]);
-    fs::create_dir_all(FOLDER)?;
+    if !asked.dry_run {
+        fs::create_dir_all(FOLDER)?;
+    }
     let wants_registry =
         |step: &Step| matches!(step, Step::Push | Step::Sign | Step::Verify | Step::Tags | Step::Assets);
     let _registry = if steps.iter().any(wants_registry) && !asked.dry_run {

@@ -118,7 +118,7 @@ fn notes() -> PathBuf {
 }
 
 /// Whether an engine keeps images as they were packed.
-fn has_containerd_store(docker: &Docker) -> bool {
+pub fn has_containerd_store(docker: &Docker) -> bool {
     let status = docker.ask(["info", "--format", "{{json .DriverStatus}}"]);
     status.is_some_and(|status| status.contains("io.containerd.snapshotter"))
 }

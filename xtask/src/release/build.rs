@@ -2,17 +2,17 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use fs_err as fs;
 
 use super::layout::Layout;
 use super::notes::Built;
 use super::version::Version;
 use super::{Release, sbom};
-use crate::build_image;
 use crate::docker::Docker;
-use crate::programs;
+use crate::outcome::Outcome;
 use crate::run::{ask, program, say};
+use crate::{build_image, check, programs};
 
 /// The image as the builder wrote it, in the folder of its platform.
 pub const ARCHIVE: &str = "image.tar";
@@ -21,6 +21,10 @@ pub const ARCHIVE: &str = "image.tar";
 pub const TAG: &str = "berth/release:built";
 
 pub fn run(docker: &Docker, asked: &Release, version: &Version) -> Result<()> {
+    build_image::ensure_builds_releases(docker)?;
+    if let Outcome::Skipped(why) = check::crates()? {
+        bail!("nobody has looked at the licences of the crates: {why}");
+    }
     // What was built before may be of another commit.
     for folder in Built::folders()? {
         fs::remove_dir_all(folder)?;
@@ -42,6 +46,7 @@ pub fn run(docker: &Docker, asked: &Release, version: &Version) -> Result<()> {
             platform: platform.clone(),
             version: version.to_string(),
             commit: commit(Path::new("."))?,
+            app: asked.app.display().to_string(),
             application: commit(&asked.app)?,
             bases,
         };
@@ -52,7 +57,7 @@ pub fn run(docker: &Docker, asked: &Release, version: &Version) -> Result<()> {
 }
 
 /// The commit that a folder is at, with a word where that is not all of it.
-fn commit(folder: &Path) -> Result<String> {
+pub fn commit(folder: &Path) -> Result<String> {
     let git = |words: &[&str]| ask(program("git").arg("-C").arg(folder).args(words));
     let head = git(&["rev-parse", "HEAD"]).context("this is no git clone")?;
     let changes = git(&["status", "--porcelain", "--", "."]).context("cannot ask git for changes")?;

@@ -19,7 +19,9 @@ pub struct Built {
     pub version: String,
     /// The commit that it was built from, of this repository; with a word where that is not all.
     pub commit: String,
-    /// The same of the application's, which may be another repository.
+    /// The application's folder, as it was named.
+    pub app: String,
+    /// The commit of the application's, which may be another repository.
     pub application: String,
     /// The images that it was made of, with their digests as far as they are pinned.
     pub bases: BTreeMap<String, String>,

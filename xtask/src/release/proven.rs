@@ -1,15 +1,16 @@
-//! Which published application images this version was tried with: each night the newest is made ours, brought up with its
-//! stores, and proven; its digest goes into a signed list.
+//! Which published application images this version was tried with: each night the newest is made ours, looked into, brought
+//! up with its stores until every role is healthy, and proven; its digest goes into a signed list, with how far the proof
+//! went. Accounts can be made in the sample alone: of another application the protocols are proven, and no mail is sent.
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use fs_err as fs;
 use serde_json::{Value, json};
 
-use super::FOLDER;
 use super::signing::Signer;
 use super::version::Version;
+use super::{FOLDER, build};
 use crate::docker::Docker;
 use crate::programs;
 use crate::run::{ask, program, run, say};
@@ -26,24 +27,24 @@ pub fn prove(docker: &Docker, signer: &Signer, version: &Version, from: &str, re
     }
     let digest = docker.done(["image", "inspect", "--format", "{{index .RepoDigests 0}}", from])?;
     let mut derive = program(std::env::current_exe()?);
-    derive.args(["build-image", "--from", from, "--tag", TAG, "--no-check"]);
-    run("make it ours", &mut derive)?;
-    let proven = brought_up(docker, rest);
+    derive.args(["build-image", "--from", from, "--tag", TAG]);
+    run("make it ours, and look into it", &mut derive)?;
+    let extent = brought_up(docker, rest);
     docker.ask(["image", "rm", TAG]);
-    proven?;
-    note(&digest, version)?;
+    let extent = extent?;
+    note(&digest, version, &build::commit(Path::new("."))?, &extent)?;
     signer.file(&Path::new(FOLDER).join(LIST))?;
-    say(&format!("{digest} is proven with {version}"));
+    say(&format!("{digest} is proven with {version}, as far as this goes: {extent}"));
     Ok(())
 }
 
-/// As an operator does it. The proof is the exit code.
-fn brought_up(docker: &Docker, rest: &[String]) -> Result<()> {
+/// As an operator does it: until every role is healthy, and then the proof, of which this is the extent.
+fn brought_up(docker: &Docker, rest: &[String]) -> Result<String> {
     let state = Path::new(FOLDER).join("installation");
-    let berth = |words: &[&str], rest: &[String]| -> Result<()> {
+    let berth = |words: &[&str], rest: &[String]| -> Result<Vec<String>> {
         let mut berth = program(programs::berth()?);
         berth.envs(docker.environment()).args(words).arg("--state").arg(&state).args(rest);
-        run(&format!("berth {}", words[0]), &mut berth).map(drop)
+        run(&format!("berth {}", words[0]), &mut berth)
     };
     let up = [
         "up",
@@ -56,20 +57,69 @@ fn brought_up(docker: &Docker, rest: &[String]) -> Result<()> {
         "--port-offset",
         "20000",
         "--detach",
+        "--no-prove",
     ];
-    let up = berth(&up, rest);
+    let proven = berth(&up, rest).and_then(|_| proof(docker, &state));
     let down = berth(&["down", "--volumes", "--yes"], &[]);
-    up?;
+    let extent = proven?;
     down?;
-    fs::remove_dir_all(state).map_err(Into::into)
+    fs::remove_dir_all(state)?;
+    Ok(extent)
 }
 
-fn note(digest: &str, version: &Version) -> Result<()> {
+/// How far it goes, once it has succeeded.
+fn proof(docker: &Docker, state: &Path) -> Result<String> {
+    let mut prove = program(programs::berth()?);
+    prove.envs(docker.environment()).args(["prove", "--json", "--state"]).arg(state);
+    let told = prove.output().context("cannot run berth prove")?;
+    let said = String::from_utf8_lossy(&told.stdout);
+    ensure!(told.status.success(), "it is not proven: {said}{}", String::from_utf8_lossy(&told.stderr));
+    let proof: Value = serde_json::from_str(&said).context("cannot read what berth prove says")?;
+    proof["extent"].as_str().map(str::to_owned).context("berth prove does not say how far it went")
+}
+
+fn note(digest: &str, version: &Version, commit: &str, extent: &str) -> Result<()> {
     let path = Path::new(FOLDER).join(LIST);
     let before = fs::read_to_string(&path).unwrap_or_else(|_| "[]".to_owned());
-    let mut list: Vec<Value> = serde_json::from_str(&before).context("cannot read the list")?;
+    let before: Vec<Value> = serde_json::from_str(&before).context("cannot read the list")?;
     let date = ask(program("date").args(["--utc", "+%Y-%m-%d"])).context("cannot ask date(1)")?;
-    list.retain(|entry| entry["image"] != digest || entry["version"] != version.to_string());
-    list.push(json!({"image": digest, "version": version.to_string(), "proven": date.trim()}));
+    let list = with(before, entry(digest, version, commit, extent, date.trim()));
     fs::write(path, serde_json::to_string_pretty(&list)? + "\n").map_err(Into::into)
+}
+
+fn entry(digest: &str, version: &Version, commit: &str, extent: &str, date: &str) -> Value {
+    json!({"image": digest, "version": version.to_string(), "commit": commit, "extent": extent, "proven": date})
+}
+
+/// The list with this entry; an older one of the same image and version goes.
+fn with(mut list: Vec<Value>, new: Value) -> Vec<Value> {
+    list.retain(|entry| (&entry["image"], &entry["version"]) != (&new["image"], &new["version"]));
+    list.push(new);
+    list
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_says_how_far_the_proof_went_and_of_which_commit() {
+        let version = Version::parse("1.2.3").unwrap();
+        let new = entry("registry.test/mail@sha256:1", &version, "c0ffee", "protocols", "2026-01-02");
+        let expected = json!({
+            "image": "registry.test/mail@sha256:1", "version": "1.2.3", "commit": "c0ffee",
+            "extent": "protocols", "proven": "2026-01-02",
+        });
+        assert_eq!(new, expected);
+    }
+
+    #[test]
+    fn the_last_proof_of_an_image_with_a_version_is_the_one_that_is_kept() {
+        let of = |image: &str, version: &str, commit: &str| {
+            entry(image, &Version::parse(version).unwrap(), commit, "protocols", "2026-01-02")
+        };
+        let before = vec![of("a", "1.0.0", "1"), of("a", "2.0.0", "2"), of("b", "1.0.0", "3")];
+        let after = with(before.clone(), of("a", "1.0.0", "4"));
+        assert_eq!(after, [before[1].clone(), before[2].clone(), of("a", "1.0.0", "4")]);
+    }
 }

@@ -27,7 +27,7 @@ pub fn predicate(platforms: &[Built], repository: Option<&str>, run: Option<&str
             "buildType": BUILD_TYPE,
             "externalParameters": {
                 "source": {"uri": format!("git+{repository}"), "digest": {"gitCommit": first.commit}},
-                "command": ["cargo", "xtask", "release", "build", "--platform", names.join(",")],
+                "command": ["cargo", "xtask", "release", "build", "--app", first.app, "--platform", names.join(",")],
                 "version": first.version,
             },
             "resolvedDependencies": materials,
@@ -44,11 +44,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_commit_and_the_bases_are_named() {
+    fn the_commit_the_command_and_the_bases_are_named() {
         let built = Built {
             platform: "linux/amd64".to_owned(),
             version: "1.0.0".to_owned(),
             commit: "c0".to_owned(),
+            app: "../mail".to_owned(),
             application: "a9".to_owned(),
             bases: [("a:1".to_owned(), "sha256:12".to_owned()), ("b:1".to_owned(), "unpinned".to_owned())]
                 .into(),
@@ -57,6 +58,10 @@ mod tests {
             predicate(&[built], Some("https://host.test/o/r"), Some("https://host.test/run/1")).unwrap();
         let definition = &told["buildDefinition"];
         assert_eq!(definition["externalParameters"]["source"]["digest"]["gitCommit"], "c0");
+        assert_eq!(
+            definition["externalParameters"]["command"],
+            json!(["cargo", "xtask", "release", "build", "--app", "../mail", "--platform", "linux/amd64"])
+        );
         assert_eq!(definition["resolvedDependencies"][1]["digest"]["gitCommit"], "a9");
         assert_eq!(
             definition["resolvedDependencies"][2],

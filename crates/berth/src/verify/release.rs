@@ -80,9 +80,8 @@ impl Release {
                 let verified = sigstore.verify(bytes, bundle, &policy)?;
                 let identity = verified.identity().map(|identity| identity.as_str().to_owned());
                 let identity = identity.context("the certificate names nobody")?;
-                let of_a_version = identity.strip_prefix(workflow.as_str());
                 anyhow::ensure!(
-                    of_a_version.is_some_and(|rest| rest.starts_with(OF_A_VERSION)),
+                    is_for_a_version(&identity, workflow),
                     "it was signed by {identity}, and not by {workflow} for a version"
                 );
                 Ok(identity)
@@ -102,6 +101,11 @@ impl Release {
         .hint("--release FILE names who does: docs/guide/releases.md")
         .into())
     }
+}
+
+/// Whether who signed is this workflow, at the tag of a version. Whoever may push a branch can have it run there, too.
+fn is_for_a_version(identity: &str, workflow: &str) -> bool {
+    identity.strip_prefix(workflow).is_some_and(|rest| rest.starts_with(OF_A_VERSION))
 }
 
 /// What a key has signed needs neither a log nor a clock, without which the verifier takes no bundle: so the signature is
@@ -147,6 +151,28 @@ mod tests {
         let own = Release::own();
         assert!(!own.is_name_of(&own.image));
         assert!(own.known().is_err());
+    }
+
+    #[test]
+    fn the_workflow_vouches_for_versions_alone_and_no_other_workflow_does() {
+        let workflow = "https://github.com/one/mail/.github/workflows/publish.yml";
+        for (identity, vouches) in [
+            ("https://github.com/one/mail/.github/workflows/publish.yml@refs/tags/v1.2.3", true),
+            ("https://github.com/one/mail/.github/workflows/publish.yml@refs/tags/v2.0.0-rc.1", true),
+            ("https://github.com/one/mail/.github/workflows/publish.yml@refs/heads/main", false),
+            ("https://github.com/one/mail/.github/workflows/publish.yml@refs/heads/v1.2.3", false),
+            ("https://github.com/one/mail/.github/workflows/publish.yml@refs/tags/trial", false),
+            ("https://github.com/one/mail/.github/workflows/publish.yml@refs/pull/1/merge", false),
+            ("https://github.com/one/mail/.github/workflows/publish.yml", false),
+            ("https://github.com/one/mail/.github/workflows/nightly.yml@refs/tags/v1.2.3", false),
+            ("https://github.com/one/mail/.github/workflows/publish.yml.yml@refs/tags/v1.2.3", false),
+            ("https://github.com/two/mail/.github/workflows/publish.yml@refs/tags/v1.2.3", false),
+            ("https://github.com/one/mail-too/.github/workflows/publish.yml@refs/tags/v1.2.3", false),
+            ("https://example.com/one/mail/.github/workflows/publish.yml@refs/tags/v1.2.3", false),
+            ("someone@example.com", false),
+        ] {
+            assert_eq!(is_for_a_version(identity, workflow), vouches, "{identity}");
+        }
     }
 
     #[test]
