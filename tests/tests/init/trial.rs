@@ -187,7 +187,10 @@ fn shared() -> &'static Path {
         let folder = tempfile::Builder::new().prefix("berth-test-programs-").tempdir().unwrap();
         fs_err::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
         for (name, program) in [("berth-init", init()), ("witness", WITNESS.into())] {
-            fs_err::copy(program, folder.path().join(name)).unwrap();
+            // Not by us: what other tests start meanwhile would have the copy open for writing, and nobody could run it
+            // (ETXTBSY, execve(2)).
+            let mut copy = Case::new().command("cp");
+            assert!(copy.arg(program).arg(folder.path().join(name)).status().unwrap().success());
         }
         let path = folder.path().to_owned();
         *KEPT.lock().unwrap() = Some(folder);

@@ -84,7 +84,9 @@ fn a_role_that_answers_is_asked_again_and_again_and_left_alone() {
     for place in places() {
         let case = Case::new();
         let door = Door::greeting("421 not now\r\n");
-        let mut init = watched(&case, place, &door, "ready on=15:0 catch").start();
+        let init = watched(&case, place, &door, "ready on=15:0 catch");
+        // It answers at once, but a busy machine may not.
+        let mut init = init.set("BERTH_LIVE_WITHIN", "20").start();
         door.until_knocked_times(8);
         let status = init.status().unwrap();
         assert_eq!((&status["state"], &status["restarts"]), (&"ready".into(), &0.into()));
