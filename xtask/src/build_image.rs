@@ -68,7 +68,7 @@ pub struct BuildImage {
     /// Into a file, as an OCI layout
     #[arg(long, value_name = "FILE")]
     oci: Option<PathBuf>,
-    /// A build argument of docker/Dockerfile, such as NODE_IMAGE, BASE_IMAGE, COMPILE
+    /// A build argument of docker/Dockerfile, such as BASE_IMAGE, COMPILE, LICENCES_OF
     #[arg(long, value_name = "NAME=VALUE")]
     build_arg: Vec<String>,
     /// Only make what `docker buildx bake -f docker/docker-bake.hcl` takes: berth-init for each platform

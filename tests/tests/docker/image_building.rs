@@ -125,6 +125,10 @@ fn an_application_with_traps_is_built_and_runs() {
         &builder_image,
     ];
     let with_label = ["--", "--label", &label];
+    let refused = build_image(&engine, &[&words[..], &with_label].concat());
+    assert_eq!(refused.code, Some(1), "{refused:#?}");
+    assert!(refused.err.contains("LICENCES_OF=\"paypal-rest-sdk@1.8.1 "), "{}", refused.err);
+    let words = [&words[..], &["--build-arg", "LICENCES_OF=paypal-rest-sdk"]].concat();
     let made = build_image(&engine, &[&words[..], &with_label].concat());
     assert_eq!(made.code, Some(0), "{made:#?}");
     assert!(made.err.contains("no secrets in any layer"), "{}", made.err);
