@@ -19,6 +19,7 @@ use crate::programs;
 use crate::run::{program, run as run_program, say};
 
 mod application;
+mod emulation;
 mod inspection;
 mod machine;
 mod outputs;
@@ -247,7 +248,7 @@ fn from_source(docker: &Docker, asked: &BuildImage, platforms: &[String]) -> Res
         build.arg("--label").arg(format!("{name}={value}"));
     }
     if compiles {
-        warn_of_emulation(docker, platforms)?;
+        emulation::warn(docker, platforms, &asked.rest)?;
     }
     let _secrets = machine::lend(&mut build)?;
     build.env("SOURCE_DATE_EPOCH", application.epoch.to_string());
@@ -258,17 +259,6 @@ fn from_source(docker: &Docker, asked: &BuildImage, platforms: &[String]) -> Res
     build.args(&asked.rest).arg(&asked.app);
     run_program(&format!("build {}", output.told()), &mut build)?;
     output.deliver(docker)
-}
-
-/// Compilers that run under emulation take ten times as long.
-fn warn_of_emulation(docker: &Docker, platforms: &[String]) -> Result<()> {
-    let engine = docker.platform()?;
-    for platform in platforms.iter().filter(|platform| !platform.starts_with(&engine)) {
-        say(&format!(
-            "warning: packages are compiled for {platform} under emulation, which is slow; on a builder of that platform it is not"
-        ));
-    }
-    Ok(())
 }
 
 /// By `berth image derive`, which operators have.
