@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use berth_tests::{Case, Ran, root, wait_until_within, xtask};
+use berth_tests::{Case, Ran, root, tell, wait_until_within, xtask};
 use serde_json::Value;
 
 use crate::engine::{Engine, PATIENCE, base};
@@ -222,8 +222,7 @@ fn the_same_input_is_the_same_image_and_a_change_of_code_is_a_layer_of_its_own()
         layers.filter(|layer| !known.contains(&layer["digest"].as_str().unwrap().to_owned())).collect();
     assert_eq!(new.len(), 1, "{new:#?}");
     let sent = new[0]["compressed"].as_u64().unwrap();
-    // Past the harness: what a person wants to know of a passing test.
-    eprintln!("a change of code sends {sent} of {} bytes", after["compressed"]);
+    tell(&format!("a change of code sends {sent} of {} bytes", after["compressed"]));
     assert!(sent <= 5_000_000, "{sent}");
 }
 
