@@ -26,6 +26,11 @@ variable "COMPILE" {
   default     = "no"
 }
 
+variable "LICENCES_OF" {
+  description = "Packages whose licence is not on the list of docker/Dockerfile, and was read and accepted: NAME or NAME@VERSION"
+  default     = ""
+}
+
 variable "NODE_IMAGE" {
   description = "The Node that the application asks for; by digest, take what `cargo xtask bases` prints"
   default     = "node:24-bookworm-slim"
@@ -67,6 +72,7 @@ target "image" {
     BUILDER_IMAGE = BUILDER_IMAGE
     BASE_IMAGE    = BASE_IMAGE
     COMPILE       = COMPILE
+    LICENCES_OF   = LICENCES_OF
   }
   secret = compact([
     notequal("", NODE_EXTRA_CA_CERTS) ? "id=ca,src=${NODE_EXTRA_CA_CERTS}" : "",

@@ -1,22 +1,27 @@
 // Lists the licences of the packages that are installed in a folder, and refuses those that nobody has allowed:
-// licences.mjs NODE_MODULES FILE "ALLOWED…"
+// licences.mjs NODE_MODULES FILE "ALLOWED…" "NAME[@VERSION]…"
 //
 // What package.json says is an SPDX expression (https://spdx.github.io/spdx-spec/v2.3/SPDX-license-expressions/): of words
-// that are joined by OR one has to be allowed, of those that are joined by AND all. The texts stay in the packages.
+// that are joined by OR one has to be allowed, of those that are joined by AND all. The texts stay in the packages. Some say
+// only where to read (SEE LICENSE IN …): of these, and of others, a person reads it and names the package.
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-const [modules, file, allowed] = process.argv.slice(2);
-const words = allowed.split(/\s+/).filter(Boolean);
+const [modules, file, ...lists] = process.argv.slice(2);
+const [words, accepted] = lists.map((list) => list.split(/\s+/).filter(Boolean));
 const lines = new Set();
-const refused = new Set();
+const refused = new Map();
 if (existsSync(modules)) folder(modules);
 mkdirSync(dirname(file), { recursive: true });
 writeFileSync(file, [...lines].sort().map((line) => `${line}\n`).join(''));
 console.log(`${lines.size} packages, and the licence of each is in ${file}`);
 if (refused.size > 0) {
-  console.error('not among the allowed licences (build argument LICENCES):');
-  for (const one of [...refused].sort()) console.error(`  ${one}`);
+  console.error('not among the allowed licences:');
+  for (const one of [...refused.values()].sort()) console.error(`  ${one}`);
+  const [first] = [...refused.keys()].sort();
+  console.error(`
+Read each, with the package or where it says. Then either add it to the licences that every package may have, all of which the
+build argument LICENCES lists (SPDX), or accept it for the package alone: LICENCES_OF="${first} …", or without the version.`);
   process.exit(1);
 }
 
@@ -39,9 +44,12 @@ function folder(path) {
 }
 
 function note(manifest) {
+  const { name, version } = manifest;
   const licence = told(manifest);
-  lines.add(`${manifest.name} ${manifest.version}: ${licence}`);
-  if (!isAllowed(licence)) refused.add(`${manifest.name} ${manifest.version}: ${licence}`);
+  const line = `${name} ${version}: ${licence}`;
+  const [isListed, isAccepted] = [isAllowed(licence), accepted.includes(name) || accepted.includes(`${name}@${version}`)];
+  lines.add(!isListed && isAccepted ? `${line} (read and accepted for this package by who built the image)` : line);
+  if (!isListed && !isAccepted) refused.set(`${name}@${version}`, line);
 }
 
 /** What a package says of its licence, in each of the ways there were. */

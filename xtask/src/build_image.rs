@@ -19,6 +19,7 @@ use crate::programs;
 use crate::run::{program, run as run_program, say};
 
 mod application;
+mod emulation;
 mod inspection;
 mod machine;
 mod outputs;
@@ -68,7 +69,7 @@ pub struct BuildImage {
     /// Into a file, as an OCI layout
     #[arg(long, value_name = "FILE")]
     oci: Option<PathBuf>,
-    /// A build argument of docker/Dockerfile, such as NODE_IMAGE, BASE_IMAGE, COMPILE
+    /// A build argument of docker/Dockerfile, such as BASE_IMAGE, COMPILE, LICENCES_OF
     #[arg(long, value_name = "NAME=VALUE")]
     build_arg: Vec<String>,
     /// Only make what `docker buildx bake -f docker/docker-bake.hcl` takes: berth-init for each platform
@@ -259,7 +260,7 @@ fn from_source(docker: &Docker, asked: &BuildImage, platforms: &[String]) -> Res
         build.arg("--label").arg(format!("{name}={value}"));
     }
     if compiles {
-        warn_of_emulation(docker, platforms)?;
+        emulation::warn(docker, platforms, &asked.rest)?;
     }
     let _secrets = machine::lend(&mut build)?;
     build.env("SOURCE_DATE_EPOCH", application.epoch.to_string());
@@ -270,17 +271,6 @@ fn from_source(docker: &Docker, asked: &BuildImage, platforms: &[String]) -> Res
     build.args(&asked.rest).arg(&asked.app);
     run_program(&format!("build {}", output.told()), &mut build)?;
     output.deliver(docker)
-}
-
-/// Compilers that run under emulation take ten times as long.
-fn warn_of_emulation(docker: &Docker, platforms: &[String]) -> Result<()> {
-    let engine = docker.platform()?;
-    for platform in platforms.iter().filter(|platform| !platform.starts_with(&engine)) {
-        say(&format!(
-            "warning: packages are compiled for {platform} under emulation, which is slow; on a builder of that platform it is not"
-        ));
-    }
-    Ok(())
 }
 
 /// By `berth image derive`, which operators have.

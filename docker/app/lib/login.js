@@ -119,5 +119,5 @@ function network(client) {
   const groups = front.split(':').filter(Boolean);
   const rest = back.split(':').filter(Boolean);
   if (address.includes('::')) groups.push(...Array(8 - groups.length - rest.length).fill('0'), ...rest);
-  return groups.slice(0, 4).map((group) => parseInt(group, 16)).join(':');
+  return `${groups.slice(0, 4).map((group) => parseInt(group, 16).toString(16)).join(':')}::/64`;
 }

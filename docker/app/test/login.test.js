@@ -98,6 +98,8 @@ test('who guesses is in the log, with what is no longer than an address, and who
   assert.ok(time);
   assert.deepEqual(line, { level: 'info', message: 'login failed', address: 'j'.repeat(254), client: '192.0.2.1' });
   assert.deepEqual(more, []);
+  await guess(limited, 'joe@a.test', '2001:db8:0:c0de::7');
+  assert.equal(lines[1].client, '2001:db8:0:c0de::/64', 'the network, as people write it');
 });
 
 test('a login that is right clears what went wrong before', async (t) => {

@@ -28,6 +28,26 @@ server.listen(Number(port));
 process.on('SIGTERM', () => process.exit());
 ";
 
+/// Begins as many requests at a time as its second argument says, and ends none; then prints how many were answered, and
+/// with what.
+const MANY: &str = r#"
+import select, socket, ssl, sys, time
+host, port = sys.argv[1].rsplit(":", 1)
+context = ssl._create_unverified_context()
+context.maximum_version = ssl.TLSVersion.TLSv1_2  # later ones say something after the handshake, too
+pipes = []
+for _ in range(int(sys.argv[2])):
+    pipes.append(context.wrap_socket(socket.create_connection((host, int(port))), server_hostname="api.example.test"))
+    pipes[-1].sendall(b"POST / HTTP/1.1\r\nHost: api.example.test\r\nContent-Length: 1\r\n\r\n")
+answers = []
+end = time.monotonic() + 5
+while (left := end - time.monotonic()) > 0:
+    for pipe in select.select(pipes, [], [], left)[0]:
+        answers.append(pipe.recv(12).decode())
+        pipes.remove(pipe)
+print(len(answers), *sorted(set(answers)))
+"#;
+
 /// Roles with pages, and the numbers at which they listen.
 const ROLES: [(&str, u16); 4] = [("web", 3000), ("api", 4000), ("caldav", 5000), ("carddav", 6000)];
 
@@ -208,6 +228,17 @@ fn a_mail_of_the_greatest_size_passes_and_more_is_refused() {
     let mut curl = front.engine.case.command("curl");
     curl.args(["--silent", "--insecure", "--header", "Host: api.example.test", &format!("https://{url}/")]);
     assert_eq!(said(curl.args(["--data-binary", &sent]).args(more)), "413");
+}
+
+#[test]
+fn a_client_with_more_requests_at_a_time_than_people_have_is_told_so() {
+    let Some(front) = Front::up() else { return };
+    let begin = |count: &str| {
+        let mut many = front.engine.case.command("python3");
+        said(many.args(["-c", MANY, &front.published(8443), count]))
+    };
+    assert_eq!(begin("300"), "44 HTTP/1.1 429", "256 are under way");
+    wait_until_within(PATIENCE, "none of these are", || (begin("250") == "0").then_some(()));
 }
 
 #[test]

@@ -3,22 +3,28 @@
 use std::path::Path;
 use std::process::Command;
 
-use berth_tests::{Case, Ran, root, wait_until_within, xtask};
+use berth_tests::{Case, Ran, root, tell, wait_until_within, xtask};
 use serde_json::Value;
 
 use crate::engine::{Engine, PATIENCE, base};
+use crate::image::SAMPLE;
 use crate::image_check::{check, findings};
 
 /// The Node of the application with traps, as the package that stands in for its image. Another release than the sample's.
 const OTHER_NODE: &str = "22.23.5";
 
-/// Runs `cargo xtask build-image`.
-fn build_image(engine: &Engine, words: &[&str]) -> Ran {
+/// Runs `cargo xtask`.
+fn run_xtask(engine: &Engine, words: &[&str]) -> Ran {
     let (program, manifest) = xtask();
     let mut command = engine.program(program);
     // A contributor's tool, in a contributor's environment.
-    command.envs(std::env::vars_os()).env("CARGO_MANIFEST_DIR", manifest).arg("build-image").args(words);
+    command.envs(std::env::vars_os()).env("CARGO_MANIFEST_DIR", manifest).args(words);
     Ran::run(&mut command)
+}
+
+/// Runs `cargo xtask build-image`.
+fn build_image(engine: &Engine, words: &[&str]) -> Ran {
+    run_xtask(engine, &[&["build-image"], words].concat())
 }
 
 /// The digest that a build said it had made.
@@ -125,6 +131,10 @@ fn an_application_with_traps_is_built_and_runs() {
         &builder_image,
     ];
     let with_label = ["--", "--label", &label];
+    let refused = build_image(&engine, &[&words[..], &with_label].concat());
+    assert_eq!(refused.code, Some(1), "{refused:#?}");
+    assert!(refused.err.contains("LICENCES_OF=\"paypal-rest-sdk@1.8.1 "), "{}", refused.err);
+    let words = [&words[..], &["--build-arg", "LICENCES_OF=paypal-rest-sdk"]].concat();
     let made = build_image(&engine, &[&words[..], &with_label].concat());
     assert_eq!(made.code, Some(0), "{made:#?}");
     assert!(made.err.contains("no secrets in any layer"), "{}", made.err);
@@ -212,13 +222,12 @@ fn the_same_input_is_the_same_image_and_a_change_of_code_is_a_layer_of_its_own()
         layers.filter(|layer| !known.contains(&layer["digest"].as_str().unwrap().to_owned())).collect();
     assert_eq!(new.len(), 1, "{new:#?}");
     let sent = new[0]["compressed"].as_u64().unwrap();
-    // Past the harness: what a person wants to know of a passing test.
-    eprintln!("a change of code sends {sent} of {} bytes", after["compressed"]);
+    tell(&format!("a change of code sends {sent} of {} bytes", after["compressed"]));
     assert!(sent <= 5_000_000, "{sent}");
 }
 
 #[test]
-fn a_bake_file_makes_the_same_from_the_same_parts() {
+fn a_bake_file_makes_the_same_layers_as_xtask() {
     let Some(engine) = Engine::new() else { return };
     let prepared = build_image(&engine, &["--programs"]);
     assert_eq!(prepared.code, Some(0), "{prepared:#?}");
@@ -230,6 +239,12 @@ fn a_bake_file_makes_the_same_from_the_same_parts() {
         &format!("*.labels.berth.test={}", engine.label().replace("berth.test=", "")),
     ]);
     bake.envs(std::env::var("NODE_EXTRA_CA_CERTS").map(|path| ("NODE_EXTRA_CA_CERTS", path)));
+    // By digest where they have one, as the build of the sample took them.
+    let bases = run_xtask(&engine, &["bases"]).out;
+    for (variable, name) in [("NODE_IMAGE", "node"), ("BASE_IMAGE", "debian")] {
+        let line = bases.lines().find(|line| line.starts_with(&format!("{name} "))).expect(&bases);
+        bake.env(variable, line.split_whitespace().nth(1).unwrap());
+    }
     bake.env("TAG", &tag).current_dir(root());
     let ran = Ran::run(&mut bake);
     assert_eq!(ran.code, Some(0), "{ran:#?}");
@@ -237,6 +252,8 @@ fn a_bake_file_makes_the_same_from_the_same_parts() {
         (engine.run(&["image", "inspect", &tag]).code == Some(0)).then(|| engine.inspect(&tag))
     });
     assert_eq!(image["Config"]["User"], "10001:10001");
+    let built = engine.inspect(SAMPLE);
+    assert_eq!(image["RootFS"]["Layers"], built["RootFS"]["Layers"]);
     let (code, report) = check(&engine, &tag);
     assert_eq!((code, findings(&report)), (Some(0), Vec::new()));
 }

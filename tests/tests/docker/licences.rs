@@ -16,7 +16,8 @@ fn packages(case: &Case, packages: &[(&str, &str)]) {
     }
 }
 
-fn listed(case: &Case) -> Option<Ran> {
+/// Where the packages are listed, with `accepted` as those whose licence was read.
+fn listed(case: &Case, accepted: &str) -> Option<Ran> {
     let Some(node) = node() else {
         skip("there is no node");
         return None;
@@ -26,6 +27,7 @@ fn listed(case: &Case) -> Option<Ran> {
         "node_modules",
         "list",
         "MIT ISC Apache-2.0 BSD-3-Clause",
+        accepted,
     ]);
     Some(Ran::run(&mut list))
 }
@@ -43,7 +45,7 @@ fn each_package_is_listed_and_a_licence_that_nobody_has_allowed_fails_the_build(
             ("five", r#", "license": "Apache-2.0 WITH LLVM-exception""#),
         ],
     );
-    let Some(ran) = listed(&case) else { return };
+    let Some(ran) = listed(&case, "") else { return };
     assert_eq!(ran.code, Some(0), "{ran:#?}");
     let list = case.read("list");
     assert!(list.starts_with("@scope/two 1.0.0: (GPL-3.0-only OR ISC)\nfive 1.0.0: "), "{list}");
@@ -57,10 +59,42 @@ fn each_package_is_listed_and_a_licence_that_nobody_has_allowed_fails_the_build(
     ] {
         let case = Case::new();
         packages(&case, &[("one", r#", "license": "MIT""#), (name, licence)]);
-        let ran = listed(&case).unwrap();
+        let ran = listed(&case, "").unwrap();
         assert_eq!(ran.code, Some(1), "{name}: {ran:#?}");
         assert!(ran.err.contains(&format!("  {name} 1.0.0: ")) && !ran.err.contains("  one "), "{}", ran.err);
     }
+}
+
+/// Forward Email's own dependencies have these texts: the one is no licence's name, of the other not all are on the list.
+#[test]
+fn a_package_whose_licence_was_read_is_accepted_by_its_name_and_listed_as_such() {
+    let case = Case::new();
+    let to_read = [
+        ("paypal-rest-sdk", r#", "license": "SEE LICENSE IN https://example.test/LICENSE""#),
+        ("@fortawesome/fontawesome-free", r#", "license": "(CC-BY-4.0 AND OFL-1.1 AND MIT)""#),
+    ];
+    packages(&case, &[&to_read[..], &[("one", r#", "license": "MIT""#)]].concat());
+    for (accepted, still_refused) in [
+        ("", &to_read[..]),
+        ("paypal-rest-sdk@1.8.1 @fortawesome/fontawesome-free@1.0", &to_read),
+        ("paypal-rest-sdk", &to_read[1..]),
+        ("paypal rest-sdk @fortawesome/fontawesome-free@1.0.0", &to_read[..1]),
+    ] {
+        let Some(ran) = listed(&case, accepted) else { return };
+        assert_eq!(ran.code, Some(1), "{accepted}: {ran:#?}");
+        for package in &to_read {
+            let is_refused = ran.err.contains(&format!("  {} 1.0.0: ", package.0));
+            assert_eq!(is_refused, still_refused.contains(package), "{accepted}: {}", ran.err);
+        }
+        assert!(ran.err.contains("LICENCES lists") && ran.err.contains("LICENCES_OF=\""), "{}", ran.err);
+    }
+    let ran = listed(&case, "one @fortawesome/fontawesome-free@1.0.0\npaypal-rest-sdk").unwrap();
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    let list = case.read("list");
+    let lines: Vec<_> = list.lines().collect();
+    assert!(lines[0].starts_with("@fortawesome/fontawesome-free 1.0.0: (CC-BY-4.0 AND"), "{list}");
+    assert!(lines[0].contains("read and accepted") && lines[2].contains("read and accepted"), "{list}");
+    assert_eq!(lines[1], "one 1.0.0: MIT", "it needs nobody's acceptance");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
 
+mod addresses;
 mod base_images;
 mod bringing_up;
 mod browser;

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::installation::{Installation, image};
+use crate::installation::{Installation, ROLES, STORES, image};
+use crate::stack::stack;
 
 /// The services of `forward-only`.
 const SERVICES: [&str; 10] =
@@ -46,6 +47,19 @@ startup.writeInt32BE(startup.length);
   await client.close();
 })();";
 
+/// What could be connected to in the containers of these services, past what is published.
+fn inside(mail: &Installation, services: &[&str]) -> Vec<String> {
+    let mut doors = Vec::new();
+    for service in services {
+        let seen = mail.inspect(service);
+        for network in seen["NetworkSettings"]["Networks"].as_object().unwrap().values() {
+            let address = network["IPAddress"].as_str().unwrap();
+            doors.extend(INSIDE.iter().chain(&PRIVATE).map(|port| format!("{address}:{port}")));
+        }
+    }
+    doors
+}
+
 /// Which of these answer somebody in a container on a network that is none of the service's.
 fn answer(installation: &Installation, doors: &[String]) -> BTreeSet<String> {
     let engine = &installation.engine;
@@ -84,13 +98,7 @@ fn from_another_network_only_published_ports_answer_and_stores_want_a_password()
         .collect();
     let mut doors: Vec<String> = published.iter().cloned().collect();
     doors.extend(["imap", "pop3"].map(|name| format!("{host}:{}", mail.published(name))));
-    for service in SERVICES {
-        let seen = mail.inspect(service);
-        for network in seen["NetworkSettings"]["Networks"].as_object().unwrap().values() {
-            let address = network["IPAddress"].as_str().unwrap();
-            doors.extend(INSIDE.iter().chain(&PRIVATE).map(|port| format!("{address}:{port}")));
-        }
-    }
+    doors.extend(inside(&mail, &SERVICES));
     assert_eq!(answer(&mail, &doors), published);
 
     let said = mail.exec("web", &["node", "-e", WITHOUT_PASSWORD]);
@@ -99,4 +107,16 @@ fn from_another_network_only_published_ports_answer_and_stores_want_a_password()
     assert!(lines[0].starts_with("redis -NOAUTH"), "{}", lines[0]);
     assert_eq!(lines[1], "postgresql Rtrue", "it asks for a password");
     assert!(lines[2].to_lowercase().contains("auth"), "{}", lines[2]);
+}
+
+#[test]
+fn from_another_network_no_role_and_no_store_is_reached_in_its_container() {
+    let Some(stack) = stack() else { return };
+    let services = [&STORES[..], &ROLES, &["front"]].concat();
+    let doors = inside(&stack, &services);
+    assert!(doors.len() > services.len() * PRIVATE.len(), "{doors:?}");
+    // As from the inside, where the same words find it.
+    let found = stack.exec("web", &["node", "-e", TRY, "sqlite:3456"]);
+    assert_eq!(found.out, "sqlite:3456\n");
+    assert_eq!(answer(&stack, &doors), BTreeSet::new());
 }

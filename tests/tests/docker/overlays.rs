@@ -3,21 +3,27 @@
 use std::path::Path;
 use std::process::Stdio;
 
-use berth_tests::{Ran, init, skip, wait_until_within};
+use berth_tests::{Ran, Served, init, skip, wait_until_within};
 use serde_json::json;
 
 use crate::engine::{PATIENCE, base};
-use crate::image::PUBLISHED;
+use crate::image::{PUBLISHED, derive};
 use crate::installation::{Installation, image};
 use crate::stack::stack;
 
-#[test]
-fn a_published_image_is_run_untouched_with_berth_init_from_the_host_and_without_a_front() {
-    let Some(mail) = Installation::new() else { return };
+/// Where nothing runs yet, with a stand-in for the published image; else the test is skipped.
+fn beside_what_is_published() -> Option<Installation> {
+    let mail = Installation::new()?;
     if mail.engine.run(&["image", "inspect", PUBLISHED]).code != Some(0) {
         skip("no stand-in for the published image: `cargo xtask build-image --standin` makes it");
-        return;
+        return None;
     }
+    Some(mail)
+}
+
+#[test]
+fn a_published_image_is_run_untouched_with_berth_init_from_the_host_and_without_a_front() {
+    let Some(mail) = beside_what_is_published() else { return };
     let init = init().display().to_string();
     let overlays = "sample,ferretdb,injected,no-front";
     mail.bring_up_from(PUBLISHED, &["--no-prove", "--overlay", overlays, "--init", &init, "--only", "mx"]);
@@ -47,6 +53,37 @@ fn a_published_image_is_run_untouched_with_berth_init_from_the_host_and_without_
         "for the proxy of this host"
     );
     assert_ne!(mail.engine.run(&["inspect", &mail.container("front")]).code, Some(0), "there is no front");
+}
+
+#[test]
+fn a_derived_image_keeps_mail_as_the_user_of_the_published_one() {
+    let Some(mail) = beside_what_is_published() else { return };
+    let derived = mail.engine.name("derived");
+    let made = derive(&mail.engine, &["--from", PUBLISHED, "--tag", &derived]);
+    assert_eq!(made.code, Some(0), "{made:#?}");
+    let words = ["--no-prove", "--overlay", "sample,ferretdb", "--only", "sqlite,imap,mx"];
+    mail.bring_up_from(&derived, &words);
+    for role in ["sqlite", "imap", "mx"] {
+        let seen = mail.inspect(role);
+        assert_eq!(seen["State"]["Health"]["Status"], "healthy", "{role}");
+        assert_eq!(seen["Config"]["Image"], derived.as_str(), "{role}");
+        assert_eq!(mail.main(role).status("Uid").unwrap().split('\t').next(), Some("999"), "{role}");
+    }
+    // The volume of the mailboxes is that user's to write, and what is written is read again.
+    let user = mail.user("guest");
+    let text = mail.engine.case.write("mail", "Subject: kept\r\n\r\nhello\r\n");
+    let curl = |url: &str, words: &[&str]| {
+        let mut curl = mail.engine.case.command("curl");
+        Ran::run(curl.args(["--silent", "--show-error", "--insecure", "--max-time", "20", url]).args(words))
+    };
+    let mx = format!("smtp://127.0.0.1:{}", mail.published("mx"));
+    let sent = ["--mail-from", "someone@outside.invalid", "--mail-rcpt", &user.address, "--upload-file"];
+    let sent = curl(&mx, &[&sent[..], &[text.to_str().unwrap()]].concat());
+    assert_eq!(sent.code, Some(0), "{sent:#?}");
+    let inbox = format!("imaps://127.0.0.1:{}/INBOX;MAILINDEX=1", mail.published("imap"));
+    wait_until_within(PATIENCE, "the mail is there", || {
+        curl(&inbox, &["--user", &user.credentials()]).out.contains("Subject: kept").then_some(())
+    });
 }
 
 #[test]

@@ -174,6 +174,11 @@ fn overlays(roles: &[&Role]) -> Vec<Variable> {
         ),
         variable("COMPILE", Some("yes"), "`no` if none of the application's packages has to be compiled"),
         variable(
+            "LICENCES_OF",
+            None,
+            "packages whose licence is not on the Dockerfile's list, and was read and accepted: `NAME` or `NAME@VERSION`",
+        ),
+        variable(
             "BERTH_BUILD_CA",
             Some("/etc/ssl/certs/ca-certificates.crt"),
             "the certificates that the build trusts",
