@@ -189,7 +189,8 @@ fn shared() -> &'static Path {
         for (name, program) in [("berth-init", init()), ("witness", WITNESS.into())] {
             // Not by us: what other tests start meanwhile would have the copy open for writing, and nobody could run it
             // (ETXTBSY, execve(2)).
-            let mut copy = Case::new().command("cp");
+            let case = Case::new();
+            let mut copy = case.command("cp");
             assert!(copy.arg(program).arg(folder.path().join(name)).status().unwrap().success());
         }
         let path = folder.path().to_owned();
