@@ -17,6 +17,12 @@ class Parser extends parseMimeTree.MIMEParser {
     this.depth = depth;
   }
 
+  processNodeHeader() {
+    super.processNodeHeader();
+    const header = this._node.parsedHeader;
+    if (header.date) [header.date] = [header.date].flat();
+  }
+
   processContentType() {
     super.processContentType();
     const node = this._node;
@@ -52,10 +58,17 @@ export function structure(raw) {
 
 function described(tree) {
   return {
-    envelope: createEnvelope(tree.parsedHeader),
-    bodystructure: new BodyStructure(tree, { upperCaseKeys: true, skipContentLocation: false }).create(),
+    envelope: sayable(createEnvelope(tree.parsedHeader)),
+    bodystructure: sayable(new BodyStructure(tree, { upperCaseKeys: true, skipContentLocation: false }).create()),
     sent: Date.parse(tree.parsedHeader.date) || null,
   };
+}
+
+// As it may stand in an answer: no line ends in what is said in quotes, no zeros in what is counted (RFC 9051 9).
+function sayable(it) {
+  if (Array.isArray(it)) return it.map(sayable);
+  if (Buffer.isBuffer(it)) return Buffer.from(it.toString('latin1').replaceAll('\0', ' '), 'latin1');
+  return typeof it === 'string' ? it.replace(/\p{Cc}+/gu, ' ') : it;
 }
 
 // All text of all parts, decoded.

@@ -148,6 +148,15 @@ test('a mail in a mail is shown with its parts and searched, and what is too dee
   client.close();
 });
 
+test('headers of control characters break no answer', async (t) => {
+  const { client } = await opened(t);
+  const twice = 'Date: a\r\n Mon, 06 Jan 2020\r\nDate: \x01\r\n\tagain\r\nSubject: odd\r\n';
+  await client.append('INBOX', `${twice}Content-Type: text/a\x01b\r\n\r\nx\r\n`);
+  const { envelope, bodyStructure } = await client.fetchOne('1', { envelope: true, bodyStructure: true });
+  assert.deepEqual([envelope.subject, bodyStructure.type], ['odd', 'text/a b']);
+  client.close();
+});
+
 test('the parts of a mail are fetched by number', async (t) => {
   const { service, joe, client } = await opened(t);
   const attachments = [{ filename: 'ä.bin', content: Buffer.from([0, 1, 2, 255]) }];
