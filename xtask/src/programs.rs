@@ -169,6 +169,12 @@ pub fn application(packages: Packages) -> Result<PathBuf> {
     Ok(node)
 }
 
+/// Ourselves, for who calls us. Where we are: the tests of xtask have us linked anew while we run, and what runs is then a
+/// file that was deleted (proc_pid_exe(5)).
+pub fn xtask() -> Result<PathBuf> {
+    Ok(target()?.join("debug/xtask"))
+}
+
 /// Cargo's target folder: we are `debug/xtask` in it.
 fn target() -> Result<PathBuf> {
     let ourselves = std::env::current_exe().context("cannot tell where this program is")?;

@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::docker;
 use crate::outcome::{Outcome, Outcomes};
 use crate::run::{program, run as run_program};
-use crate::test;
+use crate::{programs, test};
 
 mod archive;
 mod cgroup2;
@@ -106,7 +106,7 @@ fn on_docker(outcomes: &mut Outcomes, wanted: &impl Fn(Part) -> bool, mails: u32
 
 /// `cargo xtask build-image` with these words, and these for `docker build`.
 fn build(words: &[&str], rest: &[&str]) -> Result<()> {
-    let mut build = program(std::env::current_exe()?);
+    let mut build = program(programs::xtask()?);
     build.args(["build-image", "--no-check"]).args(words).arg("--").args(rest);
     run_program(&format!("build-image {}", words.join(" ")), &mut build).map(drop)
 }

@@ -241,7 +241,7 @@ fn suite_with(programs: &Programs, suite: &str, docker: Option<&Docker>) -> Resu
     test.args(["test", "--package", "berth-tests", "--locked", "--test", suite]);
     test.env("BERTH_TEST_BERTH", berth).env("BERTH_TEST_INIT", init);
     test.env("BERTH_TEST_NODE", node).env("BERTH_TEST_APP", app);
-    test.env("BERTH_TEST_XTASK", std::env::current_exe()?);
+    test.env("BERTH_TEST_XTASK", programs::xtask()?);
     test.envs(docker.into_iter().flat_map(Docker::environment));
     Ok(test)
 }

@@ -26,7 +26,7 @@ pub fn prove(docker: &Docker, signer: &Signer, version: &Version, from: &str, re
         run(&format!("fetch {from}"), &mut docker.command(["pull", "--quiet", from]))?;
     }
     let digest = docker.done(["image", "inspect", "--format", "{{index .RepoDigests 0}}", from])?;
-    let mut derive = program(std::env::current_exe()?);
+    let mut derive = program(programs::xtask()?);
     derive.args(["build-image", "--from", from, "--tag", TAG]);
     run("make it ours, and look into it", &mut derive)?;
     let extent = brought_up(docker, rest);
