@@ -10,8 +10,10 @@ use crate::running::{Init, Place, Running, stderr, stdout};
 /// In place of the application: TLS on SQLITE_PORT, with the certificate as it is now; every request is refused
 /// for want of credentials.
 const SERVER: &str = r#"
-import os, signal, socket, ssl, sys
-signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+import os, signal, socket, ssl, threading
+# By a thread: a handler of Python's does not run when the signal comes just before accept().
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+threading.Thread(target=lambda: (signal.sigwait([signal.SIGTERM]), os._exit(0)), daemon=True).start()
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(os.environ["WEB_SSL_CERT_PATH"], os.environ["WEB_SSL_KEY_PATH"])
 listener = socket.create_server(("127.0.0.1", int(os.environ["SQLITE_PORT"])))
