@@ -17,6 +17,7 @@ use nix::unistd::{Pid, geteuid};
 
 use super::figures::{Row, Table, median};
 use super::machine::{Memory, children, on_processor, sleeps};
+use super::standing::AFTER_A_QUESTION;
 use super::{Effort, FOLDER};
 use crate::outcome::Outcome;
 use crate::peers;
@@ -168,6 +169,7 @@ impl Contestant {
         let mut ask = program(&self.words[0]);
         ask.arg("status").env("BERTH_CONTROL", folder.join("control-rest")).stdout(Stdio::null());
         ensure!(ask.status()?.success(), "{} does not answer", self.name);
+        sleep(AFTER_A_QUESTION);
         Ok(())
     }
 

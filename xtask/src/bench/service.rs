@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::figures::{Row, Table, median};
 use super::machine::Memory;
-use super::standing::{PATIENCE, STATE, Standing};
+use super::standing::{AFTER_A_QUESTION, PATIENCE, STATE, Standing};
 use super::{Effort, FOLDER};
 use crate::run::{ask, program, say};
 
@@ -66,7 +66,9 @@ pub fn measured(standing: &Standing, effort: Effort) -> Result<Measured> {
 
 /// What each role has resident at rest, its Node and its init.
 fn memory(standing: &Standing) -> Result<Table> {
-    let rows = standing.started()?.into_iter().map(|one| {
+    let started = standing.started()?;
+    sleep(AFTER_A_QUESTION);
+    let rows = started.into_iter().map(|one| {
         let (node, init) = (Memory::of(one.main)?, Memory::of(one.init)?);
         let figures = [node.resident, node.proportional, init.resident, init.anonymous];
         Ok(Row { name: one.role, medians: figures.into_iter().map(|kib| Some(kib / 1024.0)).collect() })

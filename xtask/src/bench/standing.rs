@@ -19,6 +19,9 @@ pub const STATE: &str = "target/bench/state";
 /// Keeps its ports apart from those of a service that is up.
 const OFFSET: &str = "26000";
 
+/// An init gives back what it took to answer a quarter of a second after the last question.
+pub const AFTER_A_QUESTION: Duration = Duration::from_millis(500);
+
 /// So long may roles take to be ready.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
