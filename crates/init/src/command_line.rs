@@ -149,7 +149,9 @@ pub fn read() -> Result<Wish, ExitCode> {
             return Ok(Wish::Program { words: words.split_off(2), settings: false, as_role: None });
         }
         // The most frequent one: every engine asks each of its containers again and again.
-        _ if words[1..] == ["health"] => return Ok(Wish::Health { live: false, json: false }),
+        _ if words.len() == 2 && words[1] == "health" => {
+            return Ok(Wish::Health { live: false, json: false });
+        }
         _ => {}
     }
     let has_program = words.iter().any(|word| word == "--");

@@ -12,6 +12,7 @@ export function search(mailbox, { folder, query }) {
 class Candidate {
   #raw;
   #headers;
+  #body;
 
   constructor(mailbox, folder, row) {
     Object.assign(this, { mailbox, folder, row });
@@ -32,7 +33,7 @@ class Candidate {
   }
 
   get body() {
-    return text(parse(this.raw));
+    return (this.#body ??= text(parse(this.raw)));
   }
 }
 
