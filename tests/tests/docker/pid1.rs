@@ -315,3 +315,18 @@ fn under_on_failure_a_role_that_was_killed_is_started_again_and_one_that_was_ask
     let seen = is_over(&engine, &container);
     assert_eq!((&seen["State"]["ExitCode"], &seen["RestartCount"]), (&143.into(), &0.into()), "{seen:#}");
 }
+
+#[test]
+fn under_always_a_role_that_ended_well_is_started_again_and_one_that_the_engine_stopped_is_not() {
+    let Some(engine) = Engine::new() else { return };
+    let container = start_role(&engine, "always", &["--restart=always"]);
+    engine.becomes(&container, "healthy");
+    engine.done(&["exec", &container, "sh", "-c", "kill -TERM 1"]);
+    wait_until_within(PATIENCE, "it is started again", || {
+        (engine.inspect(&container)["RestartCount"] == 1).then_some(())
+    });
+    engine.becomes(&container, "healthy");
+    engine.done(&["stop", "--timeout=60", &container]);
+    let seen = is_over(&engine, &container);
+    assert_eq!((&seen["State"]["ExitCode"], &seen["RestartCount"]), (&0.into(), &1.into()), "{seen:#}");
+}

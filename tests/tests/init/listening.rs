@@ -4,13 +4,13 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, IntoRawFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{JoinHandle, spawn};
 
 use berth_tests::wait_until;
 use nix::sys::socket::sockopt::ReuseAddr;
 use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, SockaddrIn, bind, getsockname, setsockopt, socket,
+    AddressFamily, Shutdown, SockFlag, SockType, SockaddrIn, bind, getsockname, setsockopt, shutdown, socket,
 };
 
 /// What the role sqlite answers to whoever has no credentials.
@@ -18,8 +18,7 @@ const UNAUTHORIZED: &[u8] = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n
 
 /// A port on which connections are taken, until it is dropped.
 pub struct Door {
-    address: SocketAddr,
-    closed: Arc<AtomicBool>,
+    listener: Arc<TcpListener>,
     /// How often somebody has connected.
     knocks: Arc<AtomicUsize>,
     keeper: Option<JoinHandle<()>>,
@@ -115,24 +114,21 @@ impl Door {
     }
 
     fn at(port: u16, answer: impl Fn(TcpStream, &mut Vec<TcpStream>) + Send + 'static) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
-        let address = listener.local_addr().unwrap();
-        let closed = Arc::new(AtomicBool::new(false));
+        // Once the door is closed, nobody else gets its port either.
+        let port = if port == 0 { keep_from_others(0).unwrap() } else { port };
+        let listener = Arc::new(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap());
         let knocks = Arc::new(AtomicUsize::new(0));
         let keeper = spawn({
-            let (closed, knocks) = (Arc::clone(&closed), Arc::clone(&knocks));
+            let (listener, knocks) = (Arc::clone(&listener), Arc::clone(&knocks));
             move || {
                 let mut kept = Vec::new();
-                for stream in listener.incoming().flatten() {
-                    if closed.load(Ordering::Relaxed) {
-                        return;
-                    }
+                while let Ok((stream, _)) = listener.accept() {
                     knocks.fetch_add(1, Ordering::Relaxed);
                     answer(stream, &mut kept);
                 }
             }
         });
-        Self { address, closed, knocks, keeper: Some(keeper) }
+        Self { listener, knocks, keeper: Some(keeper) }
     }
 
     /// Waits until somebody has connected.
@@ -151,23 +147,26 @@ impl Door {
 
     /// Connects to it, as a client.
     pub fn enter(&self) -> TcpStream {
-        TcpStream::connect(self.address).unwrap()
+        TcpStream::connect(self.address()).unwrap()
     }
 
     pub fn port(&self) -> String {
-        self.address.port().to_string()
+        self.address().port().to_string()
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.listener.local_addr().unwrap()
     }
 }
 
 impl Drop for Door {
     fn drop(&mut self) {
-        self.closed.store(true, Ordering::Relaxed);
-        // Wakes the keeper, who then sees that it is over.
-        let _ = TcpStream::connect(self.address);
+        // Not left to close(2): a program that is just being started has the descriptor too, until its execve(2). This
+        // wakes the keeper as well, whose accept(2) then fails.
+        let _ = shutdown(self.listener.as_raw_fd(), Shutdown::Read);
         if let Some(keeper) = self.keeper.take() {
             let _ = keeper.join();
         }
-        let _ = keep_from_others(self.address.port());
     }
 }
 

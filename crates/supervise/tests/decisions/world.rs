@@ -25,23 +25,26 @@ pub struct Choice {
     pub quiet: bool,
     pub restarts: bool,
     pub watches: bool,
+    pub forwards_usr1: bool,
 }
 
 /// A role without anything optional.
-pub const BARE: Choice =
-    Choice { readiness: Readiness::Message, quiet: false, restarts: false, watches: false };
+pub const BARE: Choice = Choice {
+    readiness: Readiness::Message,
+    quiet: false,
+    restarts: false,
+    watches: false,
+    forwards_usr1: false,
+};
 
 pub fn choice() -> impl Strategy<Value = Choice> {
     let readiness = prop_oneof![Just(Readiness::Message), Just(Readiness::AliveFor(Duration::from_secs(5)))];
-    (readiness, any::<[bool; 3]>()).prop_map(|(readiness, [quiet, restarts, watches])| Choice {
-        readiness,
-        quiet,
-        restarts,
-        watches,
+    (readiness, any::<[bool; 4]>()).prop_map(|(readiness, [quiet, restarts, watches, forwards_usr1])| {
+        Choice { readiness, quiet, restarts, watches, forwards_usr1 }
     })
 }
 
-pub fn plan(Choice { readiness, quiet, restarts, watches }: Choice) -> Plan {
+pub fn plan(Choice { readiness, quiet, restarts, watches, forwards_usr1 }: Choice) -> Plan {
     Plan {
         conduct: Conduct::Role {
             readiness,
@@ -53,7 +56,7 @@ pub fn plan(Choice { readiness, quiet, restarts, watches }: Choice) -> Plan {
                 grace: GRACE,
                 normal: &[0, 1, 130, 143],
             },
-            forward_usr1: false,
+            forward_usr1: forwards_usr1,
         },
         need_within: Duration::from_mins(5),
         restart: restarts.then(Budget::default),
@@ -245,22 +248,29 @@ impl World {
                 self.verdict = true;
             }
             Action::SignalMain(signal) => {
-                assert!(![SIGINT, SIGHUP, SIGUSR1].contains(signal), "passed on: {signal}");
+                assert!(![SIGINT, SIGHUP].contains(signal), "passed on: {signal}");
+                assert!(*signal != SIGUSR1 || self.forwards_usr1(), "USR1 was passed on");
             }
             Action::KillAll => {
                 let from = self.kill_from.expect("KILL without a stop");
                 assert!(self.now >= from, "KILL at {:?}, allowed from {from:?}", self.now);
                 assert!(self.rest_termed, "KILL without TERM before");
             }
+            Action::TellHeldBack(signal) => {
+                assert!(*signal != SIGUSR1 || !self.forwards_usr1(), "USR1 was held back");
+            }
             Action::TellNotReady | Action::TellNeedsMissed => self.verdict = true,
             Action::End(code) => self.end = Some(*code),
             Action::ContinueMain
             | Action::TellClientsLeft
             | Action::TellEnd(_)
-            | Action::TellHeldBack(_)
             | Action::TellPause(_)
             | Action::TellBudgetSpent => {}
         }
+    }
+
+    fn forwards_usr1(&self) -> bool {
+        matches!(self.plan.conduct, Conduct::Role { forward_usr1: true, .. })
     }
 
     pub fn happen(&mut self, happening: Happening) {
