@@ -66,7 +66,8 @@ fn a_user_is_looked_up_by_name_with_its_groups_and_its_folder() {
         passwd.lines().find(|line| line.starts_with("mail:")).map(|line| line.split(':').collect::<Vec<_>>());
     let (Some(mail), Some(case)) = (mail, open_case()) else { return };
     // A list of groups that it alone sees.
-    let group = case.write("group", "mail:x:8:\nfirst:x:4001:mail\nother:x:4002:daemon\nlast:x:4003:daemon,mail\n");
+    let group =
+        case.write("group", "mail:x:8:\nfirst:x:4001:mail\nother:x:4002:daemon\nlast:x:4003:daemon,mail\n");
     let listed = format!("mount --bind {} /etc/group && exec \"$@\"", group.display());
     let words = ["--", "sh", "-c", "id -u; id -g; echo $HOME; id -G"];
     let init = Init::new(&case, Place::Ordinary, &words).set("BERTH_USER", "mail");
