@@ -3,12 +3,18 @@
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use berth_catalogue::find;
 use berth_report::Code;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::own::Seconds;
+
+/// How a program after `--` is stopped by --stop=role, where the command line says no more.
+const DRAIN: Seconds = Seconds(Duration::from_secs(5));
+const GRACE: Seconds = Seconds(Duration::from_secs(15));
 
 /// PID 1 for a mail service: starts a role's program, keeps it, and stops it well.
 #[derive(Debug, Parser)]
@@ -50,13 +56,13 @@ struct Arguments {
     )]
     stop: Stop,
 
-    /// With --stop=role: from TERM until KILL
-    #[arg(long, value_name = "SECONDS", default_value = "15")]
-    grace: Seconds,
+    /// With --stop=role: from TERM until KILL [default: 15]
+    #[arg(long, value_name = "SECONDS")]
+    grace: Option<Seconds>,
 
-    /// With --stop=role: from TERM until its own children get TERM too
-    #[arg(long, value_name = "SECONDS", default_value = "5")]
-    drain: Seconds,
+    /// With --stop=role: from TERM until its own children get TERM too [default: 5]
+    #[arg(long, value_name = "SECONDS")]
+    drain: Option<Seconds>,
 
     /// The program to run, and what it is given
     #[arg(last = true, value_name = "PROGRAM")]
@@ -155,7 +161,8 @@ pub fn read() -> Result<Wish, ExitCode> {
         _ => {}
     }
     let has_program = words.iter().any(|word| word == "--");
-    let arguments = Arguments::try_parse_from(words).map_err(|error| {
+    let arguments = Arguments::try_parse_from(words).and_then(|arguments| together(arguments, has_program));
+    let arguments = arguments.map_err(|error| {
         let _ = error.print();
         ExitCode::from(if error.use_stderr() { Code::Usage.number() } else { 0 })
     })?;
@@ -171,10 +178,25 @@ pub fn read() -> Result<Wish, ExitCode> {
         (None, Some(name)) => Wish::Role(name),
         (None, None) if !has_program => Wish::List { json: false },
         (None, None) => {
-            let as_role = matches!(stop, Stop::Role).then_some(Times { drain, grace });
+            let times = Times { drain: drain.unwrap_or(DRAIN), grace: grace.unwrap_or(GRACE) };
+            let as_role = matches!(stop, Stop::Role).then_some(times);
             Wish::Program { words: program, settings, as_role }
         }
     })
+}
+
+/// Refuses an option that would do nothing.
+fn together(arguments: Arguments, has_program: bool) -> Result<Arguments, clap::Error> {
+    let Arguments { settings, stop, grace, drain, .. } = &arguments;
+    let as_role = matches!(stop, Stop::Role);
+    let why = if (grace.is_some() || drain.is_some()) && !as_role {
+        "--grace and --drain are of --stop=role; a role's own are in the settings BERTH_GRACE and BERTH_DRAIN"
+    } else if (*settings || as_role) && !has_program {
+        "--settings and --stop are of a program: berth-init --stop=role -- PROGRAM"
+    } else {
+        return Ok(arguments);
+    };
+    Err(Arguments::command().error(ErrorKind::MissingRequiredArgument, why))
 }
 
 /// Whether a role is asked about, and not to be run: that of a link need not be named again.

@@ -94,7 +94,7 @@ fn a_role_takes_no_arguments() {
 #[test]
 fn a_wrong_command_line_is_64() {
     let case = Case::new();
-    let wrong: [&[&str]; 10] = [
+    let wrong: [&[&str]; 15] = [
         &["--"],
         &["--stop=role", "--"],
         &["--no-such-flag"],
@@ -105,6 +105,11 @@ fn a_wrong_command_line_is_64() {
         &["restart", "now"],
         &["roles", "imap"],
         &["imap", "--", "true"],
+        &["imap", "--grace", "60"],
+        &["--drain", "3", "--", "true"],
+        &["--grace", "3"],
+        &["--settings"],
+        &["--stop=role"],
     ];
     for words in wrong {
         let output = run(&case, words);
