@@ -4,7 +4,7 @@ import createEnvelope from 'wildduck/imap-core/lib/indexer/create-envelope.js';
 import parseMimeTree from 'wildduck/imap-core/lib/indexer/parse-mime-tree.js';
 
 const UNREADABLE = Buffer.from('Subject: (unreadable)\r\n\r\n');
-const PLAIN = new Set(['7bit', '8bit', 'binary']);
+const PLAIN = new Set(['7bit', '8bit', 'binary']); // no other is allowed around a mail (RFC 2046 5.2.1)
 const DEEPEST = 100; // parts in parts, as Dovecot has it
 const LOOKED_THROUGH = 1024 * 1024; // bytes, and three times the mail's own size
 
@@ -20,6 +20,7 @@ class Parser extends parseMimeTree.MIMEParser {
   processNodeHeader() {
     super.processNodeHeader();
     const header = this._node.parsedHeader;
+    // Given twice it is a list, and one that is folded would end the line of an ENVELOPE.
     if (header.date) [header.date] = [header.date].flat();
   }
 
@@ -35,19 +36,28 @@ class Parser extends parseMimeTree.MIMEParser {
   }
 }
 
-// The tree of a mail's parts. What is too deep, or comes when `left` bytes have been looked through, is one part.
-export function parse(raw, left = { bytes: LOOKED_THROUGH + 3 * raw.length }, depth = 0) {
+// The tree of a mail's parts. A mail that cannot be understood is still a mail.
+export function parse(raw) {
+  try {
+    return tree(raw, { bytes: LOOKED_THROUGH + 3 * raw.length }, 0);
+  } catch {
+    return tree(UNREADABLE, { bytes: 0 }, 0);
+  }
+}
+
+// What is too deep, or comes when `left` bytes have been looked through, is one part.
+function tree(raw, left, depth) {
   left.bytes -= raw.length;
   const parser = new Parser(raw, depth);
   parser.parse();
   parser.finalizeTree();
   for (const node of parser.mails) {
-    if (node.body.length <= left.bytes) node.message = parse(node.body, left, node.depth);
+    if (node.body.length <= left.bytes) node.message = tree(node.body, left, node.depth);
   }
   return parser.tree.childNodes[0];
 }
 
-// ENVELOPE, BODYSTRUCTURE and the time it was sent. A mail that cannot be understood is still a mail.
+// ENVELOPE, BODYSTRUCTURE and the time it was sent.
 export function structure(raw) {
   try {
     return described(parse(raw));
