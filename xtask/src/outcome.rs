@@ -58,5 +58,5 @@ impl Outcomes {
 
 /// Whether a skip counts as a failure.
 fn in_ci() -> bool {
-    std::env::var_os("CI").is_some_and(|value| value == "true")
+    std::env::var_os("CI").is_some_and(|value| !value.is_empty())
 }

@@ -75,6 +75,8 @@ pub fn tried(load: &Load, runs: u32) -> Result<Outcome> {
     let named: Vec<_> = failed.iter().map(|(name, count)| format!("{name} ({count})")).collect();
     ensure!(named.is_empty(), "of {runs} runs failed: {}", named.join(", "));
     let last = seen.last().context("no run was asked for")?;
+    let of = |run: &Run| (run.counted.passed, run.counted.skipped.len());
+    ensure!(seen.iter().all(|run| of(run) == of(last)), "not every run had the same tests");
     Ok(Outcome::Ok(format!("{runs} times, {at_once} at a time, each: {}", last.counted.told())))
 }
 
