@@ -39,20 +39,20 @@ class Parser extends parseMimeTree.MIMEParser {
 // The tree of a mail's parts. A mail that cannot be understood is still a mail.
 export function parse(raw) {
   try {
-    return tree(raw, { bytes: LOOKED_THROUGH + 3 * raw.length }, 0);
+    return partsOf(raw, { bytes: LOOKED_THROUGH + 3 * raw.length }, 0);
   } catch {
-    return tree(UNREADABLE, { bytes: 0 }, 0);
+    return partsOf(UNREADABLE, { bytes: 0 }, 0);
   }
 }
 
 // What is too deep, or comes when `left` bytes have been looked through, is one part.
-function tree(raw, left, depth) {
+function partsOf(raw, left, depth) {
   left.bytes -= raw.length;
   const parser = new Parser(raw, depth);
   parser.parse();
   parser.finalizeTree();
   for (const node of parser.mails) {
-    if (node.body.length <= left.bytes) node.message = tree(node.body, left, node.depth);
+    if (node.body.length <= left.bytes) node.message = partsOf(node.body, left, node.depth);
   }
   return parser.tree.childNodes[0];
 }

@@ -20,6 +20,7 @@ pub const WATCH: Watch = Watch { every: Duration::from_secs(10), failures: 3, of
 
 /// What differs between the plans that are tried.
 #[derive(Debug, Clone, Copy)]
+#[allow(clippy::struct_excessive_bools)] // They are independent choices, not a state.
 pub struct Choice {
     pub readiness: Readiness,
     pub quiet: bool,
