@@ -68,6 +68,14 @@ fn is_over(engine: &Engine, container: &str) -> Value {
     })
 }
 
+/// Waits until the engine has started a container again, once, and it is healthy.
+fn is_started_again(engine: &Engine, container: &str) {
+    wait_until_within(PATIENCE, &format!("{container} is started again"), || {
+        (engine.inspect(container)["RestartCount"] == 1).then_some(())
+    });
+    engine.becomes(container, "healthy");
+}
+
 /// Brings a role of the shared installation back, whatever the test comes to.
 struct Back<'a>(&'a Installation, &'a str);
 
@@ -298,10 +306,7 @@ fn under_on_failure_a_role_that_was_killed_is_started_again_and_one_that_was_ask
     let container = start_role(&engine, "restarts", &["--restart=on-failure"]);
     engine.becomes(&container, "healthy");
     child(first(&engine, &container), "node").signal(SIGKILL).unwrap();
-    wait_until_within(PATIENCE, "it is started again", || {
-        (engine.inspect(&container)["RestartCount"] == 1).then_some(())
-    });
-    engine.becomes(&container, "healthy");
+    is_started_again(&engine, &container);
     // Somebody in there, so that the engine knows nothing of it but the exit code.
     engine.done(&["exec", &container, "sh", "-c", "kill -TERM 1"]);
     let seen = is_over(&engine, &container);
@@ -322,10 +327,7 @@ fn under_always_a_role_that_ended_well_is_started_again_and_one_that_the_engine_
     let container = start_role(&engine, "always", &["--restart=always"]);
     engine.becomes(&container, "healthy");
     engine.done(&["exec", &container, "sh", "-c", "kill -TERM 1"]);
-    wait_until_within(PATIENCE, "it is started again", || {
-        (engine.inspect(&container)["RestartCount"] == 1).then_some(())
-    });
-    engine.becomes(&container, "healthy");
+    is_started_again(&engine, &container);
     engine.done(&["stop", "--timeout=60", &container]);
     let seen = is_over(&engine, &container);
     assert_eq!((&seen["State"]["ExitCode"], &seen["RestartCount"]), (&0.into(), &1.into()), "{seen:#}");
