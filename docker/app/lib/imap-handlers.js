@@ -109,8 +109,8 @@ async function fetch(ask, folder, { query, messages, markAsSeen, changedSince },
   for (let at = 0; at < messages.length; at += step) {
     const uids = messages.slice(at, at + step);
     if (markAsSeen) await ask(session, 'store', { folder, uids, action: 'add', flags: ['\\Seen'] });
-    // Without a tree imap-core makes its own, by a parser that knows no end (mime.js).
     for (const row of await ask(session, 'fetch', { folder, uids, described, raw, changedSince })) {
+      // Without a tree imap-core makes its own, by a parser that knows no end (mime.js).
       const message = { ...row, idate: new Date(row.date), mimeTree: parts && parse(row.raw) };
       const answers = session.getQueryResponse(inner, message, { acceptUTF8Enabled: session.isUTF8Enabled() });
       const values = query.map((item) =>
