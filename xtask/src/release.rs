@@ -18,6 +18,7 @@ mod assets;
 mod boot;
 mod build;
 mod check;
+mod installation;
 mod layout;
 mod notes;
 mod prepare;

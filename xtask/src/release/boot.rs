@@ -15,9 +15,9 @@ use fs_err as fs;
 
 use super::FOLDER;
 use super::build::{ARCHIVE, TAG};
+use super::installation::Installation;
 use super::notes::Built;
 use crate::docker::Docker;
-use crate::programs;
 use crate::run::{program, run, say};
 
 /// For twelve roles on two busy cores.
@@ -59,7 +59,7 @@ pub fn every_role(docker: &Docker) -> Result<()> {
         docker.done(["image", "inspect", "--format", r#"{{index .Config.Labels "berth.sample"}}"#, TAG])?;
     let begun = Instant::now();
     let started = if label.is_empty() {
-        brought_up(docker)
+        Installation::bring_up(docker, TAG, &[]).and_then(Installation::take_down)
     } else {
         Bare::start(docker).and_then(|bare| bare.healthy())
     };
@@ -176,18 +176,4 @@ fn make_keys(folder: &Path) -> Result<()> {
         fs::set_permissions(file, Permissions::from_mode(0o444))?;
     }
     Ok(())
-}
-
-/// Another application, with its stores.
-fn brought_up(docker: &Docker) -> Result<()> {
-    let state = Path::new(FOLDER).join("installation");
-    let mut up = program(programs::berth()?);
-    up.envs(docker.environment()).args(["up", "--engine", "compose", "--image", TAG, "--once", "--no-prove"]);
-    up.args(["--project", "berth-release", "--port-offset", "20000", "--state"]).arg(&state);
-    let ended = run("bring it up", &mut up);
-    let mut down = program(programs::berth()?);
-    down.envs(docker.environment()).args(["down", "--volumes", "--yes", "--state"]).arg(&state);
-    run("take it down", &mut down)?;
-    fs::remove_dir_all(state)?;
-    ended.map(drop)
 }

@@ -4,10 +4,11 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use fs_err as fs;
 use serde_json::{Value, json};
 
+use super::installation::Installation;
 use super::signing::Signer;
 use super::version::Version;
 use super::{FOLDER, build};
@@ -29,7 +30,7 @@ pub fn prove(docker: &Docker, signer: &Signer, version: &Version, from: &str, re
     let mut derive = program(programs::xtask()?);
     derive.args(["build-image", "--from", from, "--tag", TAG]);
     run("make it ours, and look into it", &mut derive)?;
-    let extent = brought_up(docker, rest);
+    let extent = extent(docker, rest);
     docker.ask(["image", "rm", TAG]);
     let extent = extent?;
     note(&digest, version, &build::commit(Path::new("."))?, &extent)?;
@@ -38,44 +39,12 @@ pub fn prove(docker: &Docker, signer: &Signer, version: &Version, from: &str, re
     Ok(())
 }
 
-/// As an operator does it: until every role is healthy, and then the proof, of which this is the extent.
-fn brought_up(docker: &Docker, rest: &[String]) -> Result<String> {
-    let state = Path::new(FOLDER).join("installation");
-    let berth = |words: &[&str], rest: &[String]| -> Result<Vec<String>> {
-        let mut berth = program(programs::berth()?);
-        berth.envs(docker.environment()).args(words).arg("--state").arg(&state).args(rest);
-        run(&format!("berth {}", words[0]), &mut berth)
-    };
-    let up = [
-        "up",
-        "--engine",
-        "compose",
-        "--image",
-        TAG,
-        "--project",
-        "berth-proven",
-        "--port-offset",
-        "20000",
-        "--detach",
-        "--no-prove",
-    ];
-    let proven = berth(&up, rest).and_then(|_| proof(docker, &state));
-    let down = berth(&["down", "--volumes", "--yes"], &[]);
-    let extent = proven?;
-    down?;
-    fs::remove_dir_all(state)?;
+/// How far the proof of it goes.
+fn extent(docker: &Docker, rest: &[String]) -> Result<String> {
+    let installation = Installation::bring_up(docker, TAG, rest)?;
+    let extent = installation.proven()?;
+    installation.take_down()?;
     Ok(extent)
-}
-
-/// How far it goes, once it has succeeded.
-fn proof(docker: &Docker, state: &Path) -> Result<String> {
-    let mut prove = program(programs::berth()?);
-    prove.envs(docker.environment()).args(["prove", "--json", "--state"]).arg(state);
-    let told = prove.output().context("cannot run berth prove")?;
-    let said = String::from_utf8_lossy(&told.stdout);
-    ensure!(told.status.success(), "it is not proven: {said}{}", String::from_utf8_lossy(&told.stderr));
-    let proof: Value = serde_json::from_str(&said).context("cannot read what berth prove says")?;
-    proof["extent"].as_str().map(str::to_owned).context("berth prove does not say how far it went")
 }
 
 fn note(digest: &str, version: &Version, commit: &str, extent: &str) -> Result<()> {
