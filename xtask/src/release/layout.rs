@@ -92,9 +92,18 @@ impl Layout {
         Ok(folder)
     }
 
-    /// What was joined.
+    /// What was joined, which has to be what was built.
     pub fn joined() -> Result<Self> {
-        open(Path::new(FOLDER).join(NAME))
+        let joined =
+            open(Path::new(FOLDER).join(NAME)).context("nothing was pushed: cargo xtask release push")?;
+        for Built { platform, .. } in Built::all()? {
+            let built = Self::of(&platform)?.manifests;
+            ensure!(
+                built.iter().all(|one| joined.manifests.contains(one)),
+                "what was pushed is not what was built for {platform}: cargo xtask release push"
+            );
+        }
+        Ok(joined)
     }
 }
 

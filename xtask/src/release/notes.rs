@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
-use super::FOLDER;
+use super::version::Version;
+use super::{FOLDER, build};
 
 const FILE: &str = "notes.json";
 
@@ -44,28 +45,53 @@ impl Built {
         Ok(entries.into_iter().filter(|path| path.join(FILE).is_file()).collect())
     }
 
-    /// All that is there, which has to be of one version and commit.
+    /// All that is there, which has to be what the clone is now: something else would be checked or published under its name.
     pub fn all() -> Result<Vec<Self>> {
+        let (version, commit) = (Version::of_the_workspace()?.to_string(), build::commit(Path::new("."))?);
         let mut found: Vec<Self> = Vec::new();
         for folder in Self::folders()? {
             let path = folder.join(FILE);
             let text = fs::read_to_string(&path)?;
             found.push(serde_json::from_str(&text).with_context(|| path.display().to_string())?);
         }
-        found.sort_by(|one, other| one.platform.cmp(&other.platform));
-        let Some(first) = found.first() else { bail!("nothing was built: cargo xtask release build") };
-        for other in &found {
-            ensure!(
-                (&other.version, &other.commit) == (&first.version, &first.commit),
-                "{} is {} of {}, and {} is {} of {}: build both again",
-                first.platform,
-                first.version,
-                first.commit,
-                other.platform,
-                other.version,
-                other.commit
-            );
+        ensure!(!found.is_empty(), "nothing was built: cargo xtask release build");
+        for built in &found {
+            built.ensure_is(&version, &commit)?;
         }
+        found.sort_by(|one, other| one.platform.cmp(&other.platform));
         Ok(found)
+    }
+
+    fn ensure_is(&self, version: &str, commit: &str) -> Result<()> {
+        ensure!(
+            (self.version.as_str(), self.commit.as_str()) == (version, commit),
+            "what was built for {} is {} of {}, and the clone is {version} of {commit}: cargo xtask release build",
+            self.platform,
+            self.version,
+            self.commit
+        );
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_built_of_another_version_or_commit_is_refused() {
+        let built = Built {
+            platform: "linux/amd64".to_owned(),
+            version: "1.2.3".to_owned(),
+            commit: "c0ffee".to_owned(),
+            app: "docker/app".to_owned(),
+            application: "c0ffee".to_owned(),
+            bases: BTreeMap::new(),
+        };
+        assert!(built.ensure_is("1.2.3", "c0ffee").is_ok());
+        for (version, commit) in [("1.2.4", "c0ffee"), ("1.2.3", "c0ffee-dirty"), ("1.2.3", "decaf")] {
+            let refused = built.ensure_is(version, commit).unwrap_err().to_string();
+            assert!(refused.contains(&format!("the clone is {version} of {commit}")), "{refused}");
+        }
     }
 }

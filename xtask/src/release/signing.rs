@@ -37,13 +37,12 @@ pub struct Signer {
 
 pub fn sign(target: &Target, key: Option<&Path>) -> Result<()> {
     let signer = Signer::of(target, key)?;
-    let layout = Layout::joined().context("nothing was pushed: cargo xtask release push")?;
+    let (layout, built) = (Layout::joined()?, Built::all()?);
     // A run that was cut off is repeated: what is there is not said twice.
-    if verifying::is_good(target, &Built::all()?[0].commit)? {
+    if verifying::is_good(target, &built[0].commit)? {
         say(&format!("{} is signed already", target.at(&layout.digest)));
         return Ok(());
     }
-    let built = Built::all()?;
     let bundles = Path::new(FOLDER).join("bundles");
     fs::create_dir_all(&bundles)?;
 
