@@ -19,14 +19,17 @@ pub fn run_for(text: &str, dry_run: bool) -> Result<()> {
     ensure!(git(&["status", "--porcelain"])?.is_empty(), "the clone has changes: commit them first");
     ensure!(git(&["tag", "--list", &version.tag()])?.is_empty(), "there is a tag {} already", version.tag());
     let date = ask(program("date").args(["--utc", "+%Y-%m-%d"])).context("cannot ask date(1)")?;
-    let changelog = released(&fs::read_to_string(CHANGELOG)?, &version, date.trim())?;
+    let changelog = fs::read_to_string(CHANGELOG)?;
+    let changes = unreleased(&changelog)?;
+    let changelog = released(&changelog, &version, date.trim())?;
     let manifest = bumped(&fs::read_to_string(MANIFEST)?, &now, &version)?;
     let (tag, subject) = (version.tag(), format!("Release {version}"));
     if dry_run {
         say(&format!(
             "would write {version} into {MANIFEST} and Cargo.lock, and into {CHANGELOG} over what is unreleased"
         ));
-        say(&format!("would commit that as {subject:?}, with the tag {tag}"));
+        say(&format!("would commit that as {subject:?}, with the tag {tag}, whose message is"));
+        say(&changes);
         return Ok(());
     }
     fs::write(MANIFEST, manifest)?;
@@ -34,7 +37,18 @@ pub fn run_for(text: &str, dry_run: bool) -> Result<()> {
     run("write it into Cargo.lock", cargo().args(["update", "--workspace", "--offline"]))?;
     let files = [MANIFEST, "Cargo.lock", CHANGELOG];
     run("commit", program("git").args(["commit", "--message", &subject, "--"]).args(files))?;
-    run("tag", program("git").args(["tag", "--annotate", "--message", &subject, &tag]))?;
+    // The code host shows it to operators (--notes-from-tag). A line with # is a heading there, and a comment to git.
+    let mut annotate = program("git");
+    annotate.args([
+        "tag",
+        "--annotate",
+        "--cleanup=whitespace",
+        "--message",
+        &subject,
+        "--message",
+        &changes,
+    ]);
+    run("tag", annotate.arg(&tag))?;
     say(&format!("next: git push --follow-tags, then publish a release of {tag} at the code host"));
     Ok(())
 }
@@ -50,15 +64,24 @@ pub fn unready(version: &Version) -> Result<Option<String>> {
 
 /// The changelog with what was unreleased under this version.
 fn released(changelog: &str, version: &Version, date: &str) -> Result<String> {
-    let (before, after) = changelog
-        .split_once(&format!("{UNRELEASED}\n"))
-        .with_context(|| format!("{CHANGELOG} has no {UNRELEASED:?}"))?;
+    let (before, after) = around_unreleased(changelog)?;
+    Ok(format!("{before}{UNRELEASED}\n\n## {version} ({date})\n{after}"))
+}
+
+/// What is not released yet.
+fn unreleased(changelog: &str) -> Result<String> {
+    let (_, after) = around_unreleased(changelog)?;
     let own = after.split("\n## ").next().unwrap_or_default();
     ensure!(
         own.lines().any(|line| line.starts_with("- ")),
         "{CHANGELOG} says nothing under {UNRELEASED:?}: what changes for operators?"
     );
-    Ok(format!("{before}{UNRELEASED}\n\n## {version} ({date})\n{after}"))
+    Ok(own.trim().to_owned())
+}
+
+fn around_unreleased(changelog: &str) -> Result<(&str, &str)> {
+    let halves = changelog.split_once(&format!("{UNRELEASED}\n"));
+    halves.with_context(|| format!("{CHANGELOG} has no {UNRELEASED:?}"))
 }
 
 /// The manifest of the workspace with another version.
@@ -86,8 +109,14 @@ mod tests {
     #[test]
     fn a_version_of_which_nothing_is_told_is_refused() {
         let empty = "## Unreleased\n\n## 0.1.0 (2026-01-01)\n\n- old\n";
-        assert!(released(empty, &version("0.2.0"), "2026-02-03").is_err());
-        assert!(released("- old\n", &version("0.2.0"), "2026-02-03").is_err());
+        assert!(unreleased(empty).is_err());
+        assert!(unreleased("- old\n").is_err());
+    }
+
+    #[test]
+    fn the_tag_says_what_the_changelog_does() {
+        let changelog = "# Changelog\n\n## Unreleased\n\n### Security\n\n- one\n  more\n\n## 0.1.0 (2026-01-01)\n\n- old\n";
+        assert_eq!(unreleased(changelog).unwrap(), "### Security\n\n- one\n  more");
     }
 
     #[test]
