@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::debian;
 use crate::run::{ask, program, told};
 
-mod bases;
+pub mod bases;
 mod daemon;
 mod host;
 mod install;

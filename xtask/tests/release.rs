@@ -46,6 +46,11 @@ fn program(name: impl AsRef<std::ffi::OsStr>) -> Command {
     command
 }
 
+/// A list of one base image.
+fn debian(digest: &str) -> String {
+    format!(r#"[{{"name": "debian", "image": "debian:12", "digest": "{digest}", "for": "all"}}]"#)
+}
+
 impl Clone {
     fn new() -> Self {
         let clone = Self { folder: tempfile::tempdir().unwrap() };
@@ -92,17 +97,14 @@ impl Clone {
             "docker/release.json",
             r#"{"image": "registry.test/one/mail", "workflow": "https://host.test/w.yml", "issuer": "https://host.test"}"#,
         );
-        self.write(
-            "docker/bases.json",
-            &format!(r#"[{{"name": "debian", "digest": "sha256:{}"}}]"#, digit(64)),
-        );
+        self.write("docker/bases.json", &debian(&format!("sha256:{}", digit(64))));
         fs::remove_dir_all(self.path(".github/workflows")).unwrap();
         fs::create_dir_all(self.path(".github/workflows")).unwrap();
         self.write(
             ".github/workflows/one.yml",
-            &format!("steps:\n  - uses: actions/checkout@{}\n", digit(40)),
+            &format!("image: debian:12@sha256:{}\n- uses: actions/checkout@{}\n", digit(64), digit(40)),
         );
-        self.write("CHANGELOG.md", "# Changelog\n\n## Unreleased\n\n- one\n");
+        self.write("CHANGELOG.md", "# Changelog\n\n## Unreleased\n\n### Security\n\n- one\n");
         self.commit();
     }
 
@@ -121,12 +123,14 @@ fn what_nobody_has_pinned_keeps_a_release_from_a_public_registry_and_from_no_oth
     let good = clone.release(&["check", "--registry", PUBLIC, "--dry-run"]);
     assert!(good.good && !good.said.contains("error"), "{}", good.said);
 
-    clone.write("docker/bases.json", r#"[{"name": "debian", "digest": "unpinned"}]"#);
-    clone.write(".github/workflows/one.yml", "steps:\n  - uses: actions/checkout@v5\n");
+    clone.write("docker/bases.json", &debian("unpinned"));
+    let pinned = clone.read(".github/workflows/one.yml").lines().next().unwrap().to_owned();
+    clone.write(".github/workflows/one.yml", &format!("{pinned}\n- uses: actions/checkout@v5\n"));
     clone.commit();
     clone.git(&["tag", "--force", &format!("v{VERSION}")]);
     let wrong = [
         "the base image debian is not pinned",
+        "a workflow runs in another image than docker/bases.json has",
         "one.yml, line 2: actions/checkout@v5 is not pinned by a commit",
     ];
     let public = clone.release(&["check", "--registry", PUBLIC]);
@@ -135,7 +139,7 @@ fn what_nobody_has_pinned_keeps_a_release_from_a_public_registry_and_from_no_oth
         assert!(public.said.contains(&format!("error: {said}")), "{number}: {}", public.said);
     }
     assert!(
-        public.said.contains(&format!("{PUBLIC} is public, and 2 of what it needs is not there")),
+        public.said.contains(&format!("{PUBLIC} is public, and 3 of what it needs is not there")),
         "{}",
         public.said
     );
@@ -159,6 +163,10 @@ fn a_version_is_prepared_once_with_its_changelog_its_commit_and_its_tag() {
     assert!(prepared.good, "{}", prepared.said);
     assert_eq!(clone.git(&["log", "-1", "--format=%s"]), "Release 99.0.0\n");
     assert_eq!(clone.git(&["tag", "--points-at", "HEAD"]), "v99.0.0\n");
+    assert_eq!(
+        clone.git(&["for-each-ref", "--format=%(contents)", "refs/tags"]),
+        "Release 99.0.0\n\n### Security\n\n- one\n\n"
+    );
     assert_eq!(clone.git(&["status", "--porcelain"]), "");
     assert!(clone.read("Cargo.toml").contains("\nversion = \"99.0.0\"\n"));
     assert!(clone.read("Cargo.lock").contains("name = \"berth-init\"\nversion = \"99.0.0\"\n"));

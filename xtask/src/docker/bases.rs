@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 use fs_err as fs;
@@ -12,6 +13,9 @@ use super::{Docker, stand_ins};
 use crate::run::{relay, say, told};
 
 const LIST: &str = "docker/bases.json";
+
+/// Jobs run in some of them.
+const WORKFLOWS: &str = ".github/workflows";
 
 const UNPINNED: &str = "unpinned";
 
@@ -177,8 +181,51 @@ pub fn refresh(docker: &Docker) -> Result<()> {
         }
     }
     fs::write(LIST, written(&bases))?;
+    for path in workflows()? {
+        let workflow = fs::read_to_string(&path)?;
+        let pinned = pinned_in(&workflow, &bases);
+        if pinned != workflow {
+            fs::write(&path, pinned)?;
+        }
+    }
     ensure!(unread.is_empty(), "no registry told the digest of {}: left as it was", unread.join(", "));
     Ok(())
+}
+
+/// Whether workflows run in images of the list by the digests that are in it.
+pub fn are_in_workflows() -> Result<bool> {
+    let bases = list()?;
+    for path in workflows()? {
+        let workflow = fs::read_to_string(path)?;
+        if pinned_in(&workflow, &bases) != workflow {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// A workflow with the digest of each image of the list that a job of it runs in.
+fn pinned_in(workflow: &str, bases: &[Base]) -> String {
+    let pinned = |line: &str| {
+        let (before, image) = line.split_once("image: ")?;
+        let base = bases
+            .iter()
+            .find(|base| image.strip_prefix(&base.image).is_some_and(|rest| rest.starts_with('@')))?;
+        let digest = match &base.digest {
+            Some(digest) => digest.clone(),
+            None => format!("sha256:{} # {UNPINNED}", "0".repeat(64)),
+        };
+        Some(format!("{before}image: {}@{digest}", base.image))
+    };
+    workflow
+        .split_inclusive('\n')
+        .map(|line| pinned(line).map_or(line.to_owned(), |line| line + "\n"))
+        .collect()
+}
+
+/// The files of all workflows.
+pub fn workflows() -> Result<Vec<PathBuf>> {
+    fs::read_dir(WORKFLOWS)?.map(|entry| Ok(entry?.path())).collect()
 }
 
 /// What the engine has already.
@@ -260,6 +307,25 @@ mod tests {
     fn the_list_is_written_as_it_was_read() {
         let text = fs::read_to_string("../docker/bases.json").unwrap();
         assert_eq!(written(&parse(&text).unwrap()), text);
+    }
+
+    #[test]
+    fn a_job_runs_in_an_image_by_the_digest_of_the_list() {
+        let base = |digest: Option<&str>| Base {
+            name: "builder".to_owned(),
+            image: "node:24-bookworm".to_owned(),
+            digest: digest.map(str::to_owned),
+            purpose: String::new(),
+        };
+        let of = |digest: &str| {
+            format!(
+                "container:\n  image: node:24-bookworm@{digest}\n  image: node:24-bookworm-slim@sha256:2\n"
+            )
+        };
+        let unpinned = of(&format!("sha256:{} # unpinned", "0".repeat(64)));
+        assert_eq!(pinned_in(&unpinned, &[base(Some("sha256:1"))]), of("sha256:1"));
+        assert_eq!(pinned_in(&of("sha256:1"), &[base(None)]), unpinned);
+        assert_eq!(pinned_in(&of("sha256:1"), &[]), of("sha256:1"));
     }
 
     #[test]

@@ -10,11 +10,8 @@ use super::prepare;
 use super::target::Target;
 use super::version::Version;
 use crate::build_image;
-use crate::docker::Docker;
+use crate::docker::{Docker, bases};
 use crate::run::{ask, program, say};
-
-/// Where the workflows are.
-const WORKFLOWS: &str = ".github/workflows";
 
 /// What the list of base images says of one that nobody has read the digest of, and a workflow of an action.
 const UNPINNED: &str = "unpinned";
@@ -29,8 +26,13 @@ pub fn before(target: &Target, version: &Version) -> Result<()> {
         wrong.push("docker/release.json names no repository".to_owned());
     }
     wrong.extend(unpinned_bases(&fs::read_to_string("docker/bases.json")?)?);
-    for entry in fs::read_dir(WORKFLOWS)? {
-        let path = entry?.path();
+    if !bases::are_in_workflows()? {
+        wrong.push(
+            "a workflow runs in another image than docker/bases.json has: cargo xtask bases --refresh"
+                .to_owned(),
+        );
+    }
+    for path in bases::workflows()? {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         wrong.extend(unpinned_actions(&name, &fs::read_to_string(&path)?));
     }
