@@ -1,4 +1,4 @@
-//! The crates that are linked into `berth-init`, as cargo resolves them, with their licences.
+//! The crates that are linked into our programs, as cargo resolves them, with their licences.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -18,24 +18,15 @@ pub struct Crate {
     pub licence: String,
 }
 
-/// All of them, itself included, for a machine as compilers call it.
-pub fn of_init(machine: &str) -> Result<Vec<Crate>> {
+/// All that these programs have, they themselves included, for a machine as compilers call it.
+pub fn of(programs: &[&str], machine: &str) -> Result<Vec<Crate>> {
     let mut tree = cargo();
-    tree.args([
-        "tree",
-        "--package",
-        "berth-init",
-        "--edges",
-        "normal",
-        "--prefix",
-        "none",
-        "--no-dedupe",
-        "--locked",
-    ]);
+    tree.args(["tree", "--edges", "normal", "--prefix", "none", "--no-dedupe", "--locked"]);
+    tree.args(programs.iter().flat_map(|program| ["--package", program]));
     tree.args(["--target", &format!("{machine}-unknown-linux-musl"), "--format", "{p}\t{l}"]);
     let told = ask(&mut tree).context("cargo tree fails")?;
     let lines: BTreeSet<_> = told.lines().filter(|line| !line.is_empty()).collect();
-    ensure!(!lines.is_empty(), "cargo names no crate of berth-init");
+    ensure!(!lines.is_empty(), "cargo names no crate of {programs:?}");
     lines.into_iter().map(read).collect()
 }
 
@@ -52,8 +43,8 @@ fn read(line: &str) -> Result<Crate> {
 
 /// Each crate with its licence, then the texts that come with them, each once: most licences want theirs passed on. Which
 /// licences there may be is in deny.toml, which `cargo xtask check` and `release build` hold them to.
-pub fn licences(machine: &str) -> Result<String> {
-    let crates = of_init(machine)?;
+pub fn licences(programs: &[&str], machine: &str) -> Result<String> {
+    let crates = of(programs, machine)?;
     let metadata =
         ask(cargo().args(["metadata", "--format-version=1", "--locked"])).context("cargo metadata fails")?;
     let metadata: Value = serde_json::from_str(&metadata)?;

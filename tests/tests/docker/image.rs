@@ -3,6 +3,7 @@
 //! the published recipe.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use berth_catalogue::ROLES;
 use berth_render::dockerfile;
@@ -41,9 +42,14 @@ fn ways(engine: &Engine) -> Vec<Way> {
 
 /// Runs `berth image derive`; what it makes goes with the test.
 pub fn derive(engine: &Engine, words: &[&str]) -> Ran {
+    derive_with(engine, &init(), words)
+}
+
+/// The same, with another `berth-init`.
+pub fn derive_with(engine: &Engine, init: &Path, words: &[&str]) -> Ran {
     let label = engine.label();
     let mut command = engine.program(berth());
-    command.args(["image", "derive", "--init"]).arg(init()).args(words);
+    command.args(["image", "derive", "--init"]).arg(init).args(words);
     Ran::run(command.args(["--", "--load", "--label", &label]))
 }
 

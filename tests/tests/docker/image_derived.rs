@@ -4,7 +4,7 @@ use berth_tests::{Ran, berth, init, wait_until_within};
 use serde_json::json;
 
 use crate::engine::{Engine, PATIENCE, base};
-use crate::image::{PUBLISHED, derive};
+use crate::image::{PUBLISHED, derive, derive_with};
 
 #[test]
 fn the_published_image_is_changed_in_nothing_but_what_is_added() {
@@ -15,7 +15,7 @@ fn the_published_image_is_changed_in_nothing_but_what_is_added() {
     let [published, derived] = [PUBLISHED, &tag].map(|image| engine.inspect(image));
     let layers = |image: &serde_json::Value| image["RootFS"]["Layers"].as_array().unwrap().clone();
     assert_eq!(layers(&derived)[..layers(&published).len()], layers(&published)[..]);
-    assert_eq!(layers(&derived).len(), layers(&published).len() + 1);
+    assert_eq!(layers(&derived).len(), layers(&published).len() + 2);
     for part in ["User", "WorkingDir", "Env"] {
         assert_eq!(derived["Config"][part], published["Config"][part], "{part}");
     }
@@ -23,6 +23,25 @@ fn the_published_image_is_changed_in_nothing_but_what_is_added() {
     assert_eq!(labels["berth.standin"], published["Config"]["Labels"]["berth.standin"]);
     assert_eq!(labels["org.opencontainers.image.base.name"], PUBLISHED);
     assert_eq!(json!(published["Id"]), labels["org.opencontainers.image.base.digest"]);
+}
+
+#[test]
+fn the_licences_that_are_published_beside_berth_init_are_in_the_image_and_missing_ones_are_told() {
+    let Some(engine) = Engine::new() else { return };
+    let program = engine.case.path("berth-init-linux-any");
+    fs_err::copy(init(), &program).unwrap();
+    let tag = engine.name("derived");
+    let derived = || {
+        let ran = derive_with(&engine, &program, &["--from", PUBLISHED, "--tag", &tag]);
+        assert_eq!(ran.code, Some(0), "{ran:#?}");
+        ran.err
+    };
+    let missing = format!("note: there is no {}", engine.case.path("licenses-linux-any").display());
+    assert!(derived().contains(&missing));
+    engine.case.write("licenses-linux-any", "tokio 1.0.0: MIT\n");
+    assert!(!derived().contains("note: there is no"));
+    let shown = ["run", "--rm", "--network=none", &tag, "--", "cat", "/usr/share/licenses/berth/crates"];
+    assert_eq!(engine.done(&shown), "tokio 1.0.0: MIT");
 }
 
 #[test]

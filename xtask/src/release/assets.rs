@@ -1,5 +1,6 @@
-//! What is published beside the image, for hosts that reach no registry and for those who run no containers: programs, the
-//! image as a file with all that was signed of it, its digest, and a signed list of checksums.
+//! What is published beside the image, for hosts that reach no registry and for those who run no containers: programs with
+//! the licences of what is linked into them, the image as a file with all that was signed of it, its digest, and a signed list of
+//! checksums.
 
 use std::path::Path;
 
@@ -30,7 +31,7 @@ pub fn gather(target: &Target, key: Option<&Path>, version: &Version) -> Result<
         for entry in fs::read_dir(Built::folder(platform))? {
             let path = entry?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if path.is_file() && name.starts_with("berth") {
+            if path.is_file() && ["berth", "licenses"].iter().any(|kind| name.starts_with(kind)) {
                 fs::copy(&path, folder.join(&name))?;
                 names.push(name);
             }

@@ -12,7 +12,7 @@ use super::{Release, sbom};
 use crate::docker::Docker;
 use crate::outcome::Outcome;
 use crate::run::{ask, program, say};
-use crate::{build_image, check, programs};
+use crate::{build_image, check, crates, programs};
 
 /// The image as the builder wrote it, in the folder of its platform.
 pub const ARCHIVE: &str = "image.tar";
@@ -38,10 +38,14 @@ pub fn run(docker: &Docker, asked: &Release, version: &Version) -> Result<()> {
         let layout = Layout::unpack(platform, &archive)?;
         sbom::write(platform, &layout)?;
         fs::copy(programs::init_for(architecture)?, folder.join(format!("berth-init-linux-{architecture}")))?;
+        let mut linked = vec!["berth-init"];
         if !asked.without_berth {
             let berth = programs::berth_for(architecture)?;
             fs::copy(berth, folder.join(format!("berth-linux-{architecture}")))?;
+            linked.push("berth");
         }
+        let licences = crates::licences(&linked, programs::machine(architecture)?)?;
+        fs::write(folder.join(format!("licenses-linux-{architecture}")), licences)?;
         let built = Built {
             platform: platform.clone(),
             version: version.to_string(),

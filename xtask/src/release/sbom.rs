@@ -35,7 +35,7 @@ pub fn write(platform: &str, layout: &Layout) -> Result<()> {
         serde_json::from_str(&fs::read_to_string(&path)?).context("cannot read what syft wrote")?;
     without_files(&mut list);
     let machine = if platform.ends_with("arm64") { "aarch64" } else { "x86_64" };
-    add(&mut list, crates::of_init(machine)?)?;
+    add(&mut list, crates::of(&["berth-init"], machine)?)?;
     fs::write(&path, list.to_string())?;
     Ok(())
 }

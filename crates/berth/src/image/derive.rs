@@ -2,7 +2,7 @@
 //! toolchain, only docker. The image's own user, folders and files stay as they are.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
@@ -61,7 +61,14 @@ pub fn run(asked: &Derive) -> anyhow::Result<ExitCode> {
         stdout::print(&format!("{told}\n\n# FOLDER/Dockerfile\n{DERIVED}"));
         return Ok(ExitCode::SUCCESS);
     }
-    context(folder.path(), &init)?;
+    let licences = licences(&init);
+    if !licences.is_file() {
+        eprintln!(
+            "note: there is no {}: who gets this image from you is to get the licences of what is in berth-init, too",
+            licences.display()
+        );
+    }
+    context(folder.path(), &init, &licences)?;
     // The same image and the same berth-init make the same image again: its time is that of what it is made from.
     let epoch = epoch(&published.created).map(|seconds| ("SOURCE_DATE_EPOCH", seconds.to_string()));
     docker::show(&line, epoch.as_slice())?;
@@ -215,15 +222,28 @@ fn build(
     Line::docker(words)
 }
 
-/// What the build takes: the Dockerfile, berth-init, and a link to it for each role.
-fn context(folder: &Path, init: &Path) -> anyhow::Result<()> {
+/// Where the licences of the crates in berth-init are: they are published beside it, and built beside it.
+fn licences(init: &Path) -> PathBuf {
+    let name = init.file_name().unwrap_or_default().to_string_lossy();
+    init.with_file_name(name.replace("berth-init", "licenses"))
+}
+
+/// What the build takes: the Dockerfile, berth-init with a link to it for each role, and its licences if they are there.
+fn context(folder: &Path, init: &Path, licences: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    let programs = folder.join("berth");
-    fs::create_dir_all(&programs)?;
+    let (programs, texts) = (folder.join("berth"), folder.join("licenses"));
+    for folder in [&programs, &texts] {
+        fs::create_dir_all(folder)?;
+    }
     fs::write(folder.join("Dockerfile"), DERIVED)?;
-    let copy = programs.join("berth-init");
-    fs::copy(init, &copy)?;
-    fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o755))?;
+    let put = |from: &Path, place: &Path, mode: u32| {
+        fs::copy(from, place)?;
+        fs::set_permissions(place, std::fs::Permissions::from_mode(mode))
+    };
+    put(init, &programs.join("berth-init"), 0o755)?;
+    if licences.is_file() {
+        put(licences, &texts.join("crates"), 0o644)?;
+    }
     for role in ROLES {
         fs::os::unix::fs::symlink("berth-init", programs.join(role.name))?;
     }
