@@ -1,15 +1,53 @@
 //! How an init rests: how it waits, and what it does not keep.
 //!
 //! Reading settings, checking a certificate and asking needs over TLS run through a good part of our code once, and its
-//! pages then count as ours for as long as the program lives. They are given back when it is ready: whatever is needed
-//! later comes from the page cache again, at the cost of a minor fault.
+//! pages then count as ours for as long as the program lives. They are given back when it is ready, and a moment after
+//! whatever else has run through them: what is needed later comes from the page cache again, at the cost of a minor fault.
 
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::mman::{MmapAdvise, madvise};
+use tokio::time::Instant;
+
+/// Whoever asks most likely asks again at once: a health check does so up to three times, over a tenth of a second.
+pub(crate) const LINGER: Duration = Duration::from_millis(250);
+
+/// What else there is for an init, before it waits for what comes next.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Occupied {
+    /// Somebody is connected, and may ask.
+    pub by_callers: bool,
+    /// Something is under way, or due at some time.
+    pub by_itself: bool,
+}
+
+/// How it waits.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Wait {
+    /// For signals and for what knocks, in one system call; else for everything, with the runtime.
+    pub rests: bool,
+    /// The code that it has run through is given back first.
+    pub gives_back: bool,
+    /// When that is due.
+    pub rests_at: Option<Instant>,
+}
+
+impl Wait {
+    /// With what was run through since the last time to be given back at `rests_at`.
+    pub fn decide(now: Instant, rests_at: Option<Instant>, occupied: Occupied) -> Self {
+        let attends = |rests_at| Self { rests: false, gives_back: false, rests_at };
+        match rests_at {
+            Some(at) if at > now => attends(rests_at),
+            Some(_) if occupied.by_callers => attends(Some(now + LINGER)),
+            None if occupied.by_callers => attends(None),
+            due => Self { rests: !occupied.by_itself, gives_back: due.is_some(), rests_at: None },
+        }
+    }
+}
 
 /// The pages of our own code and constants.
 #[derive(Debug, Default)]
@@ -145,6 +183,34 @@ mod tests {
                 });
                 prop_assert!(is_said, "{range:x?}");
             }
+        }
+    }
+
+    #[test]
+    fn what_was_run_through_is_given_back_whether_or_not_something_is_due() {
+        let now = Instant::now();
+        let [past, later] = [now.checked_sub(LINGER).unwrap(), now + LINGER];
+        let nobody = Occupied::default();
+        let caller = Occupied { by_callers: true, ..nobody };
+        let question = Occupied { by_itself: true, ..nobody };
+        let both = Occupied { by_callers: true, by_itself: true };
+        let wait = |rests, gives_back, rests_at| Wait { rests, gives_back, rests_at };
+        for (rests_at, occupied, expected) in [
+            (None, nobody, wait(true, false, None)),
+            (None, caller, wait(false, false, None)),
+            (None, question, wait(false, false, None)),
+            (None, both, wait(false, false, None)),
+            (Some(past), nobody, wait(true, true, None)),
+            (Some(now), nobody, wait(true, true, None)),
+            (Some(past), caller, wait(false, false, Some(later))),
+            (Some(past), question, wait(false, true, None)),
+            (Some(past), both, wait(false, false, Some(later))),
+            (Some(later), nobody, wait(false, false, Some(later))),
+            (Some(later), caller, wait(false, false, Some(later))),
+            (Some(later), question, wait(false, false, Some(later))),
+            (Some(later), both, wait(false, false, Some(later))),
+        ] {
+            assert_eq!(Wait::decide(now, rests_at, occupied), expected, "{rests_at:?} {occupied:?}");
         }
     }
 

@@ -5,7 +5,6 @@ use std::future::pending;
 use std::io;
 use std::os::fd::AsFd;
 use std::pin::Pin;
-use std::time::Duration;
 
 use berth_control::{Asked, Callers, Listener, State};
 use nix::libc::{SIGCHLD, SIGCONT, SIGKILL, SIGPIPE, SIGTERM};
@@ -21,7 +20,7 @@ use crate::connections::established_to;
 use crate::exit::signal_name;
 use crate::inherited::Inherited;
 use crate::machine::{Action, Conduct, Event, Machine, Plan};
-use crate::rest::{Code, until_readable};
+use crate::rest::{Code, LINGER, Occupied, Wait, until_readable};
 use crate::signals::{Got, Signals};
 use crate::spawn::Program;
 use crate::terminal;
@@ -31,9 +30,6 @@ mod program;
 mod tell;
 
 use tell::milliseconds;
-
-/// Whoever asks most likely asks again at once: a health check does so up to three times, over a tenth of a second.
-const LINGER: Duration = Duration::from_millis(250);
 
 /// Supervises until the end, and gives the exit code. Must run inside tokio's current-thread runtime, on the
 /// thread that called [`Inherited::take`]: the parent-death signal goes by thread (PR_SET_PDEATHSIG(2const)).
@@ -68,8 +64,11 @@ pub async fn run<C: Charge>(
         account: if is_role { Account::told() } else { Account::default() },
         passing: None,
     };
-    supervisor.act(actions);
-    supervisor.live(&Signals::new()?, listener.map(Listener::serve)).await
+    let events = supervisor.act(actions);
+    match supervisor.take_all(events) {
+        Some(code) => Ok(code),
+        None => supervisor.live(&Signals::new()?, listener.map(Listener::serve)).await,
+    }
 }
 
 struct Supervisor<'a, C> {
@@ -129,6 +128,10 @@ impl<C: Charge> Supervisor<'_, C> {
                     () = reached(rests_at) => Woken::Rest,
                 }
             };
+            // What answers or asks runs through code that a rest does not need.
+            if !matches!(woken, Woken::Signal(_) | Woken::Deadline | Woken::Rest) {
+                self.rests_at = Some(Instant::now() + LINGER);
+            }
             let end = match woken {
                 Woken::Signal(got) => self.signal(got?),
                 Woken::Channel(true) => self.take(Event::ReadyMessage),
@@ -174,20 +177,14 @@ impl<C: Charge> Supervisor<'_, C> {
         callers: Option<&Callers>,
         deadline: Option<Instant>,
     ) -> Option<io::Result<Got>> {
-        let is_asked = callers.is_some_and(|callers| !callers.are_none());
-        let code = match self.rests_at {
-            Some(at) if at > Instant::now() => return None,
-            Some(_) if is_asked => {
-                self.rests_at = Some(Instant::now() + LINGER);
-                return None;
-            }
-            Some(_) => {
-                self.rests_at = None;
-                Code::ours()
-            }
-            None => Code::default(),
+        let occupied = Occupied {
+            by_callers: callers.is_some_and(|callers| !callers.are_none()),
+            by_itself: deadline.is_some() || self.needs.is_some() || self.live.is_some(),
         };
-        if is_asked || deadline.is_some() || self.needs.is_some() || self.live.is_some() {
+        let Wait { rests, gives_back, rests_at } = Wait::decide(Instant::now(), self.rests_at, occupied);
+        self.rests_at = rests_at;
+        let code = if gives_back { Code::ours() } else { Code::default() };
+        if !rests {
             code.give_back();
             return None;
         }
@@ -195,6 +192,7 @@ impl<C: Charge> Supervisor<'_, C> {
         let others = channel.into_iter().chain(callers.map(AsFd::as_fd));
         until_readable(&code, std::iter::once(signals.as_fd()).chain(others)).ok()?;
         let got = signals.taken().transpose();
+        // The runtime takes what has come instead.
         if got.is_none() {
             self.rests_at = Some(Instant::now() + LINGER);
         }
@@ -229,7 +227,11 @@ impl<C: Charge> Supervisor<'_, C> {
 
     /// Gives an event to the machine and does what it says, and so on with what comes of that.
     fn take(&mut self, event: Event) -> Option<u8> {
-        let mut events = VecDeque::from([event]);
+        self.take_all(vec![event])
+    }
+
+    fn take_all(&mut self, events: Vec<Event>) -> Option<u8> {
+        let mut events = VecDeque::from(events);
         while let Some(event) = events.pop_front() {
             if let Event::MainStopped(stopped) = event
                 && !self.is_plain()
@@ -256,20 +258,20 @@ impl<C: Charge> Supervisor<'_, C> {
     }
 
     /// Does what was decided, in order, and gives the events that come of it.
-    fn act(&mut self, actions: Vec<Action>) -> Option<Event> {
-        let mut event = None;
+    fn act(&mut self, actions: Vec<Action>) -> Vec<Event> {
+        let mut events = Vec::new();
         let role = self.charge.name().to_owned();
         for action in actions {
             match action {
                 Action::AskNeeds => self.needs = Some(self.charge.needs(self.waiting.clone())),
-                Action::Start => event = Some(self.start()),
-                Action::CheckSettings => event = self.prepare().is_ok().then_some(Event::Restart),
+                Action::Start => events.push(self.start()),
+                Action::CheckSettings => events.extend(self.prepare().is_ok().then_some(Event::Restart)),
                 Action::SignalMain(number) => {
                     self.account.sent(number);
                     self.pass_on(number);
                 }
                 Action::ContinueMain => self.signal_main(SIGCONT),
-                Action::LookForClients => event = Some(self.look_for_clients()),
+                Action::LookForClients => events.push(self.look_for_clients()),
                 Action::AskWhetherLive => self.live = Some(self.charge.live()),
                 Action::TermRest => self.signal_rest(SIGTERM),
                 Action::KillAll => {
@@ -299,7 +301,7 @@ impl<C: Charge> Supervisor<'_, C> {
                 }
             }
         }
-        event
+        events
     }
 
     /// Where it cannot be told, nobody is waited for.

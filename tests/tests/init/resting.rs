@@ -75,6 +75,20 @@ fn an_init_that_was_asked_rests_as_before_in_as_little_memory() {
     }
 }
 
+/// Its next question is always due, so it waits with the runtime, which takes a little more.
+#[test]
+fn an_init_that_watches_gives_back_what_an_answer_took() {
+    let case = Case::new();
+    let role = Init::role(&case, Place::Ordinary, "mx", "ready on=15:0 catch");
+    let mut init = role.set("BERTH_RESTART", "on-wedged").set("BERTH_LIVE_EVERY", "3600").start();
+    init.until_ready();
+    for _ in 0..3 {
+        init.status().unwrap();
+        wait_until("it has given back what it took", || (resident(init.pid) < 1300).then_some(()));
+    }
+    assert_eq!(init.stop(), 0);
+}
+
 fn resident(process: Process) -> u64 {
     let told = process.status("VmRSS").unwrap();
     told.trim_end_matches(" kB").trim().parse().unwrap()
