@@ -3,17 +3,9 @@
 use std::time::Duration;
 
 use berth_role::Role;
+use berth_settings::{LIVE_EVERY, LIVE_WITHIN, NEED_WITHIN};
 
 use crate::own::{Own, Seconds};
-
-/// A need that does not answer for this long is not coming: an operator has to look.
-const NEED_WITHIN: Duration = Duration::from_mins(5);
-
-/// A role whose event loop is busy this long, say with a large mailbox, still lives.
-const LIVE_WITHIN: Duration = Duration::from_mins(1);
-
-/// Half of what [`LIVE_WITHIN`] is: less often finds little later what takes so long to find, more often is work.
-const LIVE_EVERY: Duration = Duration::from_secs(30);
 
 /// How long a sign of life may take.
 pub fn live_within(own: &Own) -> Duration {

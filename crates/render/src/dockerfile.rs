@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use berth_catalogue::ROLES;
 use berth_role::{Exposure, Port, Role};
+use berth_settings::NEED_WITHIN;
 
 use crate::Generated;
 
@@ -20,9 +21,6 @@ const START_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A check puts one question or two, each within 15 s (`Patience` of crates/probe); Docker kills it then.
 const TIMEOUT: Duration = Duration::from_secs(40);
-
-/// So long a role waits for what it needs (NEED_WITHIN of crates/init), before the time for its start begins.
-const NEEDS: Duration = Duration::from_mins(5);
 
 /// Both Dockerfiles.
 #[must_use]
@@ -112,7 +110,8 @@ fn image(roles: &[&Role]) -> String {
         ports.join(" "),
         seconds(INTERVAL),
         seconds(TIMEOUT),
-        seconds(NEEDS + longest),
+        // So long a role waits for what it needs, before the time for its start begins.
+        seconds(NEED_WITHIN + longest),
         seconds(START_INTERVAL),
     )
     .expect("writing to a string does not fail");

@@ -41,7 +41,7 @@ mod value;
 
 pub use finding::{Finding, Severity};
 pub use known::{KNOWN, Kind, Known, Readers, known};
-pub use own::{OWN, OwnSetting};
+pub use own::{LIVE_EVERY, LIVE_WITHIN, NEED_WITHIN, OWN, OwnSetting, Unset};
 pub use source::Origin;
 pub use value::Value;
 

@@ -1,18 +1,53 @@
-//! The settings of `berth-init` itself, for its manual and for those who mistype one.
+//! The settings of `berth-init` itself, for its manual and for those who mistype one, and the times that are the same for
+//! every role.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A need that does not answer for this long is not coming: an operator has to look.
+pub const NEED_WITHIN: Duration = Duration::from_mins(5);
+
+/// A role whose event loop is busy this long, say with a large mailbox, still lives.
+pub const LIVE_WITHIN: Duration = Duration::from_mins(1);
+
+/// Half of what [`LIVE_WITHIN`] is: less often finds little later what takes so long to find, more often is work.
+pub const LIVE_EVERY: Duration = Duration::from_secs(30);
 
 /// A setting of `berth-init`, from the environment only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OwnSetting {
     /// Its name.
     pub key: &'static str,
-    /// What counts when it is not given, in Markdown.
-    pub default: &'static str,
+    /// What counts when it is not given.
+    pub default: Unset,
     /// What it is for, in Markdown.
     pub meaning: &'static str,
 }
 
+/// What counts when a setting is not given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unset {
+    /// In Markdown.
+    Told(&'static str),
+    /// In seconds, as such settings are.
+    Time(Duration),
+}
+
+impl fmt::Display for Unset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Told(text) => f.write_str(text),
+            Self::Time(time) => write!(f, "{}", time.as_secs()),
+        }
+    }
+}
+
 const fn own(key: &'static str, default: &'static str, meaning: &'static str) -> OwnSetting {
-    OwnSetting { key, default, meaning }
+    OwnSetting { key, default: Unset::Told(default), meaning }
+}
+
+const fn time(key: &'static str, default: Duration, meaning: &'static str) -> OwnSetting {
+    OwnSetting { key, default: Unset::Time(default), meaning }
 }
 
 /// All settings of `berth-init`. A test of `berth-init` holds the names to those that it reads.
@@ -34,9 +69,9 @@ pub static OWN: &[OwnSetting] = &[
         "`no`: end with the program, and leave restarts to the container's engine. `on-failure`: start it again. `on-wedged`: \
          the same, and watch whether it lives. See [Restarts](berth-init.md#restarts). Roles and `--stop=role` only.",
     ),
-    own(
+    time(
         "BERTH_STOP_DELAY",
-        "0",
+        Duration::ZERO,
         "from the moment that a role is no longer ready until its TERM, for load balancers to notice",
     ),
     own(
@@ -56,7 +91,7 @@ pub static OWN: &[OwnSetting] = &[
         "from the end of `BERTH_STOP_DELAY` until KILL. With `--stop=role` the option counts instead.",
     ),
     own("BERTH_READY_WITHIN", "the role's", "how long a role may take from its start until it is ready"),
-    own("BERTH_NEED_WITHIN", "300", "how long a role's needs may take to answer"),
+    time("BERTH_NEED_WITHIN", NEED_WITHIN, "how long a role's needs may take to answer"),
     own(
         "BERTH_HEAP",
         "the role's share of the memory limit",
@@ -68,14 +103,14 @@ pub static OWN: &[OwnSetting] = &[
         "started as root, whom `berth-init` becomes before it reads anything: a name, `uid`, `name:group` or `uid:gid`. See \
          [Privileges](berth-init.md#privileges).",
     ),
-    own(
+    time(
         "BERTH_LIVE_WITHIN",
-        "60",
+        LIVE_WITHIN,
         "how long `health --live` waits for a sign of life, and so does `BERTH_RESTART=on-wedged`",
     ),
-    own(
+    time(
         "BERTH_LIVE_EVERY",
-        "30",
+        LIVE_EVERY,
         "with `BERTH_RESTART=on-wedged`: from a role being ready, and from each answer, until it is asked again whether it lives",
     ),
     own("BERTH_FORWARD_USR1", "`false`", "`true` passes USR1 on; see [Signals](berth-init.md#signals)"),
