@@ -9,8 +9,14 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 use fs_err as fs;
 
 /// Arrows between crates of one layer; all others go to a smaller number.
-const ARROWS_INSIDE_A_LAYER: [(&str, &str); 4] =
-    [("supervise", "cgroup"), ("supervise", "control"), ("engine", "control"), ("render", "catalogue")];
+const ARROWS_INSIDE_A_LAYER: [(&str, &str); 6] = [
+    ("supervise", "cgroup"),
+    ("supervise", "control"),
+    ("supervise", "process"),
+    ("engine", "control"),
+    ("engine", "process"),
+    ("render", "catalogue"),
+];
 
 /// Of the mechanisms, the only one that a role may use: its health check is composed of probes.
 const MECHANISM_FOR_ROLES: &str = "probe";
@@ -35,7 +41,7 @@ const OTHER_MEANINGS: [(&str, &str, &str); 7] = [
 fn layer(name: &str) -> Option<u8> {
     Some(match name {
         "role" | "settings" | "report" => 0,
-        "canary" | "cgroup" | "control" | "engine" | "probe" | "supervise" => 1,
+        "canary" | "cgroup" | "control" | "engine" | "probe" | "process" | "supervise" => 1,
         _ if name.starts_with("role-") => 2,
         "catalogue" | "render" => 3,
         "init" | "berth" => 4,

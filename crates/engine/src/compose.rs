@@ -197,8 +197,8 @@ fn on_this_host(container: &Container, mut seen: Seen) -> Seen {
     seen.main = main;
     let age = Process::of(main.unwrap_or(init)).and_then(Process::age);
     seen.main_for_ms = age.and_then(|age| age.as_millis().try_into().ok());
-    seen.init_memory = process::resident(init);
-    seen.main_memory = main.and_then(process::resident);
+    seen.init_memory = berth_process::resident(init);
+    seen.main_memory = main.and_then(berth_process::resident);
     seen
 }
 

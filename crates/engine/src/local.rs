@@ -131,8 +131,8 @@ impl Local {
             Err(AskError::Nobody(..)) if started.is_none() => seen.state = State::Down,
             _ => {}
         }
-        seen.init_memory = seen.init.and_then(process::resident);
-        seen.main_memory = seen.main.and_then(process::resident);
+        seen.init_memory = seen.init.and_then(berth_process::resident);
+        seen.main_memory = seen.main.and_then(berth_process::resident);
         Ok(seen)
     }
 

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use berth_process::{Stat, time};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{Pid, SysconfVar, sysconf};
+use nix::unistd::Pid;
 
 use crate::plan::Environment;
 
@@ -17,36 +18,11 @@ pub struct Process {
     started: u64,
 }
 
-/// What of /proc/PID/stat (proc_pid_stat(5)) matters here.
-#[derive(Debug, PartialEq, Eq)]
-struct Stat {
-    state: char,
-    session: u32,
-    started: u64,
-}
-
-impl Stat {
-    /// The second field is the command's name in brackets, and may hold brackets and spaces itself.
-    fn parse(text: &str) -> Option<Self> {
-        let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
-        let (state, session, started) = (fields.first()?, fields.get(3)?, fields.get(19)?);
-        Some(Self {
-            state: state.chars().next()?,
-            session: session.parse().ok()?,
-            started: started.parse().ok()?,
-        })
-    }
-
-    fn of(pid: u32) -> Option<Self> {
-        Self::parse(&fs_err::read_to_string(format!("/proc/{pid}/stat")).ok()?)
-    }
-}
-
 impl Process {
     /// The process that has this number now, unless it has ended.
     pub fn of(pid: u32) -> Option<Self> {
         let stat = Stat::of(pid)?;
-        (!matches!(stat.state, 'Z' | 'X')).then_some(Self { pid, started: stat.started })
+        (!stat.has_ended()).then_some(Self { pid, started: stat.started })
     }
 
     /// A child that nobody has waited for yet, even if it has ended.
@@ -63,8 +39,7 @@ impl Process {
     pub fn age(self) -> Option<Duration> {
         let uptime = fs_err::read_to_string("/proc/uptime").ok()?;
         let uptime = Duration::try_from_secs_f64(uptime.split(' ').next()?.parse().ok()?).ok()?;
-        let ticks = u64::try_from(sysconf(SysconfVar::CLK_TCK).ok()??).ok()?;
-        Some(uptime.saturating_sub(Duration::from_millis(self.started * 1000 / ticks)))
+        Some(uptime.saturating_sub(time(self.started)?))
     }
 
     /// Signals it, if it still is the same.
@@ -142,13 +117,6 @@ pub fn all() -> impl Iterator<Item = u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// The resident memory of a process in bytes.
-pub fn resident(pid: u32) -> Option<u64> {
-    let status = fs_err::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib * 1024)
-}
-
 /// Whether a process is in the container with this id: its control groups have that in their names (cgroups(7)).
 pub fn is_of_container(pid: u32, id: &str) -> bool {
     !id.is_empty()
@@ -173,13 +141,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_with_brackets_does_not_shift_the_fields() {
-        let text = "7 (a) b (c)) S 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 98765 1000 1 1";
-        assert_eq!(Stat::parse(text), Some(Stat { state: 'S', session: 7, started: 98765 }));
-        assert_eq!(Stat::parse("7 (a) S 1"), None);
-    }
-
-    #[test]
     fn a_number_that_was_given_again_is_another_process() {
         let us = Process::of(std::process::id()).unwrap();
         assert!(us.runs());
@@ -188,6 +149,5 @@ mod tests {
         earlier.signal(Signal::SIGKILL);
         assert!(us.age().unwrap() < Duration::from_hours(1));
         assert!(Process::of(1).is_none_or(|first| first.age() >= us.age()), "nobody is older than the first");
-        assert!(resident(us.pid).unwrap() > 1 << 20);
     }
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::bail;
 use berth_cgroup::Cgroup;
 use berth_control::{Answer, Checks, Metrics, Request, State, Verdict};
+use berth_process::{Stat, resident, time};
 use berth_role::Bytes;
-use nix::unistd::{SysconfVar, sysconf};
 
 use crate::ask::Running;
 use crate::openmetrics::{Kind, Text};
@@ -21,10 +21,10 @@ pub fn run() -> anyhow::Result<ExitCode> {
         Answer::Metrics(metrics) => *metrics,
         other => bail!("the init answered {other:?} when asked for metrics"),
     };
-    let main = metrics.status.main.map(|main| main.pid.to_string());
+    let main = metrics.status.main.map(|main| main.pid);
     // The init's own group is that of all that it starts.
-    let group = Cgroup::of(main.as_deref().unwrap_or(&metrics.status.init.to_string()));
-    let process = main.as_deref().map(Process::of).unwrap_or_default();
+    let group = Cgroup::of(&main.unwrap_or(metrics.status.init).to_string());
+    let process = main.map(Process::of).unwrap_or_default();
     print::lines(&[page(&metrics, &process, &group)])?;
     Ok(ExitCode::SUCCESS)
 }
@@ -37,37 +37,9 @@ struct Process {
 }
 
 impl Process {
-    fn of(pid: &str) -> Self {
-        let file = |name: &str| {
-            // A program may call itself by any bytes.
-            let bytes = fs_err::read(format!("/proc/{pid}/{name}")).ok()?;
-            Some(String::from_utf8_lossy(&bytes).into_owned())
-        };
-        Self {
-            resident: file("status").and_then(|text| resident(&text)),
-            cpu: file("stat").and_then(|text| cpu(&text, ticks_per_second())),
-        }
+    fn of(pid: u32) -> Self {
+        Self { resident: resident(pid).map(Bytes::new), cpu: Stat::of(pid).and_then(|stat| time(stat.cpu)) }
     }
-}
-
-/// The line VmRSS (proc_pid_status(5)).
-fn resident(status: &str) -> Option<Bytes> {
-    let value = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kibibytes: u64 = value.trim().strip_suffix(" kB")?.parse().ok()?;
-    kibibytes.checked_mul(1024).map(Bytes::new)
-}
-
-/// The fields utime and stime, the 14th and 15th (proc_pid_stat(5)). The second one may hold blanks and brackets itself.
-fn cpu(stat: &str, ticks_per_second: u32) -> Option<Duration> {
-    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
-    let mut ticks = || fields.next()?.parse::<u64>().ok();
-    let ticks = ticks()?.checked_add(ticks()?)?;
-    Some(Duration::from_millis(ticks.checked_mul(1000)?) / ticks_per_second)
-}
-
-fn ticks_per_second() -> u32 {
-    let ticks = sysconf(SysconfVar::CLK_TCK).ok().flatten();
-    ticks.and_then(|ticks| u32::try_from(ticks).ok()).filter(|ticks| *ticks > 0).unwrap_or(100)
 }
 
 fn page(metrics: &Metrics, process: &Process, group: &Cgroup) -> String {
@@ -276,33 +248,5 @@ mod tests {
             });
             prop_assert!(roles);
         }
-
-        /// What the kernel writes is read, whatever bytes the program calls itself by; a figure that cannot be is left out.
-        #[test]
-        fn figures_are_exact_or_missing(name in ".{0,16}", first in any::<u64>(), second in any::<u64>(), cut in 0..80usize) {
-            let stat = format!("7 ({name}) S 1 7 7 0 -1 4194560 900 0 0 0 {first} {second} 9 9 20 0 11 0 12345 1 2\n");
-            let exact = first.checked_add(second).and_then(|ticks| ticks.checked_mul(10)).filter(|ms| *ms < u64::MAX / 100);
-            prop_assert_eq!(cpu(&stat, 100), exact.map(Duration::from_millis));
-            let status = format!("Name:\t{}\nVmRSS:\t{first:8} kB\nRssAnon: 1 kB\n", name.escape_default());
-            prop_assert_eq!(resident(&status), first.checked_mul(1024).map(Bytes::new));
-            let end = status.char_indices().nth(cut).map_or(status.len(), |(at, _)| at);
-            let is_whole = status[..end].contains(" kB");
-            prop_assert_eq!(resident(&status[..end]).is_some(), is_whole && first.checked_mul(1024).is_some());
-        }
-
-        #[test]
-        fn rubbish_has_no_figures_and_is_harmless(text in prop_oneof![".{0,60}", "[0-9 ()VmRSS:kB\n-]{0,90}"]) {
-            let _ = (cpu(&text, 100), resident(&text));
-        }
-    }
-
-    #[test]
-    fn a_command_cannot_fake_its_figures() {
-        let stat = "7 (a) 1 2 3 (b) S 1 7 7 0 -1 4194560 900 0 0 0 250 50 9 9 20 0 11 0 12345 1 2";
-        assert_eq!(cpu(stat, 100), Some(Duration::from_secs(3)));
-        assert_eq!(cpu("7 (a", 100), None);
-        let status = "Name:\ta\nVmHWM:\t  9 kB\nVmRSS:\t   84 kB\n";
-        assert_eq!(resident(status), Some(Bytes::new(84 * 1024)));
-        assert_eq!(resident("Name:\tkthreadd\n"), None);
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::io;
 
+use berth_process::Stat;
 use nix::unistd::{Pid, getpid};
 
 /// Every descendant of ours, nearest first. Fails where /proc is missing or shows another PID namespace: its
@@ -17,10 +18,10 @@ pub(crate) fn descendants() -> io::Result<Vec<Pid>> {
         return Err(io::Error::other("/proc shows another PID namespace"));
     }
     let processes = fs_err::read_dir("/proc")?.flatten().filter_map(|entry| {
-        let pid = entry.file_name().to_str()?.parse().ok()?;
+        let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
         // A process may end between the listing and the look.
-        let stat = fs_err::read(entry.path().join("stat")).ok()?;
-        Some((pid, parent(&stat)?))
+        let stat = Stat::of(pid).filter(|stat| !stat.has_ended())?;
+        Some((pid.try_into().ok()?, stat.parent))
     });
     Ok(below(us.as_raw(), processes).into_iter().map(Pid::from_raw).collect())
 }
@@ -43,50 +44,15 @@ fn below(us: i32, processes: impl Iterator<Item = (i32, i32)>) -> Vec<i32> {
     found
 }
 
-/// The fourth field of /proc/PID/stat, for a process that has not ended (proc_pid_stat(5)). The second one, the
-/// command in brackets, may hold any bytes, blanks and brackets too.
-fn parent(stat: &[u8]) -> Option<i32> {
-    let command_ends = stat.iter().rposition(|byte| *byte == b')')?;
-    let mut fields = str::from_utf8(&stat[command_ends + 1..]).ok()?.split_ascii_whitespace();
-    let state = fields.next()?;
-    let parent = fields.next()?.parse().ok()?;
-    (state != "Z").then_some(parent)
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use proptest::prelude::*;
 
-    use super::{below, parent};
-
-    #[test]
-    fn a_command_cannot_fake_its_parent() {
-        assert_eq!(parent(b"7 (a) S 1 (b) S 3 7 7"), Some(3));
-        assert_eq!(parent(b"7 (sh) Z 3 7 7"), None);
-    }
+    use super::below;
 
     proptest! {
-        /// A command of bytes that are no UTF-8 once hid a process, and all below it, from the KILL at the end of the grace.
-        #[test]
-        fn whatever_a_command_holds_its_parent_is_found(command in prop::collection::vec(1u8.., 0..16), process in 1..i32::MAX) {
-            let stat = [b"7 (", &command[..], format!(") S {process} 7 7 0 -1\n").as_bytes()].concat();
-            prop_assert_eq!(parent(&stat), Some(process));
-        }
-
-        #[test]
-        fn what_is_no_line_of_the_kernel_has_no_parent(
-            bytes in prop_oneof![
-                prop::collection::vec(any::<u8>(), 0..200),
-                "[0-9(ab) SZ-]{0,20}".prop_map(String::into_bytes),
-                "7 \\(a\\) [SZ]?( [a-z]{0,3})?".prop_map(String::into_bytes),
-            ],
-        ) {
-            let fields = bytes.iter().rposition(|byte| *byte == b')').map_or(&[][..], |at| &bytes[at..]);
-            prop_assert!(parent(&bytes).is_none() || fields.iter().any(u8::is_ascii_digit));
-        }
-
         /// Cycles, processes that are listed twice and such as are nobody's child among them.
         #[test]
         fn descendants_are_found_once_and_we_are_none(pairs in prop::collection::vec((1..9, 0..9), 0..20)) {
