@@ -1,6 +1,7 @@
 // What imap-core asks for, answered by the role `sqlite`. Each handler returns the result; a Refusal's code
 // (NONEXISTENT, TRYCREATE, …) goes to the client, anything else becomes NO [TEMPFAIL].
 import imapHandler from 'wildduck/imap-core/lib/handler/imap-handler.js';
+import { body } from './message.js';
 import { parse } from './mime.js';
 
 const AT_ONCE = 200; // messages of a FETCH that need no source
@@ -135,12 +136,6 @@ const PIECES = {
 function piece({ item, path, type }) {
   if (item === 'body') return path === '' && Object.hasOwn(PIECES, type) ? PIECES[type] : undefined;
   return { rfc822: PIECES.content, 'rfc822.header': PIECES.header, 'rfc822.text': PIECES.text }[item];
-}
-
-// Where it begins: after the empty line, which is the header's (RFC 9051 6.4.5).
-function body(raw) {
-  const end = raw.indexOf('\r\n\r\n');
-  return end < 0 ? raw.length : end + 4;
 }
 
 function part(raw, { startFrom = 0, maxLength = raw.length } = {}) {

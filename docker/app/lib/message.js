@@ -1,10 +1,18 @@
 // What postbox reads of a mail and writes onto it; the mail itself is never changed.
 import { hostname } from 'node:os';
 
+const EMPTY_LINE = '\r\n\r\n';
+
 // The header block as text, without the empty line after it.
 export function head(raw) {
-  const end = raw.indexOf('\r\n\r\n');
+  const end = raw.indexOf(EMPTY_LINE);
   return raw.toString('latin1', 0, end < 0 ? raw.length : end);
+}
+
+// Where the body begins: after the empty line, which is the header's (RFC 9051 6.4.5).
+export function body(raw) {
+  const end = raw.indexOf(EMPTY_LINE);
+  return end < 0 ? raw.length : end + EMPTY_LINE.length;
 }
 
 export function has(raw, name) {

@@ -98,18 +98,6 @@ function decode(body, encoding = '7bit', charset = 'utf-8') {
   return decodeCharset(bytes ? bytes() : Buffer.from(source, 'latin1'), charset);
 }
 
-// Encoded words (RFC 2047) of a raw header line.
-export function words(line) {
-  const joined = line.replace(/(\?=)\s+(=\?)/g, '$1$2').replace(/\r?\n(?=\s)/g, '');
-  return joined.replace(/=\?([\w-]+)(?:\*\w+)?\?([BQ])\?([^?]*)\?=/gi, (word, charset, encoding, content) => {
-    const base64 = encoding.toUpperCase() === 'B';
-    return decodeCharset(
-      base64 ? Buffer.from(content, 'base64') : quotedPrintable(content.replaceAll('_', ' ')),
-      charset,
-    );
-  });
-}
-
 function quotedPrintable(source) {
   return Buffer.from(
     source.replace(/=([0-9A-F]{2})/gi, (_, hex) => String.fromCharCode(parseInt(hex, 16))),

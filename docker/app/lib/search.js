@@ -1,6 +1,7 @@
 // SEARCH (RFC 9051 6.4.4) over one folder; the query is the tree that imap-core's parser makes of the command.
+import { decodeWords } from 'postal-mime';
 import { head } from './message.js';
-import { parse, text, words } from './mime.js';
+import { parse, text } from './mime.js';
 
 // The uids that match, and the highest modseq among them. Sources are read only for terms that need them.
 export function search(mailbox, { folder, query }) {
@@ -36,6 +37,9 @@ class Candidate {
     return (this.#body ??= text(parse(this.raw)));
   }
 }
+
+// A raw header line, unfolded (RFC 5322 2.2.3) and with its encoded words (RFC 2047) decoded.
+const words = (line) => decodeWords(line.replace(/\r?\n(?=\s)/g, ''));
 
 const every = (candidate, terms) => [terms].flat().every((term) => matches(candidate, term));
 
