@@ -163,12 +163,14 @@ fn contestants(init: &Path) -> Result<Vec<Contestant>> {
 }
 
 impl Contestant {
-    /// Asks it how it is, if it is a role: engines do so for as long as it runs.
-    fn asked(&self) -> Result<()> {
+    /// Asks each of them how it is, if they are roles: engines do so for as long as they run.
+    fn asked(&self, each: &[Vec<&str>]) -> Result<()> {
         let Some(folder) = &self.role else { return Ok(()) };
-        let mut ask = program(&self.words[0]);
-        ask.arg("status").env("BERTH_CONTROL", folder.join("control-rest")).stdout(Stdio::null());
-        ensure!(ask.status()?.success(), "{} does not answer", self.name);
+        for words in each {
+            let mut ask = program(&self.words[0]);
+            ask.arg("status").env("BERTH_CONTROL", control(folder, words)).stdout(Stdio::null());
+            ensure!(ask.status()?.success(), "{} does not answer", self.name);
+        }
         sleep(AFTER_A_QUESTION);
         Ok(())
     }
@@ -185,9 +187,8 @@ impl Contestant {
         match &self.role {
             Some(folder) => {
                 // A shell is Node here, and knows none of its options.
-                let control = folder.join(format!("control-{}", words.concat()));
                 command.env("BERTH_APP_DIR", folder).env("BERTH_NODE", "/bin/sh").env("BERTH_HEAP", "0");
-                command.env("BERTH_CONTROL", control).env("SUBJECT", subject);
+                command.env("BERTH_CONTROL", control(folder, words)).env("SUBJECT", subject);
             }
             None => {
                 command.args(words);
@@ -208,6 +209,11 @@ impl Contestant {
         ensure!(line == "running\n", "{} did not start its program", self.name);
         Ok(running)
     }
+}
+
+/// Where a role is asked that was started with these words.
+fn control(folder: &Path, words: &[&str]) -> PathBuf {
+    folder.join(format!("control-{}", words.concat()))
 }
 
 /// An init and its program; both end with this.
@@ -282,9 +288,11 @@ fn now() -> Result<i64> {
 
 /// Memory of one and of twelve, and how often one wakes, when nothing happens.
 fn rested(contestant: &Contestant, subject: &Path, rest: Duration, measured: &mut Measured) -> Result<()> {
-    let first = contestant.start(subject, &["rest"])?;
+    let numbers: Vec<_> = (0..TWELVE).map(|number| number.to_string()).collect();
+    let each: Vec<_> = numbers.iter().map(|number| vec!["rest", number]).collect();
+    let first = contestant.start(subject, &each[0])?;
     settled(&first)?;
-    contestant.asked()?;
+    contestant.asked(&each[..1])?;
     settled(&first)?;
     let alone = Memory::of(first.pid())?;
     let before = sleeps(first.pid())?;
@@ -293,11 +301,10 @@ fn rested(contestant: &Contestant, subject: &Path, rest: Duration, measured: &mu
     measured.resident.push(alone.resident);
     measured.anonymous.push(alone.anonymous);
     measured.wake_ups.push(woken / rest.as_secs_f64());
-    let names: Vec<_> = (1..TWELVE).map(|number| number.to_string()).collect();
-    let others = names.iter().map(|name| contestant.start(subject, &["rest", name]));
+    let others = each[1..].iter().map(|words| contestant.start(subject, words));
     let all: Vec<_> = std::iter::once(Ok(first)).chain(others).collect::<Result<_>>()?;
     all.iter().try_for_each(settled)?;
-    contestant.asked()?;
+    contestant.asked(&each)?;
     all.iter().try_for_each(settled)?;
     let memories: Vec<_> = all.iter().map(|one| Memory::of(one.pid())).collect::<Result<_>>()?;
     measured.proportional.push(memories.iter().map(|memory| memory.proportional).sum());
