@@ -61,6 +61,12 @@ impl Process {
         pairs.find(|(name, _)| *name == key).map(|(_, value)| value.trim().to_owned())
     }
 
+    /// Its memory that is in RAM, in KiB.
+    #[must_use]
+    pub fn resident(self) -> Option<u64> {
+        self.status("VmRSS")?.trim_end_matches(" kB").parse().ok()
+    }
+
     /// Sends it a signal; real-time ones too, which nix does not know.
     #[expect(unsafe_code, reason = "nix's kill knows no real-time signal")]
     pub fn signal(self, number: i32) -> io::Result<()> {

@@ -36,7 +36,7 @@ pub fn supervise(words: &[OsString], settings: bool, as_role: Option<Times>) -> 
         readiness: Readiness::AliveFor(Duration::ZERO),
         ready_within: Duration::MAX,
         delay: own.stop_delay.map_or(Duration::ZERO, |delay| delay.0),
-        stop: Stop { quiet: None, drain: times.drain.0, grace: times.grace.0, normal: &[0, 1, 130, 143] },
+        stop: Stop { quiet: None, drain: times.drain.0, grace: times.grace.0, normal: Stop::USUAL },
         forward_usr1: own.forward_usr1,
     });
     let restart = as_role.and_then(|_| own.restart.budget());

@@ -50,7 +50,7 @@ pub const ROLE: Role = Role {
         quiet: None,
         drain: Duration::from_secs(5),
         grace: Duration::from_secs(15),
-        normal: &[0, 1, 130, 143],
+        normal: Stop::USUAL,
     },
     heap: Heap::share(60),
     place: Place {

@@ -39,7 +39,7 @@ pub const ROLE: Role = Role {
         quiet: None,
         drain: Duration::from_secs(45),
         grace: Duration::from_mins(1),
-        normal: &[0, 1, 130, 143],
+        normal: Stop::USUAL,
     },
     heap: Heap::ByItself,
     place: Place {

@@ -63,7 +63,7 @@ pub const ROLE: Role = Role {
         quiet: Some(Duration::from_secs(5)),
         drain: Duration::from_secs(5),
         grace: Duration::from_secs(15),
-        normal: &[0, 1, 130, 143],
+        normal: Stop::USUAL,
     },
     heap: Heap::share(60),
     place: Place {

@@ -39,7 +39,7 @@ pub const ROLE: Role = Role {
         quiet: None,
         drain: Duration::from_secs(5),
         grace: Duration::from_secs(15),
-        normal: &[0, 1, 130, 143],
+        normal: Stop::USUAL,
     },
     heap: Heap::ByItself,
     place: Place {

@@ -49,7 +49,7 @@ pub const ROLE: Role = Role {
         quiet: None,
         drain: Duration::from_mins(1),
         grace: Duration::from_secs(75),
-        normal: &[0, 1, 130, 143],
+        normal: Stop::USUAL,
     },
     // The second thread loads the application again.
     heap: Heap::Share { percent: 60, threads: 2 },

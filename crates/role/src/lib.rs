@@ -255,6 +255,10 @@ pub struct Stop {
 }
 
 impl Stop {
+    /// What the application's programs, and most of Node, end an asked-for stop with: all done, something of it failed, or
+    /// INT or TERM before anybody listened for it (128 and the signal's number).
+    pub const USUAL: &'static [u8] = &[0, 1, 130, 143];
+
     /// How long whoever stops a role's init has to give it: the grace, and 5 s to look after what is left and to end.
     #[must_use]
     pub fn within(&self) -> Duration {

@@ -12,8 +12,7 @@ const CHECKS: usize = 50;
 /// Files that are open, and memory in KiB.
 fn holds(init: Process) -> (usize, u64) {
     let files = fs_err::read_dir(format!("/proc/{}/fd", init.0)).unwrap().count();
-    let memory = init.status("VmRSS").unwrap();
-    (files, memory.trim_end_matches(" kB").trim().parse().unwrap())
+    (files, init.resident().unwrap())
 }
 
 fn ask(stack: &Installation, role: &str) {

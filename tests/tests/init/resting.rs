@@ -66,7 +66,9 @@ fn an_init_that_was_asked_rests_as_before_in_as_little_memory() {
         for _ in 0..3 {
             init.status().unwrap();
             // Half of what the code takes that answers.
-            wait_until("it has given back what it took", || (resident(init.pid) < 900).then_some(()));
+            wait_until("it has given back what it took", || {
+                (init.pid.resident().unwrap() < 900).then_some(())
+            });
         }
         let before = at_rest(&init);
         sleep(REST);
@@ -84,14 +86,9 @@ fn an_init_that_watches_gives_back_what_an_answer_took() {
     init.until_ready();
     for _ in 0..3 {
         init.status().unwrap();
-        wait_until("it has given back what it took", || (resident(init.pid) < 1300).then_some(()));
+        wait_until("it has given back what it took", || (init.pid.resident().unwrap() < 1300).then_some(()));
     }
     assert_eq!(init.stop(), 0);
-}
-
-fn resident(process: Process) -> u64 {
-    let told = process.status("VmRSS").unwrap();
-    told.trim_end_matches(" kB").trim().parse().unwrap()
 }
 
 #[test]

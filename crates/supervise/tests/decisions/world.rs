@@ -51,12 +51,7 @@ pub fn plan(Choice { readiness, quiet, restarts, watches, forwards_usr1 }: Choic
             readiness,
             ready_within: Duration::from_mins(1),
             delay: DELAY,
-            stop: Stop {
-                quiet: quiet.then_some(QUIET),
-                drain: DRAIN,
-                grace: GRACE,
-                normal: &[0, 1, 130, 143],
-            },
+            stop: Stop { quiet: quiet.then_some(QUIET), drain: DRAIN, grace: GRACE, normal: Stop::USUAL },
             forward_usr1: forwards_usr1,
         },
         need_within: Duration::from_mins(5),
