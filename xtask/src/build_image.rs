@@ -210,8 +210,8 @@ fn prepare(architecture: &str) -> Result<()> {
     let folder = Path::new(FOLDER).join("berth").join(format!("linux-{architecture}"));
     fs::create_dir_all(&folder)?;
     put(&folder.join("berth-init"), &built, 0o755)?;
-    let licences = crates::licences(&["berth-init"], programs::machine(architecture)?)?;
-    put(&folder.join("licenses"), licences.as_bytes(), 0o644)
+    let licences = crates::licences("berth-init", programs::machine(architecture)?)?;
+    put(&folder.join("berth-init.licenses"), licences.as_bytes(), 0o644)
 }
 
 /// Writes a file unless it is that already. Another build may be reading it there.

@@ -92,7 +92,7 @@ enum Command {
     Release(Box<release::Release>),
     /// Get the images that ours are built from and run beside; where no registry can be reached, stand-ins are made
     Bases {
-        /// First read each digest from its registry and write it into docker/bases.json
+        /// First read each digest from its registry and write it into docker/bases.json, and into the workflows whose jobs run in one
         #[arg(long)]
         refresh: bool,
     },

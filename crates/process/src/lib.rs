@@ -64,8 +64,11 @@ impl Stat {
 /// Clock ticks as a time.
 #[must_use]
 pub fn time(ticks: u64) -> Option<Duration> {
-    let a_second = u32::try_from(sysconf(SysconfVar::CLK_TCK).ok()??).ok().filter(|ticks| *ticks > 0)?;
-    Some(Duration::from_millis(ticks.checked_mul(1000)?) / a_second)
+    time_of(ticks, u32::try_from(sysconf(SysconfVar::CLK_TCK).ok()??).ok()?)
+}
+
+fn time_of(ticks: u64, a_second: u32) -> Option<Duration> {
+    Duration::from_millis(ticks.checked_mul(1000)?).checked_div(a_second)
 }
 
 /// The memory of a process that is in RAM, in bytes.
@@ -96,6 +99,18 @@ mod tests {
         assert_eq!(Stat::parse(b"7 (a) S 1"), None);
         assert_eq!(resident_in(b"Name:\ta\nVmHWM:\t  9 kB\nVmRSS:\t   84 kB\n"), Some(84 * 1024));
         assert_eq!(resident_in(b"Name:\tkthreadd\n"), None);
+    }
+
+    #[test]
+    fn who_has_ended_is_told_from_who_sleeps() {
+        let of = |state| Stat { state, parent: 1, session: 1, cpu: 0, started: 0 };
+        assert_eq!("RSDTtIZX".chars().filter(|state| of(*state).has_ended()).collect::<String>(), "ZX");
+    }
+
+    #[test]
+    fn ticks_are_hundredths_of_a_second_on_most_machines() {
+        assert_eq!(time_of(250, 100), Some(Duration::from_millis(2500)));
+        assert_eq!((time_of(u64::MAX, 100), time_of(1, 0)), (None, None));
     }
 
     #[test]
@@ -136,17 +151,18 @@ mod tests {
         }
 
         #[test]
-        fn what_is_no_line_of_the_kernel_tells_nothing_and_is_harmless(
-            bytes in prop_oneof![
-                prop::collection::vec(any::<u8>(), 0..200),
-                "[0-9(ab) SZ-]{0,60}".prop_map(String::into_bytes),
-                "[0-9 ()VmRSS:kB\n-]{0,90}".prop_map(String::into_bytes),
-            ],
-        ) {
-            let fields = bytes.iter().rposition(|byte| *byte == b')').map_or(&[][..], |at| &bytes[at..]);
-            let words = fields.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).count();
-            prop_assert!(Stat::parse(&bytes).is_none() || words >= 20);
-            let _ = resident_in(&bytes);
+        fn a_line_without_one_of_its_fields_tells_nothing(fields in prop::collection::vec("[0-9]{1,9}|-1|[a-z]?", 0..22)) {
+            let line = format!("7 (a) S {}", fields.join(" "));
+            let words: Vec<_> = line.split_ascii_whitespace().skip(2).collect();
+            let is_number = |index: usize| words.get(index).is_some_and(|word| word.parse::<u64>().is_ok());
+            let parent = words.get(1).is_some_and(|word| word.parse::<i32>().is_ok());
+            let whole = parent && [3, 11, 12, 19].into_iter().all(is_number);
+            prop_assert_eq!(Stat::parse(line.as_bytes()).is_some(), whole);
+        }
+
+        #[test]
+        fn rubbish_is_harmless(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = (Stat::parse(&bytes), resident_in(&bytes));
         }
     }
 }

@@ -33,18 +33,18 @@ pub(crate) struct Wait {
     /// The code that it has run through is given back first.
     pub gives_back: bool,
     /// When that is due.
-    pub rests_at: Option<Instant>,
+    pub gives_back_at: Option<Instant>,
 }
 
 impl Wait {
-    /// With what was run through since the last time to be given back at `rests_at`.
-    pub fn decide(now: Instant, rests_at: Option<Instant>, occupied: Occupied) -> Self {
-        let attends = |rests_at| Self { rests: false, gives_back: false, rests_at };
-        match rests_at {
-            Some(at) if at > now => attends(rests_at),
+    /// With what was run through since the last time to be given back at `gives_back_at`.
+    pub fn decide(now: Instant, gives_back_at: Option<Instant>, occupied: Occupied) -> Self {
+        let attends = |gives_back_at| Self { rests: false, gives_back: false, gives_back_at };
+        match gives_back_at {
+            Some(at) if at > now => attends(gives_back_at),
             Some(_) if occupied.by_callers => attends(Some(now + LINGER)),
             None if occupied.by_callers => attends(None),
-            due => Self { rests: !occupied.by_itself, gives_back: due.is_some(), rests_at: None },
+            due => Self { rests: !occupied.by_itself, gives_back: due.is_some(), gives_back_at: None },
         }
     }
 }
@@ -194,8 +194,8 @@ mod tests {
         let caller = Occupied { by_callers: true, ..nobody };
         let question = Occupied { by_itself: true, ..nobody };
         let both = Occupied { by_callers: true, by_itself: true };
-        let wait = |rests, gives_back, rests_at| Wait { rests, gives_back, rests_at };
-        for (rests_at, occupied, expected) in [
+        let wait = |rests, gives_back, gives_back_at| Wait { rests, gives_back, gives_back_at };
+        for (gives_back_at, occupied, expected) in [
             (None, nobody, wait(true, false, None)),
             (None, caller, wait(false, false, None)),
             (None, question, wait(false, false, None)),
@@ -210,7 +210,11 @@ mod tests {
             (Some(later), question, wait(false, false, Some(later))),
             (Some(later), both, wait(false, false, Some(later))),
         ] {
-            assert_eq!(Wait::decide(now, rests_at, occupied), expected, "{rests_at:?} {occupied:?}");
+            assert_eq!(
+                Wait::decide(now, gives_back_at, occupied),
+                expected,
+                "{gives_back_at:?} {occupied:?}"
+            );
         }
     }
 

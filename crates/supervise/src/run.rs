@@ -60,15 +60,13 @@ pub async fn run<C: Charge>(
         live: None,
         waiting: Waiting::default(),
         clients: 0,
-        rests_at: None,
+        gives_back_at: None,
         account: if is_role { Account::told() } else { Account::default() },
         passing: None,
     };
-    let events = supervisor.act(actions);
-    match supervisor.take_all(events) {
-        Some(code) => Ok(code),
-        None => supervisor.live(&Signals::new()?, listener.map(Listener::serve)).await,
-    }
+    // It begins with a question, of which no event comes at once.
+    supervisor.act(actions);
+    supervisor.live(&Signals::new()?, listener.map(Listener::serve)).await
 }
 
 struct Supervisor<'a, C> {
@@ -88,8 +86,8 @@ struct Supervisor<'a, C> {
     waiting: Waiting,
     /// How many clients were connected at the last look.
     clients: usize,
-    /// When what a start or a caller took is given back: what comes next is a rest, most likely.
-    rests_at: Option<Instant>,
+    /// When the code is given back that was run through since the last time.
+    gives_back_at: Option<Instant>,
     account: Account,
     /// The signal that is being decided on.
     passing: Option<Got>,
@@ -103,7 +101,7 @@ enum Woken {
     Live(Result<String, String>),
     Deadline,
     Asked(Option<Asked>),
-    Rest,
+    GiveBack,
 }
 
 impl<C: Charge> Supervisor<'_, C> {
@@ -116,7 +114,7 @@ impl<C: Charge> Supervisor<'_, C> {
             let woken = if let Some(got) = self.signal_at_rest(signals, callers.as_ref(), deadline) {
                 Woken::Signal(got)
             } else {
-                let rests_at = self.rests_at;
+                let gives_back_at = self.gives_back_at;
                 tokio::select! {
                     biased;
                     got = signals.next() => Woken::Signal(got),
@@ -125,12 +123,12 @@ impl<C: Charge> Supervisor<'_, C> {
                     live = answered(&mut self.live) => Woken::Live(live),
                     () = reached(deadline) => Woken::Deadline,
                     asked = next(&mut callers) => Woken::Asked(asked),
-                    () = reached(rests_at) => Woken::Rest,
+                    () = reached(gives_back_at) => Woken::GiveBack,
                 }
             };
             // What answers or asks runs through code that a rest does not need.
-            if !matches!(woken, Woken::Signal(_) | Woken::Deadline | Woken::Rest) {
-                self.rests_at = Some(Instant::now() + LINGER);
+            if !matches!(woken, Woken::Signal(_) | Woken::Deadline | Woken::GiveBack) {
+                self.gives_back_at = Some(Instant::now() + LINGER);
             }
             let end = match woken {
                 Woken::Signal(got) => self.signal(got?),
@@ -161,7 +159,7 @@ impl<C: Charge> Supervisor<'_, C> {
                     callers = None;
                     None
                 }
-                Woken::Rest => None,
+                Woken::GiveBack => None,
             };
             if let Some(code) = end {
                 return Ok(code);
@@ -181,8 +179,9 @@ impl<C: Charge> Supervisor<'_, C> {
             by_callers: callers.is_some_and(|callers| !callers.are_none()),
             by_itself: deadline.is_some() || self.needs.is_some() || self.live.is_some(),
         };
-        let Wait { rests, gives_back, rests_at } = Wait::decide(Instant::now(), self.rests_at, occupied);
-        self.rests_at = rests_at;
+        let Wait { rests, gives_back, gives_back_at } =
+            Wait::decide(Instant::now(), self.gives_back_at, occupied);
+        self.gives_back_at = gives_back_at;
         let code = if gives_back { Code::ours() } else { Code::default() };
         if !rests {
             code.give_back();
@@ -194,7 +193,7 @@ impl<C: Charge> Supervisor<'_, C> {
         let got = signals.taken().transpose();
         // The runtime takes what has come instead.
         if got.is_none() {
-            self.rests_at = Some(Instant::now() + LINGER);
+            self.gives_back_at = Some(Instant::now() + LINGER);
         }
         got
     }
@@ -227,11 +226,7 @@ impl<C: Charge> Supervisor<'_, C> {
 
     /// Gives an event to the machine and does what it says, and so on with what comes of that.
     fn take(&mut self, event: Event) -> Option<u8> {
-        self.take_all(vec![event])
-    }
-
-    fn take_all(&mut self, events: Vec<Event>) -> Option<u8> {
-        let mut events = VecDeque::from(events);
+        let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
             if let Event::MainStopped(stopped) = event
                 && !self.is_plain()
@@ -242,7 +237,7 @@ impl<C: Charge> Supervisor<'_, C> {
             let actions = self.machine.step(self.plan, self.origin.elapsed(), event);
             self.tell(before);
             if before != State::Ready && self.machine.state() == State::Ready {
-                self.rests_at = Some(Instant::now());
+                self.gives_back_at = Some(Instant::now());
             }
             if self.machine.state() != State::Ready {
                 self.live = None;
@@ -327,6 +322,8 @@ impl<C: Charge> Supervisor<'_, C> {
                 Ok(())
             }
             Err(refused) => {
+                // All settings were read, and no start follows after which that would be given back.
+                self.gives_back_at = Some(Instant::now() + LINGER);
                 error!(role = self.charge.name(), cause = %refused, "no restart: the new settings are not good");
                 Err(refused.to_string())
             }

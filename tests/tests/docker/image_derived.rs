@@ -36,10 +36,10 @@ fn the_licences_that_are_published_beside_berth_init_are_in_the_image_and_missin
         assert_eq!(ran.code, Some(0), "{ran:#?}");
         ran.err
     };
-    let missing = format!("note: there is no {}", engine.case.path("licenses-linux-any").display());
+    let missing = format!("{} is not there", engine.case.path("berth-init-linux-any.licenses").display());
     assert!(derived().contains(&missing));
-    engine.case.write("licenses-linux-any", "tokio 1.0.0: MIT\n");
-    assert!(!derived().contains("note: there is no"));
+    engine.case.write("berth-init-linux-any.licenses", "tokio 1.0.0: MIT\n");
+    assert!(!derived().contains(&missing));
     let shown = ["run", "--rm", "--network=none", &tag, "--", "cat", "/usr/share/licenses/berth/crates"];
     assert_eq!(engine.done(&shown), "tokio 1.0.0: MIT");
 }

@@ -277,6 +277,17 @@ fn it_comes_from_a_file_where_there_is_no_registry(mut released: Released, told:
         Ran::done(command.current_dir(&assets).args(words))
     };
     check("sha256sum", &["--check", "--strict", "SHA256SUMS"]);
+    for line in fs_err::read_to_string(assets.join("SHA256SUMS")).unwrap().lines() {
+        let (_, name) = line.split_once("  ").unwrap();
+        if name.starts_with("berth") && !name.ends_with(".licenses") {
+            let licences = fs_err::read_to_string(assets.join(format!("{name}.licenses"))).unwrap();
+            assert!(licences.contains("\ntokio 1."), "{name}: {licences}");
+            // Ours, and one of theirs.
+            for text in ["berth-init 0.", "The berth contributors", "Permission is hereby granted"] {
+                assert!(licences.contains(text), "{name}: {text}");
+            }
+        }
+    }
     let (cosign, key) = (root().join(".tools/release/root/usr/bin/cosign"), published("trial.pub"));
     let words =
         ["verify-blob", "--insecure-ignore-tlog=true", "--bundle", "SHA256SUMS.sigstore.json", "--key"];

@@ -91,6 +91,22 @@ fn an_init_that_watches_gives_back_what_an_answer_took() {
     assert_eq!(init.stop(), 0);
 }
 
+/// All of them were read.
+#[test]
+fn an_init_that_refused_new_settings_gives_back_what_that_took() {
+    let case = Case::new();
+    let mut init = Init::role(&case, Place::Ordinary, "mx", "ready on=15:0 catch").start();
+    init.until_ready();
+    wait_until("it rests", || (init.pid.resident().unwrap() < 900).then_some(()));
+    case.write("app/.env.schema", "SOMETHING_NEW=\n");
+    init.signal(1);
+    wait_until("it refuses", || {
+        (init.logged("no restart: the new settings are not good").len() == 1).then_some(())
+    });
+    wait_until("it has given back what that took", || (init.pid.resident().unwrap() < 900).then_some(()));
+    assert_eq!(init.stop(), 0);
+}
+
 #[test]
 fn an_init_is_one_thread() {
     for place in places() {

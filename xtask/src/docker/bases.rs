@@ -185,6 +185,7 @@ pub fn refresh(docker: &Docker) -> Result<()> {
         let workflow = fs::read_to_string(&path)?;
         let pinned = pinned_in(&workflow, &bases);
         if pinned != workflow {
+            println!("{}: by the digests of the list", path.display());
             fs::write(&path, pinned)?;
         }
     }
@@ -192,35 +193,43 @@ pub fn refresh(docker: &Docker) -> Result<()> {
     Ok(())
 }
 
-/// Whether workflows run in images of the list by the digests that are in it.
-pub fn are_in_workflows() -> Result<bool> {
+/// The images that jobs run in and that are not as the list has them: each with its file and line.
+pub fn strays() -> Result<Vec<String>> {
     let bases = list()?;
+    let mut found = Vec::new();
     for path in workflows()? {
-        let workflow = fs::read_to_string(path)?;
-        if pinned_in(&workflow, &bases) != workflow {
-            return Ok(false);
-        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let lines = strays_in(&fs::read_to_string(path)?, &bases);
+        found.extend(lines.into_iter().map(|(line, image)| format!("{name}, line {line}: {image}")));
     }
-    Ok(true)
+    Ok(found)
+}
+
+fn strays_in(workflow: &str, bases: &[Base]) -> Vec<(usize, String)> {
+    let images = workflow.lines().enumerate().filter_map(|(index, line)| {
+        // A job may have that name.
+        let image = line.trim().strip_prefix("image:")?.trim();
+        (!image.is_empty()).then(|| (index + 1, image.to_owned()))
+    });
+    images.filter(|(_, image)| !bases.iter().any(|base| in_workflows(base) == *image)).collect()
+}
+
+/// How a workflow is to name it.
+fn in_workflows(base: &Base) -> String {
+    base.digest.as_ref().map_or_else(
+        || format!("{}@sha256:{} # {UNPINNED}", base.image, "0".repeat(64)),
+        |digest| format!("{}@{digest}", base.image),
+    )
 }
 
 /// A workflow with the digest of each image of the list that a job of it runs in.
 fn pinned_in(workflow: &str, bases: &[Base]) -> String {
     let pinned = |line: &str| {
         let (before, image) = line.split_once("image: ")?;
-        let base = bases
-            .iter()
-            .find(|base| image.strip_prefix(&base.image).is_some_and(|rest| rest.starts_with('@')))?;
-        let digest = match &base.digest {
-            Some(digest) => digest.clone(),
-            None => format!("sha256:{} # {UNPINNED}", "0".repeat(64)),
-        };
-        Some(format!("{before}image: {}@{digest}", base.image))
+        let is_it = |base: &&Base| image.strip_prefix(&base.image).is_some_and(|rest| rest.starts_with('@'));
+        Some(format!("{before}image: {}\n", in_workflows(bases.iter().find(is_it)?)))
     };
-    workflow
-        .split_inclusive('\n')
-        .map(|line| pinned(line).map_or(line.to_owned(), |line| line + "\n"))
-        .collect()
+    workflow.split_inclusive('\n').map(|line| pinned(line).unwrap_or_else(|| line.to_owned())).collect()
 }
 
 /// The files of all workflows.
@@ -263,7 +272,8 @@ fn pull(docker: &Docker, base: &Base) -> Result<bool> {
     bail!("`{what}` ended with {ended}")
 }
 
-fn list() -> Result<Vec<Base>> {
+/// The list.
+pub fn list() -> Result<Vec<Base>> {
     parse(&fs::read_to_string(LIST)?).with_context(|| format!("cannot read {LIST}"))
 }
 
@@ -325,7 +335,17 @@ mod tests {
         let unpinned = of(&format!("sha256:{} # unpinned", "0".repeat(64)));
         assert_eq!(pinned_in(&unpinned, &[base(Some("sha256:1"))]), of("sha256:1"));
         assert_eq!(pinned_in(&of("sha256:1"), &[base(None)]), unpinned);
-        assert_eq!(pinned_in(&of("sha256:1"), &[]), of("sha256:1"));
+        let strays = |text: &str, digest| strays_in(text, &[base(digest)]).len();
+        assert_eq!(
+            (strays(&unpinned, None), strays(&of("sha256:1"), Some("sha256:1"))),
+            (1, 1),
+            "the slim one"
+        );
+        assert_eq!((strays(&unpinned, Some("sha256:1")), strays(&of("sha256:1"), None)), (2, 2));
+        assert_eq!(
+            strays("jobs:\n  image:\n    image: node:25@sha256:1\n    image: \"node:24-bookworm\"\n", None),
+            2
+        );
     }
 
     #[test]

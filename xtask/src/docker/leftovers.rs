@@ -5,6 +5,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use berth_process::Stat;
 use fs_err as fs;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -64,10 +65,10 @@ impl Process {
         Some(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// Whether it is there, and more than a zombie (proc_pid_stat(5)).
+    /// Whether it is there, and more than a zombie.
     pub fn lives(self) -> bool {
-        self.file("stat")
-            .is_some_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, fields)| !fields.starts_with('Z')))
+        let stat = u32::try_from(self.0).ok().and_then(Stat::of);
+        stat.is_some_and(|stat| !stat.has_ended())
     }
 
     fn is_marked(self, mark: &str) -> bool {

@@ -31,13 +31,13 @@ pub fn gather(target: &Target, key: Option<&Path>, version: &Version) -> Result<
         for entry in fs::read_dir(Built::folder(platform))? {
             let path = entry?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if path.is_file() && ["berth", "licenses"].iter().any(|kind| name.starts_with(kind)) {
+            if path.is_file() && name.starts_with("berth") {
                 fs::copy(&path, folder.join(&name))?;
                 names.push(name);
             }
         }
     }
-    ensure!(!names.is_empty(), "no programs were built");
+    ensure!(!names.is_empty(), "no programs were built: cargo xtask release build");
     names.push("digest".to_owned());
     fs::write(folder.join("digest"), format!("{}\n", target.at(&layout.digest)))?;
     names.push(image(target, &layout, &folder, version)?);

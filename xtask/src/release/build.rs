@@ -37,15 +37,16 @@ pub fn run(docker: &Docker, asked: &Release, version: &Version) -> Result<()> {
         let bases = build_image::for_release(docker, &asked.app, platform, TAG, &archive)?;
         let layout = Layout::unpack(platform, &archive)?;
         sbom::write(platform, &layout)?;
-        fs::copy(programs::init_for(architecture)?, folder.join(format!("berth-init-linux-{architecture}")))?;
-        let mut linked = vec!["berth-init"];
+        let mut built = vec![("berth-init", programs::init_for(architecture)?)];
         if !asked.without_berth {
-            let berth = programs::berth_for(architecture)?;
-            fs::copy(berth, folder.join(format!("berth-linux-{architecture}")))?;
-            linked.push("berth");
+            built.push(("berth", programs::berth_for(architecture)?));
         }
-        let licences = crates::licences(&linked, programs::machine(architecture)?)?;
-        fs::write(folder.join(format!("licenses-linux-{architecture}")), licences)?;
+        for (name, program) in built {
+            let place = folder.join(format!("{name}-linux-{architecture}"));
+            fs::copy(program, &place)?;
+            let licences = crates::licences(name, programs::machine(architecture)?)?;
+            fs::write(place.with_added_extension("licenses"), licences)?;
+        }
         let built = Built {
             platform: platform.clone(),
             version: version.to_string(),

@@ -4,14 +4,14 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail};
 use fs_err as fs;
 use serde_json::Value;
 
 use super::FOLDER;
 use crate::docker::Docker;
 use crate::programs;
-use crate::run::{program, run};
+use crate::run::{program, run, say};
 
 /// Every role of it is healthy. It goes, with all that it kept, when this does.
 pub struct Installation<'a> {
@@ -33,14 +33,20 @@ impl<'a> Installation<'a> {
     pub fn proven(&self) -> Result<String> {
         let told = self.berth(&["prove", "--json"])?.output().context("cannot run berth prove")?;
         let said = String::from_utf8_lossy(&told.stdout);
-        ensure!(told.status.success(), "it is not proven: {said}{}", String::from_utf8_lossy(&told.stderr));
+        if !told.status.success() {
+            run("what its roles say", &mut self.berth(&["logs", "--lines", "20"])?)?;
+            bail!("it is not proven: {said}{}", String::from_utf8_lossy(&told.stderr));
+        }
         let proof: Value = serde_json::from_str(&said).context("cannot read what berth prove says")?;
         proof["extent"].as_str().map(str::to_owned).context("berth prove does not say how far it went")
     }
 
-    /// Takes it down; what of it is left is an error.
+    /// Takes it down.
     pub fn take_down(self) -> Result<()> {
-        self.remove()
+        let removed = self.remove();
+        // It is not tried twice.
+        std::mem::forget(self);
+        removed
     }
 
     fn berth(&self, words: &[&str]) -> Result<Command> {
@@ -60,6 +66,8 @@ impl<'a> Installation<'a> {
 
 impl Drop for Installation<'_> {
     fn drop(&mut self) {
-        let _ = self.remove();
+        if let Err(error) = self.remove() {
+            say(&format!("{} is left: {error:#}; berth down --volumes --state {0}", self.state.display()));
+        }
     }
 }

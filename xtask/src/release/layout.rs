@@ -94,15 +94,14 @@ impl Layout {
 
     /// What was joined, which has to be what was built.
     pub fn joined() -> Result<Self> {
-        let joined =
-            open(Path::new(FOLDER).join(NAME)).context("nothing was pushed: cargo xtask release push")?;
+        let mut built = Vec::new();
         for Built { platform, .. } in Built::all()? {
-            let built = Self::of(&platform)?.manifests;
-            ensure!(
-                built.iter().all(|one| joined.manifests.contains(one)),
-                "what was pushed is not what was built for {platform}: cargo xtask release push"
-            );
+            built.extend(Self::of(&platform)?.manifests);
         }
+        let folder = Path::new(FOLDER).join(NAME);
+        ensure!(folder.join("index.json").is_file(), "nothing was pushed: cargo xtask release push");
+        let joined = open(folder)?;
+        ensure!(joined.manifests == built, "what was pushed is not what was built: cargo xtask release push");
         Ok(joined)
     }
 }

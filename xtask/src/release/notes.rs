@@ -45,7 +45,8 @@ impl Built {
         Ok(entries.into_iter().filter(|path| path.join(FILE).is_file()).collect())
     }
 
-    /// All that is there, which has to be what the clone is now: something else would be checked or published under its name.
+    /// All that is there, which has to be of the clone's version and commit: something else would be checked or published
+    /// under its name.
     pub fn all() -> Result<Vec<Self>> {
         let (version, commit) = (Version::of_the_workspace()?.to_string(), build::commit(Path::new("."))?);
         let mut found: Vec<Self> = Vec::new();

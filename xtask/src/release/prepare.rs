@@ -24,12 +24,14 @@ pub fn run_for(text: &str, dry_run: bool) -> Result<()> {
     let changelog = released(&changelog, &version, date.trim())?;
     let manifest = bumped(&fs::read_to_string(MANIFEST)?, &now, &version)?;
     let (tag, subject) = (version.tag(), format!("Release {version}"));
+    // The code host shows it to operators (--notes-from-tag).
+    let message = format!("{subject}\n\n{changes}");
     if dry_run {
         say(&format!(
             "would write {version} into {MANIFEST} and Cargo.lock, and into {CHANGELOG} over what is unreleased"
         ));
         say(&format!("would commit that as {subject:?}, with the tag {tag}, whose message is"));
-        say(&changes);
+        say(&message);
         return Ok(());
     }
     fs::write(MANIFEST, manifest)?;
@@ -37,18 +39,9 @@ pub fn run_for(text: &str, dry_run: bool) -> Result<()> {
     run("write it into Cargo.lock", cargo().args(["update", "--workspace", "--offline"]))?;
     let files = [MANIFEST, "Cargo.lock", CHANGELOG];
     run("commit", program("git").args(["commit", "--message", &subject, "--"]).args(files))?;
-    // The code host shows it to operators (--notes-from-tag). A line with # is a heading there, and a comment to git.
-    let mut annotate = program("git");
-    annotate.args([
-        "tag",
-        "--annotate",
-        "--cleanup=whitespace",
-        "--message",
-        &subject,
-        "--message",
-        &changes,
-    ]);
-    run("tag", annotate.arg(&tag))?;
+    // A line with # is a heading to the code host, and a comment to git.
+    let annotate = ["tag", "--annotate", "--cleanup=whitespace", "--message", &message, &tag];
+    run("tag", program("git").args(annotate))?;
     say(&format!("next: git push --follow-tags, then publish a release of {tag} at the code host"));
     Ok(())
 }

@@ -12,7 +12,7 @@ use super::layout::Layout;
 use super::notes::Built;
 use crate::crates::{self, Crate};
 use crate::run::run;
-use crate::tools;
+use crate::{programs, tools};
 
 /// Where the list of a platform is.
 pub fn path(platform: &str) -> PathBuf {
@@ -34,8 +34,8 @@ pub fn write(platform: &str, layout: &Layout) -> Result<()> {
     let mut list: Value =
         serde_json::from_str(&fs::read_to_string(&path)?).context("cannot read what syft wrote")?;
     without_files(&mut list);
-    let machine = if platform.ends_with("arm64") { "aarch64" } else { "x86_64" };
-    add(&mut list, crates::of(&["berth-init"], machine)?)?;
+    let (_, architecture) = platform.split_once('/').context("a platform is OS/ARCHITECTURE")?;
+    add(&mut list, crates::of("berth-init", programs::machine(architecture)?)?)?;
     fs::write(&path, list.to_string())?;
     Ok(())
 }

@@ -56,17 +56,18 @@ pub fn run(asked: &Derive) -> anyhow::Result<ExitCode> {
     let folder = tempfile::tempdir().context("cannot make a folder for the build")?;
     let tag = asked.tag.clone().unwrap_or_else(|| default_tag(&asked.from));
     let line = build(&asked.from, digest.as_deref(), &tag, &platform, &asked.rest, folder.path());
+    let licences = licences(&init);
+    if !licences.is_file() {
+        eprintln!(
+            "note: whoever gets this image from you is to get the licences of what is in berth-init, too, and {} is not there: \
+             a release has it, and cargo xtask build-image makes it",
+            licences.display()
+        );
+    }
     if asked.dry_run {
         let told = line.to_string().replace(&folder.path().display().to_string(), "FOLDER");
         stdout::print(&format!("{told}\n\n# FOLDER/Dockerfile\n{DERIVED}"));
         return Ok(ExitCode::SUCCESS);
-    }
-    let licences = licences(&init);
-    if !licences.is_file() {
-        eprintln!(
-            "note: there is no {}: who gets this image from you is to get the licences of what is in berth-init, too",
-            licences.display()
-        );
     }
     context(folder.path(), &init, &licences)?;
     // The same image and the same berth-init make the same image again: its time is that of what it is made from.
@@ -222,10 +223,9 @@ fn build(
     Line::docker(words)
 }
 
-/// Where the licences of the crates in berth-init are: they are published beside it, and built beside it.
+/// Where the licences of the crates in berth-init are: beside it, where they are published and built.
 fn licences(init: &Path) -> PathBuf {
-    let name = init.file_name().unwrap_or_default().to_string_lossy();
-    init.with_file_name(name.replace("berth-init", "licenses"))
+    init.with_added_extension("licenses")
 }
 
 /// What the build takes: the Dockerfile, berth-init with a link to it for each role, and its licences if they are there.
