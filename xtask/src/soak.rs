@@ -3,7 +3,8 @@
 //! and compared; the image for the other architecture, under emulation; a kernel with control groups of version 2; a release for both;
 //! and the suite of `berth-init` again and again.
 //!
-//! Steps that this machine cannot do are said to be skipped. Times and CPU are for a person to read, never asserted.
+//! Steps that this machine cannot do are said to be skipped. Times and CPU are for a person to read, and asserted nowhere but where a
+//! grace is to be as long by a clock that jumps.
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -149,6 +149,21 @@ test('a mail in a mail is shown with its parts and searched, and what is too dee
   client.close();
 });
 
+test('mails in mails are looked into for no more bytes than their size allows, and encoded ones not at all', async (t) => {
+  const { client } = await opened(t);
+  const nested = (levels, text) => `${'Content-Type: message/rfc822\r\n\r\n'.repeat(levels)}Subject: inner\r\n\r\n${text}\r\n`;
+  await client.append('INBOX', nested(20, 'x'));
+  // Three times the size and 1 MiB: enough for the mail itself and two in it.
+  await client.append('INBOX', nested(20, 'x'.repeat(2_000_000)));
+  const encoded = Buffer.from(nested(0, 'x')).toString('base64');
+  const headers = 'Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n';
+  await client.append('INBOX', `${headers}${encoded}\r\n`);
+  const mails = await client.fetchAll('1:*', { bodyStructure: true });
+  const levels = (node) => 1 + Math.max(0, ...(node.childNodes ?? []).map(levels));
+  assert.deepEqual(mails.map(({ bodyStructure }) => levels(bodyStructure)), [21, 3, 1]);
+  client.close();
+});
+
 test('headers of control characters break no answer', async (t) => {
   const { client } = await opened(t);
   const twice = 'Date: a\r\n Mon, 06 Jan 2020\r\nDate: \x01\r\n\tagain\r\nSubject: odd\r\n';
