@@ -26,7 +26,9 @@ pub fn serve(
     });
     // Not to keep a file system busy that somebody wants to unmount.
     std::env::set_current_dir("/").context("cannot change to the folder /")?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // An init waits for a handful of files, and room for 1,024 answers (the default) is a page more that stays.
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().max_io_events_per_tick(16).enable_all().build()?;
     let code = runtime.block_on(async {
         let listener = match &control {
             Some(address) => listen(address, own.has_control_by_right())?,

@@ -4,6 +4,7 @@
 //! pages then count as ours for as long as the program lives. They are given back when it is ready, and a moment after
 //! whatever else has run through them: what is needed later comes from the page cache again, at the cost of a minor fault.
 
+use std::io::{self, Read};
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
@@ -56,9 +57,13 @@ pub(crate) struct Code(Vec<Range<usize>>);
 impl Code {
     /// Ours; none without /proc.
     pub fn ours() -> Self {
+        // On the stack, whose pages the start has touched: on the heap it would be a page more that stays. Our file is mapped
+        // before all others; where its name is hundreds of bytes long nothing is given back.
+        let mut maps = [0; 1024];
+        let length =
+            fs_err::File::open("/proc/self/maps").and_then(|file| filled(file, &mut maps)).unwrap_or(0);
         // The path of a file may be any bytes.
-        let maps = fs_err::read("/proc/self/maps").unwrap_or_default();
-        let maps = String::from_utf8_lossy(&maps);
+        let maps = String::from_utf8_lossy(&maps[..length]);
         // Called right here, so the mapping that holds this function is our program's.
         Self(unwritten(&maps, Self::ours as *const () as usize))
     }
@@ -75,6 +80,18 @@ impl Code {
             let _ = unsafe { madvise(start, range.len(), MmapAdvise::MADV_DONTNEED) };
         }
     }
+}
+
+/// How much of the buffer a file fills: all of it, but for its end.
+fn filled(mut file: impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut length = 0;
+    while length < buffer.len() {
+        match file.read(&mut buffer[length..])? {
+            0 => break,
+            more => length += more,
+        }
+    }
+    Ok(length)
 }
 
 /// Gives code back and waits until something can be read from one of these, or one was closed by the other side. Both in one
