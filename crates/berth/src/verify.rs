@@ -53,9 +53,9 @@ struct Report<'a> {
 pub fn run(asked: &Verify) -> anyhow::Result<ExitCode> {
     let release = Release::read(asked.release.as_deref())?.known()?;
     let verified = fetch(&asked.image).and_then(|found| {
-        let verified = found.judge(&release)?;
+        let verified = judge(&release, &asked.image, &found)?;
         if let Some(file) = &asked.evidence {
-            fs_err::write(file, serde_json::to_vec(&found.evidence)?)?;
+            fs_err::write(file, serde_json::to_vec(&found)?)?;
         }
         Ok(verified)
     });
@@ -70,47 +70,35 @@ pub fn run(asked: &Verify) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether an image is one of a release, as its registry has it.
-pub fn image(release: &Release, name: &str) -> anyhow::Result<Verified> {
-    fetch(name)?.judge(release)
+/// Whether what a name means here, an image of this digest, is of the release, as the release's registry has it.
+pub fn image(release: &Release, name: &str, digest: &str) -> anyhow::Result<Verified> {
+    judge(release, name, &fetch(&format!("{}@{digest}", release.image.to_lowercase()))?)
 }
 
 /// What a registry has to say of an image.
-struct Found {
-    name: String,
-    tag: Option<String>,
-    evidence: Evidence,
-}
-
-fn fetch(name: &str) -> anyhow::Result<Found> {
+fn fetch(name: &str) -> anyhow::Result<Evidence> {
     let reference: Reference = name.parse().map_err(|error| {
         Problem::new(Code::Usage, format!("{name} is no name of an image"))
             .because(anyhow::Error::new(error))
             .hint("such as ghcr.io/OWNER/REPO-selfhosted:v1.2.3, or with @sha256:…")
     })?;
-    let tag = reference.tag().map(str::to_owned);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let evidence = runtime.block_on(evidence(reference)).map_err(|error| {
+    runtime.block_on(evidence(reference)).map_err(|error| {
         Problem::new(Code::Unavailable, format!("cannot ask the registry of {name} who signed it"))
             .because(error)
             .hint("is it reachable from here? A host that reaches none gets a file: `berth image load`")
-    })?;
-    Ok(Found { name: name.to_owned(), tag, evidence })
+            .into()
+    })
 }
 
-impl Found {
-    fn judge(&self, release: &Release) -> anyhow::Result<Verified> {
-        let verified = judge::judge(release, &self.evidence).and_then(|verified| {
-            judge::is_of_its_tag(self.tag.as_deref(), &verified)?;
-            Ok(verified)
-        });
-        verified.map_err(|error| refused(&self.name, error))
-    }
-}
-
-/// Holds what somebody brought of an image to those who vouch for it.
+/// Holds what somebody brought of an image to those who vouch for it, and to what its name says.
 pub fn judge(release: &Release, name: &str, evidence: &Evidence) -> anyhow::Result<Verified> {
-    judge::judge(release, evidence).map_err(|error| refused(name, error))
+    let tag = name.parse::<Reference>().ok().and_then(|reference| reference.tag().map(str::to_owned));
+    let verified = judge::judge(release, evidence).and_then(|verified| {
+        judge::is_of_its_tag(tag.as_deref(), &verified)?;
+        Ok(verified)
+    });
+    verified.map_err(|error| refused(name, error))
 }
 
 /// Keeps what was signed of an image with the installation. It is judged anew each time, for the folder is no proof.

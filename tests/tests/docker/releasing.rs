@@ -15,11 +15,14 @@ use crate::installation::image;
 /// The path that docker/release.json names, at any registry.
 const PATH: &str = "owner/repo-selfhosted";
 
-/// For which platforms it is built: `cargo xtask soak release` says both. The one of this machine has the packages and
-/// layers of the other tests, and takes seconds.
+fn own_platform() -> &'static str {
+    if cfg!(target_arch = "aarch64") { "linux/arm64" } else { "linux/amd64" }
+}
+
+/// For which platforms it is built: `cargo xtask soak release` says both, and then the static `berth` is in it, too. The
+/// one of this machine has the packages and layers of the other tests, and takes seconds.
 fn platforms() -> String {
-    let own = if cfg!(target_arch = "aarch64") { "linux/arm64" } else { "linux/amd64" };
-    std::env::var("BERTH_TEST_PLATFORMS").unwrap_or_else(|_| own.to_owned())
+    std::env::var("BERTH_TEST_PLATFORMS").unwrap_or_else(|_| own_platform().to_owned())
 }
 
 /// A registry of this machine, and a release in it.
@@ -71,7 +74,10 @@ impl Released {
 
     fn release(&self, words: &[&str]) -> Ran {
         let platforms = platforms();
-        let all = ["--registry", &self.registry, "--platform", &platforms, "--without-berth"];
+        let mut all = vec!["--registry", &self.registry, "--platform", &platforms];
+        if platforms == own_platform() {
+            all.push("--without-berth");
+        }
         Ran::run(&mut Self::xtask(&self.engine, &[words, &all].concat()))
     }
 
@@ -160,6 +166,7 @@ fn a_release_is_verified_as_an_operator_does_and_what_was_changed_is_refused() {
 
     it_lists_what_is_in_the_image(&released, &told);
     cosign_finds_the_same(&released, &told);
+    a_mirror_has_what_was_signed(&released, &told);
     a_second_run_changes_nothing(&released, &told);
     it_is_brought_up_and_what_was_changed_is_not(&released, &told);
     it_comes_from_a_file_where_there_is_no_registry(released, &told);
@@ -197,6 +204,17 @@ fn cosign_finds_the_same(released: &Released, told: &Value) {
     let mut cosign = released.engine.case.command(root().join(".tools/release/root/usr/bin/cosign"));
     cosign.args(["verify", "--insecure-ignore-tlog=true", "--allow-insecure-registry", "--key"]);
     Ran::done(cosign.arg(published("trial.pub")).arg(image));
+}
+
+/// As docs/guide/releases.md copies it.
+fn a_mirror_has_what_was_signed(released: &Released, told: &Value) {
+    let mirror = format!("{}/elsewhere/mail", released.registry);
+    let mut crane = released.engine.case.command(root().join(".tools/release/root/usr/bin/crane"));
+    Ran::done(crane.args(["copy", "--all-tags", &released.image(), &mirror]));
+    let image = format!("{mirror}@{}", told["digest"].as_str().unwrap());
+    let ran = released.berth(&["verify", &image]);
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    assert!(ran.out.contains("It is what was released."), "{}", ran.out);
 }
 
 /// A run that was cut off is repeated: nothing is published twice.
@@ -264,6 +282,8 @@ fn it_is_brought_up_and_what_was_changed_is_not(released: &Released, told: &Valu
     assert!(refused.code != Some(0), "{refused:#?}");
     let said = "has the name of a release, and is not verified: it has no good signature";
     assert!(refused.err.contains(said), "{}", refused.err);
+    let older = up(":v99.0.0");
+    assert!(older.code != Some(0) && older.err.contains("and not 99.0.0"), "{older:#?}");
     let taken = up(&format!("@{digest}"));
     assert!(taken.err.contains("signed by the key of the release"), "{taken:#?}");
     assert!(!taken.err.contains("REFUSED  signature"), "{taken:#?}");
@@ -282,6 +302,12 @@ fn it_comes_from_a_file_where_there_is_no_registry(mut released: Released, told:
         if name.starts_with("berth") && !name.ends_with(".licenses") {
             let licences = fs_err::read_to_string(assets.join(format!("{name}.licenses"))).unwrap();
             assert!(licences.contains("\ntokio 1."), "{name}: {licences}");
+            let program = fs_err::read(assets.join(name)).unwrap();
+            let interpreter = b"/lib64/ld-linux-x86-64.so.2".as_slice();
+            assert!(
+                !program.windows(interpreter.len()).any(|bytes| bytes == interpreter),
+                "{name} is static"
+            );
             // Ours, and one of theirs.
             for text in ["berth-init 0.", "The berth contributors", "Permission is hereby granted"] {
                 assert!(licences.contains(text), "{name}: {text}");
@@ -310,6 +336,32 @@ fn it_comes_from_a_file_where_there_is_no_registry(mut released: Released, told:
     assert_eq!(refused.code, Some(1), "{refused:#?}");
     assert!(refused.err.contains("is not what was released"), "{}", refused.err);
     assert_eq!(released.engine.run(&["image", "inspect", &tag]).code, Some(1));
+
+    // All that was signed, under the tag of another version, which nobody has signed.
+    let folder = released.engine.case.path("renamed");
+    fs_err::create_dir_all(&folder).unwrap();
+    let tar = |words: &[&str]| {
+        let mut tar = released.engine.case.command("tar");
+        Ran::done(tar.arg("--directory").arg(&folder).args(words));
+    };
+    tar(&["--extract", "--file", file.to_str().unwrap()]);
+    let index = fs_err::read_to_string(folder.join("index.json")).unwrap();
+    let version = format!(":v{}\"", told["version"].as_str().unwrap());
+    assert!(index.contains(&version), "{index}");
+    fs_err::write(folder.join("index.json"), index.replace(&version, ":v99.0.0\"")).unwrap();
+    let renamed = released.engine.case.path("renamed.tar");
+    tar(&[
+        "--create",
+        "--file",
+        renamed.to_str().unwrap(),
+        "evidence.json",
+        "oci-layout",
+        "index.json",
+        "blobs",
+    ]);
+    let refused = released.berth(&["image", "load", renamed.to_str().unwrap()]);
+    assert_eq!(refused.code, Some(1), "{refused:#?}");
+    assert!(refused.err.contains("and not 99.0.0"), "{}", refused.err);
 
     let loaded = released.berth(&["image", "load", file.to_str().unwrap()]);
     assert_eq!(loaded.code, Some(0), "{loaded:#?}");

@@ -122,7 +122,7 @@ fn verified(name: &str, digest: &str, trust: &Trust) -> anyhow::Result<verify::V
             return Ok(verified);
         }
     }
-    verify::image(&trust.release, &format!("{}@{digest}", trust.release.image.to_lowercase()))
+    verify::image(&trust.release, name, digest)
 }
 
 impl Pin {

@@ -27,8 +27,8 @@ pub fn run(state: Option<PathBuf>, file: &Path, release: Option<&Path>) -> anyho
             .hint("it is the file image-vX.Y.Z.oci.tar of a release: docs/guide/releases.md")
     };
     let (evidence, index) = read(file).map_err(wrong)?;
-    let verified = verify::judge(&release, &named, &evidence)?;
     let (name, digest) = named_in(&index).map_err(wrong)?;
+    let verified = verify::judge(&release, &name, &evidence)?;
     if digest != verified.digest {
         let error = anyhow::anyhow!("what was signed is {}, and the image is {digest}", verified.digest);
         return Err(wrong(error).into());
