@@ -48,9 +48,7 @@ pub fn every_role(docker: &Docker) -> Result<()> {
             other.platform
         ));
     }
-    if !built.iter().any(|built| built.platform == platform) {
-        return Ok(());
-    }
+    let Some(own) = built.into_iter().find(|built| built.platform == platform) else { return Ok(()) };
     run(
         "load it",
         docker.command(["load", "--quiet", "--input"]).arg(Built::folder(&platform).join(ARCHIVE)),
@@ -65,6 +63,7 @@ pub fn every_role(docker: &Docker) -> Result<()> {
     };
     docker.ask(["image", "rm", TAG]);
     started?;
+    Built { booted: true, ..own }.write()?;
     say(&format!("{} roles were healthy within {:.0} s", ROLES.len(), begun.elapsed().as_secs_f32()));
     Ok(())
 }

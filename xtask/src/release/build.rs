@@ -54,6 +54,7 @@ pub fn run(docker: &Docker, asked: &Release, version: &Version) -> Result<()> {
             app: asked.app.display().to_string(),
             application: commit(&asked.app)?,
             bases,
+            booted: false,
         };
         built.write()?;
         say(&format!("{platform}: {}", layout.digest));

@@ -26,6 +26,9 @@ pub struct Built {
     pub application: String,
     /// The images that it was made of, with their digests as far as they are pinned.
     pub bases: BTreeMap<String, String>,
+    /// Every role of it was started, and healthy.
+    #[serde(default)]
+    pub booted: bool,
 }
 
 impl Built {
@@ -88,6 +91,7 @@ mod tests {
             app: "docker/app".to_owned(),
             application: "c0ffee".to_owned(),
             bases: BTreeMap::new(),
+            booted: false,
         };
         assert!(built.ensure_is("1.2.3", "c0ffee").is_ok());
         for (version, commit) in [("1.2.4", "c0ffee"), ("1.2.3", "c0ffee-dirty"), ("1.2.3", "decaf")] {

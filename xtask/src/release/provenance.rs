@@ -53,6 +53,7 @@ mod tests {
             application: "a9".to_owned(),
             bases: [("a:1".to_owned(), "sha256:12".to_owned()), ("b:1".to_owned(), "unpinned".to_owned())]
                 .into(),
+            booted: false,
         };
         let told =
             predicate(&[built], Some("https://host.test/o/r"), Some("https://host.test/run/1")).unwrap();

@@ -20,6 +20,13 @@ pub fn image(target: &Target) -> Result<()> {
 
 /// Moves the tags that are for this version. A version that was published stays what it was.
 pub fn tags(target: &Target, version: &Version) -> Result<()> {
+    let not_started: Vec<_> =
+        Built::all()?.into_iter().filter(|built| !built.booted).map(|built| built.platform).collect();
+    if !not_started.is_empty() {
+        let told = format!("no role was started for {}", not_started.join(", "));
+        ensure!(target.is_local(), "{told}: cargo xtask release check, on a machine of that platform");
+        say(&format!("{told}; elsewhere than on this machine no tag would move"));
+    }
     let digest = Layout::joined()?.digest;
     let there = list(target)?;
     let own = version.tag();
