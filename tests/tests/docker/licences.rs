@@ -98,7 +98,7 @@ fn a_package_whose_licence_was_read_is_accepted_by_its_name_and_listed_as_such()
 }
 
 #[test]
-fn the_image_lists_the_licences_of_its_packages_and_of_the_crates_in_berth_init() {
+fn the_image_lists_the_licences_of_its_packages_of_the_crates_in_berth_init_and_of_node() {
     let Some(engine) = Engine::new() else { return };
     let read = |name: &str| {
         let path = format!("/usr/share/licenses/berth/{name}");
@@ -106,6 +106,8 @@ fn the_image_lists_the_licences_of_its_packages_and_of_the_crates_in_berth_init(
     };
     let packages = read("packages");
     assert!(packages.lines().count() > 50 && packages.contains("\njoi "), "{packages}");
+    let node = read("node");
+    assert!(node.contains("Node.js is licensed for use as follows") && node.contains("V8"), "{node}");
     let crates = read("crates");
     assert!(crates.contains("\ntokio 1.") && crates.contains("Permission is hereby granted"), "{crates}");
 }
