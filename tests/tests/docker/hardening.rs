@@ -45,9 +45,15 @@ fn the_engine_gives_every_container_the_least_that_it_needs() {
         assert!(user.split(':').all(|id| id.parse::<u32>().unwrap() > 0), "{service}: {user}");
         let (read, written) = mounts(&seen);
         assert!(!read.iter().chain(&written).any(|path| path.contains("docker.sock")), "{service}");
+        // What they start themselves is reaped: where berth-init is not PID 1, the engine's init is.
+        assert_eq!(host["Init"] == true, STORES.contains(&service), "{service}: {}", host["Init"]);
         if !ROLES.contains(&service) {
             continue;
         }
+        // What sends mail is called as its address is (RFC 1912 2.1); and nobody as the web server, whose name roles ask for.
+        let hostname = config["Hostname"].as_str().unwrap();
+        let named = if ["mx", "smtp-bree", "bree"].contains(&service) { "mx" } else { service };
+        assert_eq!(hostname, format!("{named}.example.test"), "{service}");
         assert_eq!(user, "10001:10001");
         let grace = match service {
             "sqlite" => 80,

@@ -85,6 +85,33 @@ impl Drop for Back<'_> {
     }
 }
 
+/// An engine's default capabilities are enough for it; the service's containers have none, and start as that user.
+#[test]
+fn started_as_root_it_becomes_the_user_that_it_is_told_or_says_what_it_lacks() {
+    let Some(engine) = Engine::new() else { return };
+    let run = |options: &[&str]| {
+        let image = image();
+        let begin = ["run", "--rm", "--network=none", "--user=0", "--env=BERTH_USER=10001:10001"];
+        let shown = "id -u; cat /proc/1/status /proc/self/status";
+        engine.run(&[&begin[..], options, &[&image, "--", "sh", "-c", shown]].concat())
+    };
+    let ran = run(&[]);
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    let lines: Vec<_> = ran.out.lines().collect();
+    assert_eq!(lines[0], "10001");
+    for line in [
+        "Uid:\t10001\t10001\t10001\t10001",
+        "NoNewPrivs:\t1",
+        "CapEff:\t0000000000000000",
+        "CapAmb:\t0000000000000000",
+    ] {
+        assert_eq!(lines.iter().filter(|found| **found == line).count(), 2, "{line}: {}", ran.out);
+    }
+    let refused = run(&["--cap-drop=ALL"]);
+    assert_eq!(refused.code, Some(126), "{refused:#?}");
+    assert!(refused.err.contains("this takes the capabilities SETUID and SETGID"), "{}", refused.err);
+}
+
 #[test]
 fn a_shell_at_a_terminal_has_a_prompt_job_control_the_windows_size_and_its_exit_code() {
     let Some(engine) = Engine::new() else { return };

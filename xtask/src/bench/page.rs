@@ -53,6 +53,8 @@ const OF_INITS: &[Aim] = &[
 
 const OF_PROBES: &[Aim] = &[
     Aim { row: health::OURS, column: health::HTTPS_CPU, most: Most::Times(0.1) },
+    Aim { row: health::OURS, column: health::STARTTLS_CPU, most: Most::Times(0.1) },
+    Aim { row: health::OURS, column: health::IMAPS_CPU, most: Most::Times(0.1) },
     Aim { row: health::OURS, column: health::HTTPS_CPU, most: Most::TimesOf(health::NODE, 1.0 / 40.0) },
 ];
 

@@ -29,7 +29,7 @@ pub const OVERLAYS: [(&str, &str); 7] = [
     ),
     (
         "sample.yaml",
-        "the sample application: its settings, and the memory that it takes; mail to other domains stays here",
+        "the sample application: its settings, and the memory that it takes; mail to other domains comes back",
     ),
     (
         "ferretdb.yaml",

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use berth_catalogue::start_order;
-use berth_role::{Bounds, Exposure, Hostname, Role, Strength};
+use berth_role::{Bounds, Exposure, Hostname, Role, Start, Strength};
 
 use super::overlays::OVERLAYS;
 use super::secrets::{Made, SECRETS, Secret};
@@ -59,7 +59,11 @@ fn services(roles: &[&Role]) -> String {
         };
         let volumes: Vec<&str> = role.place.volumes.iter().map(|volume| volume.word()).collect();
         let needs: Vec<&str> = role.needed_roles(Strength::Hard).collect();
-        let needs = if needs.is_empty() { String::new() } else { format!(", {}", needs.join(", ")) };
+        let needs = match (role.start, needs.as_slice()) {
+            (Start::Last, _) => ", all others".to_owned(),
+            (_, []) => String::new(),
+            (_, needs) => format!(", {}", needs.join(", ")),
+        };
         let stop = service::seconds(STOP_DELAY + role.stop.within());
         let limits = |Bounds { limit, .. }: Bounds| limit.to_string();
         let memory = role.place.memory;
