@@ -298,7 +298,8 @@ fn both(case: &Case, init: &Running) -> Answers {
 fn told(case: &Case, output: &Output) -> String {
     let line = stdout(output).trim_end().replace(&case.folder().display().to_string(), "/run/example");
     let good = if output.status.success() { "yes" } else { "no" };
-    format!("{good}: `{}`", unnumbered(&line).replace('|', "\\|"))
+    let line = unnumbered(&line).replace("N client to", "N clients to");
+    format!("{good}: `{}`", line.replace('|', "\\|"))
 }
 
 /// Ports, process ids and times differ; codes, addresses and versions do not.
@@ -309,7 +310,8 @@ fn unnumbered(line: &str) -> String {
         let (before, number) = rest.split_at(start);
         let end = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
         let (number, after) = number.split_at(end);
-        let units = [" ms", " s:", " hours", " days"];
+        // Of clients, too: who else has this port on another address counts as well.
+        let units = [" ms", " s:", " hours", " days", " client"];
         let is_time = units.iter().any(|unit| after.starts_with(unit)) || after == " s";
         let is_port =
             before.ends_with("port ") || before.ends_with("127.0.0.1:") || before.ends_with("0.0.1:");
