@@ -13,20 +13,35 @@ use crate::docker::Docker;
 use crate::programs;
 use crate::run::{program, run, say};
 
-/// Every role of it is healthy. It goes, with all that it kept, when this does.
+/// It, while somebody does something with it.
 pub struct Installation<'a> {
     docker: &'a Docker,
     state: PathBuf,
 }
 
-impl<'a> Installation<'a> {
-    /// Brings it up, with more words for `berth up`.
-    pub fn bring_up(docker: &'a Docker, image: &str, more: &[String]) -> Result<Self> {
-        let installation = Self { docker, state: Path::new(FOLDER).join("installation") };
-        let mut up = installation.berth(&["up", "--engine", "compose", "--image", image])?;
+/// Brings it up, with more words for `berth up`, until every role is healthy; does what is to be done with it; and takes it
+/// down, whatever came of that.
+pub fn with_installation<'a, T>(
+    docker: &'a Docker,
+    image: &str,
+    more: &[String],
+    work: impl FnOnce(&Installation<'a>) -> Result<T>,
+) -> Result<T> {
+    let installation = Installation { docker, state: Path::new(FOLDER).join("installation") };
+    let done = installation.bring_up(image, more).and_then(|()| work(&installation));
+    let down = installation.take_down();
+    if let (Err(_), Err(left)) = (&done, &down) {
+        say(&format!("{left:#}"));
+    }
+    let done = done?;
+    down.map(|()| done)
+}
+
+impl Installation<'_> {
+    fn bring_up(&self, image: &str, more: &[String]) -> Result<()> {
+        let mut up = self.berth(&["up", "--engine", "compose", "--image", image])?;
         up.args(["--project", "berth-release", "--port-offset", "20000", "--detach", "--no-prove"]);
-        run("bring it up", up.args(more))?;
-        Ok(installation)
+        run("bring it up", up.args(more)).map(drop)
     }
 
     /// How far its proof goes, once that has succeeded.
@@ -41,33 +56,18 @@ impl<'a> Installation<'a> {
         proof["extent"].as_str().map(str::to_owned).context("berth prove does not say how far it went")
     }
 
-    /// Takes it down.
-    pub fn take_down(self) -> Result<()> {
-        let removed = self.remove();
-        // It is not tried twice.
-        std::mem::forget(self);
-        removed
-    }
-
     fn berth(&self, words: &[&str]) -> Result<Command> {
         let mut berth = program(programs::berth()?);
         berth.envs(self.docker.environment()).args(words).arg("--state").arg(&self.state);
         Ok(berth)
     }
 
-    fn remove(&self) -> Result<()> {
+    fn take_down(&self) -> Result<()> {
         if self.state.exists() {
-            run("take it down", &mut self.berth(&["down", "--volumes", "--yes"])?)?;
+            let left = || format!("it is left: berth down --volumes --state {}", self.state.display());
+            run("take it down", &mut self.berth(&["down", "--volumes", "--yes"])?).with_context(left)?;
             fs::remove_dir_all(&self.state)?;
         }
         Ok(())
-    }
-}
-
-impl Drop for Installation<'_> {
-    fn drop(&mut self) {
-        if let Err(error) = self.remove() {
-            say(&format!("{} is left: {error:#}; berth down --volumes --state {0}", self.state.display()));
-        }
     }
 }

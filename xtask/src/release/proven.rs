@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use fs_err as fs;
 use serde_json::{Value, json};
 
-use super::installation::Installation;
+use super::installation::{Installation, with_installation};
 use super::signing::Signer;
 use super::version::Version;
 use super::{FOLDER, build};
@@ -30,21 +30,13 @@ pub fn prove(docker: &Docker, signer: &Signer, version: &Version, from: &str, re
     let mut derive = program(programs::xtask()?);
     derive.args(["build-image", "--from", from, "--tag", TAG]);
     run("make it ours, and look into it", &mut derive)?;
-    let extent = extent(docker, rest);
+    let extent = with_installation(docker, TAG, rest, Installation::proven);
     docker.ask(["image", "rm", TAG]);
     let extent = extent?;
     note(&digest, version, &build::commit(Path::new("."))?, &extent)?;
     signer.file(&Path::new(FOLDER).join(LIST))?;
     say(&format!("{digest} is proven with {version}, as far as this goes: {extent}"));
     Ok(())
-}
-
-/// How far the proof of it goes.
-fn extent(docker: &Docker, rest: &[String]) -> Result<String> {
-    let installation = Installation::bring_up(docker, TAG, rest)?;
-    let extent = installation.proven()?;
-    installation.take_down()?;
-    Ok(extent)
 }
 
 fn note(digest: &str, version: &Version, commit: &str, extent: &str) -> Result<()> {
