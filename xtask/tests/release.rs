@@ -47,8 +47,8 @@ fn program(name: impl AsRef<std::ffi::OsStr>) -> Command {
 }
 
 /// A list of one base image.
-fn debian(digest: &str) -> String {
-    format!(r#"[{{"name": "debian", "image": "debian:12", "digest": "{digest}", "for": "all"}}]"#)
+fn redis(digest: &str) -> String {
+    format!(r#"[{{"name": "redis", "image": "redis:7", "digest": "{digest}", "for": "all"}}]"#)
 }
 
 impl Clone {
@@ -97,12 +97,12 @@ impl Clone {
             "docker/release.json",
             r#"{"image": "registry.test/one/mail", "workflow": "https://host.test/w.yml", "issuer": "https://host.test"}"#,
         );
-        self.write("docker/bases.json", &debian(&format!("sha256:{}", digit(64))));
+        self.write("docker/bases.json", &redis(&format!("sha256:{}", digit(64))));
         fs::remove_dir_all(self.path(".github/workflows")).unwrap();
         fs::create_dir_all(self.path(".github/workflows")).unwrap();
         self.write(
             ".github/workflows/one.yml",
-            &format!("image: debian:12@sha256:{}\n- uses: actions/checkout@{}\n", digit(64), digit(40)),
+            &format!("image: redis:7@sha256:{}\n- uses: actions/checkout@{}\n", digit(64), digit(40)),
         );
         self.write("CHANGELOG.md", "# Changelog\n\n## Unreleased\n\n### Security\n\n- one\n");
         self.commit();
@@ -123,14 +123,14 @@ fn what_nobody_has_pinned_keeps_a_release_from_a_public_registry_and_from_no_oth
     let good = clone.release(&["check", "--registry", PUBLIC, "--dry-run"]);
     assert!(good.good && !good.said.contains("error"), "{}", good.said);
 
-    clone.write("docker/bases.json", &debian("unpinned"));
+    clone.write("docker/bases.json", &redis("unpinned"));
     let pinned = clone.read(".github/workflows/one.yml").lines().next().unwrap().to_owned();
     clone.write(".github/workflows/one.yml", &format!("{pinned}\n- uses: actions/checkout@v5\n"));
     clone.commit();
     clone.git(&["tag", "--force", &format!("v{VERSION}")]);
     let wrong = [
-        "the base image debian is not pinned",
-        "one.yml, line 1: debian:12@sha256:1111111111111111111111111111111111111111111111111111111111111111 is not as docker/bases.json has it",
+        "the base image redis is not pinned",
+        "one.yml, line 1: redis:7@sha256:1111111111111111111111111111111111111111111111111111111111111111 is not as docker/bases.json has it",
         "one.yml, line 2: actions/checkout@v5 is not pinned by a commit",
     ];
     let public = clone.release(&["check", "--registry", PUBLIC]);

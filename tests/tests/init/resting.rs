@@ -56,6 +56,14 @@ fn a_role_without_a_port_is_not_watched() {
     assert_eq!(init.stop(), 0);
 }
 
+/// Half of what the code takes that answers; KiB.
+const HALF: u64 = 900;
+
+/// Waits until an init has less in memory than these KiB: it has given back what it ran through.
+fn gives_back(init: &Running, kibibytes: u64) {
+    wait_until("it has given back what it took", || (init.pid.resident().unwrap() < kibibytes).then_some(()));
+}
+
 /// An engine asks every half a minute, for as long as the role runs.
 #[test]
 fn an_init_that_was_asked_rests_as_before_in_as_little_memory() {
@@ -65,10 +73,7 @@ fn an_init_that_was_asked_rests_as_before_in_as_little_memory() {
         init.until_ready();
         for _ in 0..3 {
             init.status().unwrap();
-            // Half of what the code takes that answers.
-            wait_until("it has given back what it took", || {
-                (init.pid.resident().unwrap() < 900).then_some(())
-            });
+            gives_back(&init, HALF);
         }
         let before = at_rest(&init);
         sleep(REST);
@@ -86,7 +91,7 @@ fn an_init_that_watches_gives_back_what_an_answer_took() {
     init.until_ready();
     for _ in 0..3 {
         init.status().unwrap();
-        wait_until("it has given back what it took", || (init.pid.resident().unwrap() < 1300).then_some(()));
+        gives_back(&init, 1300);
     }
     assert_eq!(init.stop(), 0);
 }
@@ -97,13 +102,13 @@ fn an_init_that_refused_new_settings_gives_back_what_that_took() {
     let case = Case::new();
     let mut init = Init::role(&case, Place::Ordinary, "mx", "ready on=15:0 catch").start();
     init.until_ready();
-    wait_until("it rests", || (init.pid.resident().unwrap() < 900).then_some(()));
+    gives_back(&init, HALF);
     case.write("app/.env.schema", "SOMETHING_NEW=\n");
     init.signal(1);
     wait_until("it refuses", || {
         (init.logged("no restart: the new settings are not good").len() == 1).then_some(())
     });
-    wait_until("it has given back what that took", || (init.pid.resident().unwrap() < 900).then_some(()));
+    gives_back(&init, HALF);
     assert_eq!(init.stop(), 0);
 }
 
