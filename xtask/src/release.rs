@@ -100,7 +100,7 @@ enum Step {
     Tags,
     /// What is published beside the image: programs, checksums, the digest, and the image as a file
     Assets,
-    /// Make a published application image ours, prove it, and note its digest in a signed list
+    /// Make a published application image ours, prove it, run the tests that hold of every image on it, and note its digest in a signed list
     Proven {
         /// The published image
         #[arg(long, value_name = "IMAGE")]
@@ -195,7 +195,9 @@ fn told(step: &Step, target: &Target, version: &Version) -> String {
         Step::Verify => format!("verify {image} as an operator would"),
         Step::Tags => format!("move the tags of {image} that are for {version}"),
         Step::Assets => format!("put into {FOLDER}/assets what is published beside {image}"),
-        Step::Proven { from, .. } => format!("derive an image from {from}, and prove it"),
+        Step::Proven { from, .. } => {
+            format!("derive an image from {from}, prove it, and run the tests that hold of every image")
+        }
         Step::Registry => format!("serve {}", target.registry),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::process::{Command, ExitCode};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use clap::ValueEnum;
 
 use crate::docker::{self, Docker, Ensured};
@@ -194,7 +194,11 @@ fn threads(suite: &str) -> Option<&'static str> {
 pub struct InitSuite(Programs);
 
 impl InitSuite {
+    /// With the clients and the other inits that it is tried with.
     pub fn built() -> Result<Self> {
+        install_clients()?;
+        tools::clients()?;
+        peers::install()?;
         programs::build(Packages::All).map(Self)
     }
 
@@ -213,6 +217,16 @@ pub fn mails_in_containers(docker: &Docker, image: &str, mails: u32) -> Result<O
         .env("BERTH_TEST_MAILS", mails.to_string())
         .args(["--", "nothing_lost"]);
     tested("docker", &mut test)
+}
+
+/// The tests of the docker suite that hold of every image, on this one, brought up with these words besides; gives how many
+/// there are.
+pub fn contract(docker: &Docker, image: &str, words: &[String]) -> Result<u32> {
+    let mut test = suite_command("docker", Some(docker))?;
+    test.env("BERTH_TEST_IMAGE", image).env("BERTH_TEST_UP", words.join(" ")).args(["--", "contract::"]);
+    let counted = counted("contract", &mut test)?;
+    ensure!(counted.skipped.is_empty(), "a part of it did not run: {}", counted.told());
+    Ok(counted.passed)
 }
 
 /// The test of the docker suite that releases, for both platforms.
@@ -246,8 +260,13 @@ fn suite_with(programs: &Programs, suite: &str, docker: Option<&Docker>) -> Resu
     Ok(test)
 }
 
-/// Runs tests and sums up what they say of themselves.
+/// Runs tests, and tells how many there were.
 fn tested(what: &str, command: &mut Command) -> Result<Outcome> {
+    counted(what, command).map(|counted| Outcome::Ok(counted.told()))
+}
+
+/// Runs tests and sums up what they say of themselves.
+fn counted(what: &str, command: &mut Command) -> Result<Counted> {
     let (lines, ended) = relay(what, command)?;
     let counted = Counted::of(&lines);
     if !ended.success() {
@@ -256,7 +275,7 @@ fn tested(what: &str, command: &mut Command) -> Result<Outcome> {
     if counted.passed == 0 {
         bail!("no test ran");
     }
-    Ok(Outcome::Ok(counted.told()))
+    Ok(counted)
 }
 
 /// What cargo test, or Node's test runner, and `SKIPPED name: reason` lines say.

@@ -1,9 +1,10 @@
 //! The base images, real or standing in, have what our images and Compose files rely on.
 
+use berth_tests::{Ran, wait_until_within};
 use serde_json::json;
 
 use crate::engine::{Engine, PATIENCE, base};
-use berth_tests::wait_until_within;
+use crate::registry::{Registry, clone, xtask_in_a_clone};
 
 /// Hardened as a role is.
 const HARDENED: [&str; 9] = [
@@ -151,4 +152,58 @@ fn the_document_store_answers_those_who_have_the_password_alone() {
     wait_until_within(PATIENCE, "FerretDB answers", || {
         (engine.run(&["exec", &store, "/ferretdb", "ping"]).code == Some(0)).then_some(())
     });
+}
+
+/// Puts an image that has this text in it under the registry's `tool:1`, and gives its digest.
+fn publish(engine: &Engine, registry: &Registry, text: &str) -> String {
+    engine.case.write("tool/Dockerfile", "FROM scratch\nCOPY text /\n");
+    engine.case.write("tool/text", text);
+    let (folder, tag) = (engine.case.path("tool"), format!("{}/tool:1", registry.address));
+    let (label, folder) = (engine.label(), folder.to_str().unwrap());
+    engine.done(&["build", "--quiet", "--provenance=false", "--label", &label, "--tag", &tag, folder]);
+    engine.done(&["push", "--quiet", &tag]);
+    engine.done(&["image", "rm", &tag]);
+    registry.digest(engine, "tool", "1")
+}
+
+#[test]
+fn a_base_is_pinned_by_the_digest_that_its_registry_tells_and_moves_only_when_it_is_asked_again() {
+    let Some(engine) = Engine::new() else { return };
+    let registry = Registry::of(xtask_in_a_clone(&engine));
+    let image = format!("{}/tool:1", registry.address);
+    let (list, workflow) = ("clone/docker/bases.json", "clone/.github/workflows/ci.yml");
+    let lists = |digest: &str| {
+        format!(
+            "[\n  {{\n    \"name\": \"tool\",\n    \"image\": \"{image}\",\n    \"digest\": \"{digest}\",\n    \
+             \"for\": \"a job\"\n  }}\n]\n"
+        )
+    };
+    let runs_in = |digest: &str| format!("jobs:\n  a:\n    container:\n      image: {image}@{digest}\n");
+    let bases = |words: &[&str]| Ran::run(xtask_in_a_clone(&engine).arg("bases").args(words));
+    assert!(clone(&engine).exists());
+    engine.case.write(list, &lists("unpinned"));
+    engine.case.write(workflow, &runs_in(&format!("sha256:{} # unpinned", "0".repeat(64))));
+
+    let first = publish(&engine, &registry, "first");
+    let refreshed = bases(&["--refresh"]);
+    assert_eq!(refreshed.code, Some(0), "{refreshed:#?}");
+    assert!(refreshed.out.contains(&format!("{image}: unpinned -> {first}\n")), "{}", refreshed.out);
+    assert!(refreshed.out.ends_with(&format!("tool  {image}@{first}\n")), "{}", refreshed.out);
+    assert_eq!((engine.case.read(list), engine.case.read(workflow)), (lists(&first), runs_in(&first)));
+
+    let second = publish(&engine, &registry, "second");
+    assert_ne!(first, second);
+    let used = bases(&[]);
+    assert_eq!(used.out, format!("tool  {image}@{first}\n"), "{used:#?}");
+    let refreshed = bases(&["--refresh"]);
+    assert_eq!(refreshed.code, Some(0), "{refreshed:#?}");
+    assert!(refreshed.out.ends_with(&format!("tool  {image}@{second}\n")), "{}", refreshed.out);
+    assert_eq!((engine.case.read(list), engine.case.read(workflow)), (lists(&second), runs_in(&second)));
+
+    drop(registry);
+    let away = bases(&["--refresh"]);
+    assert_eq!(away.code, Some(1), "{away:#?}");
+    let said = format!("no registry told the digest of {image}: left as it was");
+    assert!(away.err.contains(&said), "{}", away.err);
+    assert_eq!((engine.case.read(list), engine.case.read(workflow)), (lists(&second), runs_in(&second)));
 }

@@ -3,28 +3,20 @@
 use std::path::Path;
 use std::process::Command;
 
-use berth_tests::{Case, Ran, root, tell, wait_until_within, xtask};
+use berth_tests::{Case, Ran, root, tell, wait_until_within};
 use serde_json::Value;
 
 use crate::engine::{Engine, PATIENCE, base};
-use crate::image::SAMPLE;
+use crate::image::{PUBLISHED, SAMPLE};
 use crate::image_check::{check, findings};
+use crate::registry::{Registry, xtask_for, xtask_in_a_clone};
 
 /// The Node of the application with traps, as the package that stands in for its image. Another release than the sample's.
 const OTHER_NODE: &str = "22.23.5";
 
-/// Runs `cargo xtask`.
-fn run_xtask(engine: &Engine, words: &[&str]) -> Ran {
-    let (program, manifest) = xtask();
-    let mut command = engine.program(program);
-    // A contributor's tool, in a contributor's environment.
-    command.envs(std::env::vars_os()).env("CARGO_MANIFEST_DIR", manifest).args(words);
-    Ran::run(&mut command)
-}
-
 /// Runs `cargo xtask build-image`.
 fn build_image(engine: &Engine, words: &[&str]) -> Ran {
-    run_xtask(engine, &[&["build-image"], words].concat())
+    Ran::run(xtask_for(engine).arg("build-image").args(words))
 }
 
 /// The digest that a build said it had made.
@@ -231,23 +223,24 @@ fn a_bake_file_makes_the_same_layers_as_xtask() {
     let Some(engine) = Engine::new() else { return };
     let prepared = build_image(&engine, &["--programs"]);
     assert_eq!(prepared.code, Some(0), "{prepared:#?}");
-    let tag = engine.name("baked");
-    let mut bake = engine.docker(&["buildx", "bake", "--file", "docker/docker-bake.hcl", "--load"]);
-    bake.args([
-        "--allow=fs.read=/",
-        "--set",
-        &format!("*.labels.berth.test={}", engine.label().replace("berth.test=", "")),
-    ]);
-    bake.envs(std::env::var("NODE_EXTRA_CA_CERTS").map(|path| ("NODE_EXTRA_CA_CERTS", path)));
     // By digest where they have one, as the build of the sample took them.
-    let bases = run_xtask(&engine, &["bases"]).out;
-    for (variable, name) in [("NODE_IMAGE", "node"), ("BASE_IMAGE", "debian")] {
-        let line = bases.lines().find(|line| line.starts_with(&format!("{name} "))).expect(&bases);
-        bake.env(variable, line.split_whitespace().nth(1).unwrap());
-    }
-    bake.env("TAG", &tag).current_dir(root());
-    let ran = Ran::run(&mut bake);
-    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    let bases = Ran::done(xtask_for(&engine).arg("bases")).out;
+    let bake = |tag: &str, output: &str| {
+        let mut bake = engine.docker(&["buildx", "bake", "--file", "docker/docker-bake.hcl", output]);
+        bake.args([
+            "--allow=fs.read=/",
+            "--set",
+            &format!("*.labels.berth.test={}", engine.label().replace("berth.test=", "")),
+        ]);
+        bake.envs(std::env::var("NODE_EXTRA_CA_CERTS").map(|path| ("NODE_EXTRA_CA_CERTS", path)));
+        for (variable, name) in [("NODE_IMAGE", "node"), ("BASE_IMAGE", "debian")] {
+            let line = bases.lines().find(|line| line.starts_with(&format!("{name} "))).expect(&bases);
+            bake.env(variable, line.split_whitespace().nth(1).unwrap());
+        }
+        Ran::done(bake.env("TAG", tag).current_dir(root()));
+    };
+    let tag = engine.name("baked");
+    bake(&tag, "--load");
     let image = wait_until_within(PATIENCE, "the image is there", || {
         (engine.run(&["image", "inspect", &tag]).code == Some(0)).then(|| engine.inspect(&tag))
     });
@@ -256,4 +249,28 @@ fn a_bake_file_makes_the_same_layers_as_xtask() {
     assert_eq!(image["RootFS"]["Layers"], built["RootFS"]["Layers"]);
     let (code, report) = check(&engine, &tag);
     assert_eq!((code, findings(&report)), (Some(0), Vec::new()));
+
+    let registry = Registry::of(xtask_in_a_clone(&engine));
+    let pushed = format!("{}/baked:1", registry.address);
+    bake(&pushed, "--push");
+    engine.done(&["pull", "--quiet", &pushed]);
+    assert_eq!(engine.inspect(&pushed)["RootFS"]["Layers"], built["RootFS"]["Layers"]);
+}
+
+#[test]
+fn an_image_is_pushed_where_its_tag_says() {
+    let Some(engine) = Engine::new() else { return };
+    let registry = Registry::of(xtask_in_a_clone(&engine));
+    let label = engine.label();
+    let tag = |name: &str| format!("{}/{name}:1", registry.address);
+    for (name, from) in [("derived", &["--from", PUBLISHED][..]), ("source", &[])] {
+        let words = ["--tag", &tag(name), "--push", "--no-check", "--", "--label", &label];
+        let made = build_image(&engine, &[from, &words].concat());
+        assert!(made.err.contains(", pushed"), "{made:#?}");
+        assert_eq!(digest(&made), registry.digest(&engine, name, "1"));
+        // Nothing of it is left here but what the registry gives.
+        engine.done(&["image", "rm", &tag(name)]);
+        let listed = engine.done(&["run", "--rm", "--network=none", "--label", &label, &tag(name)]);
+        assert!(listed.contains("\n  imap "), "{listed}");
+    }
 }

@@ -135,6 +135,29 @@ impl Installation {
         }
     }
 
+    /// All of its services: roles, stores, and the front.
+    pub fn services(&self) -> Vec<String> {
+        let filter = format!("label={}", label(self.offset.number));
+        let name = "{{.Label \"com.docker.compose.service\"}}";
+        let listed = self.engine.done(&["ps", "--all", "--filter", &filter, "--format", name]);
+        listed.lines().map(str::to_owned).collect()
+    }
+
+    /// The store of documents, by its service.
+    pub fn document_store(&self) -> &'static str {
+        let services = self.services();
+        let store =
+            ["mongodb", "ferretdb"].into_iter().find(|store| services.iter().any(|service| service == store));
+        store.expect("it runs here")
+    }
+
+    /// Whether users can be made from here: in the sample alone.
+    pub fn makes_users(&self) -> bool {
+        self.inspect("sqlite")["Config"]["Labels"]["berth.sample"]
+            .as_str()
+            .is_some_and(|label| !label.is_empty())
+    }
+
     /// How often the engine has started it again.
     pub fn restarts(&self, service: &str) -> i64 {
         self.inspect(service)["RestartCount"].as_i64().unwrap()

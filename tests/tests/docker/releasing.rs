@@ -2,15 +2,14 @@
 //! was changed.
 
 use std::collections::BTreeSet;
-use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command};
 
-use berth_tests::{Ran, berth, root, wait_until_within, xtask};
+use berth_tests::{Ran, berth, root};
 use serde_json::{Value, json};
 
-use crate::engine::{Engine, PATIENCE};
+use crate::engine::Engine;
 use crate::installation::image;
+use crate::registry::{Registry, xtask_for};
 
 /// The path that docker/release.json names, at any registry.
 const PATH: &str = "owner/repo-selfhosted";
@@ -28,18 +27,13 @@ fn platforms() -> String {
 /// A registry of this machine, and a release in it.
 struct Released {
     engine: Engine,
-    registry: String,
-    server: Child,
+    registry: Registry,
 }
 
 impl Drop for Released {
     fn drop(&mut self) {
-        // The server is its child, and ends with it.
-        let _ = self.server.kill();
-        let _ = self.server.wait();
-        for image in
-            self.engine.run(&["image", "ls", "--quiet", &format!("{}/*/*", self.registry)]).out.lines()
-        {
+        let of = format!("{}/*/*", self.registry.address);
+        for image in self.engine.run(&["image", "ls", "--quiet", &of]).out.lines() {
             self.engine.run(&["image", "rm", "--force", image]);
         }
     }
@@ -53,36 +47,23 @@ fn published(inside: &str) -> PathBuf {
 impl Released {
     fn new() -> Option<Self> {
         let engine = Engine::new()?;
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let registry = format!("127.0.0.1:{port}");
         // What an earlier run has published may be of another commit.
         let _ = fs_err::remove_dir_all(published(""));
-        let server = Self::xtask(&engine, &["registry", "--registry", &registry]).spawn().unwrap();
-        let released = Self { engine, registry, server };
-        wait_until_within(PATIENCE, "the registry answers", || TcpStream::connect(&released.registry).ok());
-        Some(released)
-    }
-
-    fn xtask(engine: &Engine, words: &[&str]) -> Command {
-        let (program, manifest) = xtask();
-        let mut command = engine.program(program);
-        // A contributor's tool, in a contributor's environment.
-        command.envs(std::env::vars_os()).env("CARGO_MANIFEST_DIR", manifest);
-        command.arg("release").args(words);
-        command
+        let registry = Registry::of(xtask_for(&engine));
+        Some(Self { engine, registry })
     }
 
     fn release(&self, words: &[&str]) -> Ran {
         let platforms = platforms();
-        let mut all = vec!["--registry", &self.registry, "--platform", &platforms];
+        let mut all = vec!["--registry", &self.registry.address, "--platform", &platforms];
         if platforms == own_platform() {
             all.push("--without-berth");
         }
-        Ran::run(&mut Self::xtask(&self.engine, &[words, &all].concat()))
+        Ran::run(xtask_for(&self.engine).arg("release").args(words).args(all))
     }
 
     fn image(&self) -> String {
-        format!("{}/{PATH}", self.registry)
+        format!("{}/{PATH}", self.registry.address)
     }
 
     fn berth(&self, words: &[&str]) -> Ran {
@@ -104,7 +85,7 @@ impl Released {
     fn ask(&self, words: &[&str], path: &str) -> String {
         let mut curl = self.engine.case.command("curl");
         curl.args(["--silent", "--show-error", "--fail"]).args(words);
-        Ran::done(curl.arg(format!("http://{}/v2/{PATH}/{path}", self.registry))).out
+        Ran::done(curl.arg(format!("http://{}/v2/{PATH}/{path}", self.registry.address))).out
     }
 
     fn manifest(&self, of: &str) -> String {
@@ -208,7 +189,7 @@ fn cosign_finds_the_same(released: &Released, told: &Value) {
 
 /// As docs/guide/releases.md copies it.
 fn a_mirror_has_what_was_signed(released: &Released, told: &Value) {
-    let mirror = format!("{}/elsewhere/mail", released.registry);
+    let mirror = format!("{}/elsewhere/mail", released.registry.address);
     let mut crane = released.engine.case.command(root().join(".tools/release/root/usr/bin/crane"));
     Ran::done(crane.args(["copy", "--all-tags", &released.image(), &mirror]));
     let image = format!("{mirror}@{}", told["digest"].as_str().unwrap());
@@ -315,8 +296,7 @@ fn it_comes_from_a_file_where_there_is_no_registry(mut released: Released, told:
         ["verify-blob", "--insecure-ignore-tlog=true", "--bundle", "SHA256SUMS.sigstore.json", "--key"];
     check(cosign.to_str().unwrap(), &[&words[..], &[key.to_str().unwrap(), "SHA256SUMS"]].concat());
 
-    released.server.kill().unwrap();
-    released.server.wait().unwrap();
+    released.registry.end();
     let tag = format!("{}:v{}", released.image(), told["version"].as_str().unwrap());
     let file = assets.join(format!("image-v{}.oci.tar", told["version"].as_str().unwrap()));
     let away = released.berth(&["verify", &tag]);

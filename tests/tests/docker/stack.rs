@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use berth_tests::{at_exit, tell};
 
-use crate::installation::{Installation, ROLES, STORES};
+use crate::installation::Installation;
 
 static STACK: Mutex<Option<Installation>> = Mutex::new(None);
 
@@ -21,13 +21,14 @@ pub fn stack() -> Option<Stack> {
     let mut shared = STACK.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(installation) = &*shared {
         installation.done(&["up", "--detach", "--no-prove"]);
-        for service in STORES.iter().chain(&ROLES).chain(&["front"]) {
-            installation.becomes(service, "healthy");
+        for service in installation.services() {
+            installation.becomes(&service, "healthy");
         }
     } else {
         at_exit(take_down);
         let installation = shared.insert(Installation::new()?);
-        let ran = installation.bring_up(&["--overlay", "sample,ferretdb"]);
+        let words = std::env::var("BERTH_TEST_UP").unwrap_or_else(|_| "--overlay sample,ferretdb".to_owned());
+        let ran = installation.bring_up(&words.split_whitespace().collect::<Vec<_>>());
         let took = ran.err.lines().find(|line| line.contains("from the start to the end of the proof"));
         tell(&format!("all twelve roles, stores and front: {}", took.unwrap_or("not proven")));
     }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::float_cmp, reason = "counts are whole numbers")]
 
+use std::path::PathBuf;
+
 use berth_tests::{Case, clients, skip, wait_until};
 use serde_json::{Value, json};
 
@@ -21,24 +23,34 @@ print(json.dumps({family.name: {'type': family.type, 'unit': family.unit,
     'samples': [[sample.name, sample.labels, sample.value] for sample in family.samples]}
     for family in families(text)}))";
 
-/// What was printed, parsed; nothing where there is no parser.
-struct Metrics(Value);
+/// The parser, in a folder of Python packages.
+struct Parser(PathBuf);
 
-impl Metrics {
-    fn of(case: &Case, init: &Running) -> Option<Self> {
-        let Some(folder) = clients() else {
+impl Parser {
+    /// It; nothing where it is not.
+    fn new() -> Option<Self> {
+        let folder = clients();
+        if folder.is_none() {
             skip("there are no clients from PyPI: `cargo xtask tools` gets them");
-            return None;
-        };
+        }
+        folder.map(Self)
+    }
+
+    fn read(&self, case: &Case, init: &Running) -> Metrics {
         let output = init.ask(&["metrics"]);
         assert_eq!(output.status.code(), Some(0));
         let file = fs_err::File::open(case.write("metrics", &stdout(&output))).unwrap();
         let mut python = case.command("python3");
-        let parsed = run(python.args(["-c", PARSE]).env("PYTHONPATH", folder).stdin(file.into_parts().0));
+        let parsed = run(python.args(["-c", PARSE]).env("PYTHONPATH", &self.0).stdin(file.into_parts().0));
         assert!(parsed.status.success(), "{parsed:?}: {}", stdout(&output));
-        Some(Self(serde_json::from_slice(&parsed.stdout).unwrap()))
+        Metrics(serde_json::from_slice(&parsed.stdout).unwrap())
     }
+}
 
+/// What was printed, parsed.
+struct Metrics(Value);
+
+impl Metrics {
     /// The values of a family's samples that have all of these labels.
     fn values(&self, family: &str, labels: &Value) -> Vec<f64> {
         let samples = self.0[family]["samples"].as_array().cloned().unwrap_or_default();
@@ -59,11 +71,12 @@ const ROLE: &str = "smtp-bree";
 
 #[test]
 fn the_format_is_openmetrics_with_names_and_units_as_prometheus_has_them() {
+    let Some(parser) = Parser::new() else { return };
     for place in places() {
         let case = Case::new();
         let mut init = Init::role(&case, place, ROLE, "ready on=15:0 catch").start();
         init.until_ready();
-        let Some(metrics) = Metrics::of(&case, &init) else { return };
+        let metrics = parser.read(&case, &init);
         for (name, family) in metrics.0.as_object().unwrap() {
             assert!(name.starts_with("berth_"), "{name}");
             let unit = ["seconds", "bytes"].into_iter().find(|unit| name.ends_with(unit)).unwrap_or_default();
@@ -88,13 +101,14 @@ fn the_format_is_openmetrics_with_names_and_units_as_prometheus_has_them() {
 
 #[test]
 fn what_happens_is_counted() {
+    let Some(parser) = Parser::new() else { return };
     for place in places() {
         let case = Case::new();
         let script = "( sleep 300 & ); exec $WITNESS name=main ready on=15:0 catch";
         let mut init = Init::script(&case, place, ROLE, script).start();
         init.until_ready();
         end_adopted(&init, 1);
-        let Some(before) = Metrics::of(&case, &init) else { return };
+        let before = parser.read(&case, &init);
         let all = json!({});
         assert_eq!(before.value("berth_state", &json!({"state": "ready"})), 1.0);
         assert_eq!(before.values("berth_state", &all).iter().sum::<f64>(), 1.0);
@@ -117,7 +131,7 @@ fn what_happens_is_counted() {
         wait_until("it is not healthy", || (!init.ask(&["health"]).status.success()).then_some(()));
         init.main().signal(18).unwrap();
 
-        let after = Metrics::of(&case, &init).unwrap();
+        let after = parser.read(&case, &init);
         assert_eq!(after.value("berth_restarts", &all), 1.0);
         assert_eq!(after.value("berth_orphans_reaped", &all), 2.0);
         assert_eq!(after.value("berth_ends", &json!({"verdict": "drained"})), 1.0);
@@ -140,6 +154,7 @@ fn what_happens_is_counted() {
 
 #[test]
 fn what_the_kernel_says_is_asked_when_it_is_wanted() {
+    let Some(parser) = Parser::new() else { return };
     for place in places() {
         let case = Case::new();
         let Some(group) = Group::limited(&case, 320) else { return };
@@ -147,7 +162,7 @@ fn what_the_kernel_says_is_asked_when_it_is_wanted() {
         let init = Init::role(&case, place, ROLE, "ready on=15:0 catch");
         let mut init = init.through(&launcher.each_ref().map(String::as_str)).start();
         init.until_ready();
-        let Some(metrics) = Metrics::of(&case, &init) else { return };
+        let metrics = parser.read(&case, &init);
         let all = json!({});
         assert_eq!(metrics.value("berth_cgroup_memory_limit_bytes", &all), f64::from(320 << 20));
         assert_eq!(metrics.value("berth_cgroup_oom_kills", &all), 0.0);
@@ -162,11 +177,12 @@ fn what_the_kernel_says_is_asked_when_it_is_wanted() {
 
 #[test]
 fn a_program_that_waits_and_one_that_is_no_role_have_metrics_too() {
+    let Some(parser) = Parser::new() else { return };
     let case = Case::new();
     let init = Init::role(&case, Place::Ordinary, "mx", "").set("MONGO_URI", "mongodb://127.0.0.1:1/mail");
     let mut init = init.start();
     init.until("waiting");
-    let Some(metrics) = Metrics::of(&case, &init) else { return };
+    let metrics = parser.read(&case, &init);
     assert_eq!(metrics.value("berth_state", &json!({"state": "waiting", "role": "mx"})), 1.0);
     let without_program = ["berth_program_resident_memory_bytes", "berth_ready_after_seconds"];
     assert!(without_program.iter().all(|family| metrics.0[family].is_null()));
@@ -175,7 +191,7 @@ fn a_program_that_waits_and_one_that_is_no_role_have_metrics_too() {
     let case = Case::new();
     let mut init = Init::plain(&case, Place::Ordinary, &["on=15:0", "catch"]).start();
     init.until_said("catching");
-    let metrics = Metrics::of(&case, &init).unwrap();
+    let metrics = parser.read(&case, &init);
     assert_eq!(metrics.0["berth_restarts"]["samples"], json!([["berth_restarts_total", {}, 0]]));
     assert_eq!(init.stop(), 0);
 }

@@ -1,6 +1,7 @@
 //! Which published application images this version was tried with: each night the newest is made ours, looked into, brought
-//! up with its stores until every role is healthy, and proven; its digest goes into a signed list, with how far the proof
-//! went. Accounts can be made in the sample alone: of another application the protocols are proven, and no mail is sent.
+//! up with its stores until every role is healthy, and proven; then the tests that hold of every image are run on it. Its
+//! digest goes into a signed list, with how far the proof went. Accounts can be made in the sample alone: of another
+//! application the protocols are proven, and no mail is sent.
 
 use std::path::Path;
 
@@ -13,8 +14,8 @@ use super::signing::Signer;
 use super::version::Version;
 use super::{FOLDER, build};
 use crate::docker::Docker;
-use crate::programs;
 use crate::run::{ask, program, run, say};
+use crate::{programs, test};
 
 /// The list: what was proven before stays in it, if it is there.
 const LIST: &str = "proven.json";
@@ -30,26 +31,44 @@ pub fn prove(docker: &Docker, signer: &Signer, version: &Version, from: &str, re
     let mut derive = program(programs::xtask()?);
     derive.args(["build-image", "--from", from, "--tag", TAG]);
     run("make it ours, and look into it", &mut derive)?;
-    let extent = with_installation(docker, TAG, rest, Installation::proven);
+    let passed = with_installation(docker, TAG, rest, Installation::proven).and_then(|extent| {
+        say("the tests that hold of every image, on this one");
+        Ok((extent, test::contract(docker, TAG, rest)?))
+    });
     docker.ask(["image", "rm", TAG]);
-    let extent = extent?;
-    note(&digest, version, &build::commit(Path::new("."))?, &extent)?;
+    let (extent, tests) = passed?;
+    let proof = Proof { version, commit: &build::commit(Path::new("."))?, extent: &extent, tests };
+    note(&digest, &proof)?;
     signer.file(&Path::new(FOLDER).join(LIST))?;
-    say(&format!("{digest} is proven with {version}, as far as this goes: {extent}"));
+    say(&format!("{digest} is proven with {version}: {tests} tests, and {extent} as far as the proof goes"));
     Ok(())
 }
 
-fn note(digest: &str, version: &Version, commit: &str, extent: &str) -> Result<()> {
+/// What an image has passed.
+struct Proof<'a> {
+    /// Of berth.
+    version: &'a Version,
+    commit: &'a str,
+    extent: &'a str,
+    /// How many hold of every image.
+    tests: u32,
+}
+
+fn note(digest: &str, proof: &Proof<'_>) -> Result<()> {
     let path = Path::new(FOLDER).join(LIST);
     let before = fs::read_to_string(&path).unwrap_or_else(|_| "[]".to_owned());
     let before: Vec<Value> = serde_json::from_str(&before).context("cannot read the list")?;
     let date = ask(program("date").args(["--utc", "+%Y-%m-%d"])).context("cannot ask date(1)")?;
-    let list = with(before, entry(digest, version, commit, extent, date.trim()));
+    let list = with(before, entry(digest, proof, date.trim()));
     fs::write(path, serde_json::to_string_pretty(&list)? + "\n").map_err(Into::into)
 }
 
-fn entry(digest: &str, version: &Version, commit: &str, extent: &str, date: &str) -> Value {
-    json!({"image": digest, "version": version.to_string(), "commit": commit, "extent": extent, "proven": date})
+fn entry(digest: &str, proof: &Proof<'_>, date: &str) -> Value {
+    let Proof { version, commit, extent, tests } = proof;
+    let version = version.to_string();
+    json!({
+        "image": digest, "version": version, "commit": commit, "extent": extent, "tests": tests, "proven": date,
+    })
 }
 
 /// The list with this entry; an older one of the same image and version goes.
@@ -66,10 +85,11 @@ mod tests {
     #[test]
     fn an_entry_says_how_far_the_proof_went_and_of_which_commit() {
         let version = Version::parse("1.2.3").unwrap();
-        let new = entry("registry.test/mail@sha256:1", &version, "c0ffee", "protocols", "2026-01-02");
+        let proof = Proof { version: &version, commit: "c0ffee", extent: "protocols", tests: 14 };
+        let new = entry("registry.test/mail@sha256:1", &proof, "2026-01-02");
         let expected = json!({
             "image": "registry.test/mail@sha256:1", "version": "1.2.3", "commit": "c0ffee",
-            "extent": "protocols", "proven": "2026-01-02",
+            "extent": "protocols", "tests": 14, "proven": "2026-01-02",
         });
         assert_eq!(new, expected);
     }
@@ -77,7 +97,9 @@ mod tests {
     #[test]
     fn the_last_proof_of_an_image_with_a_version_is_the_one_that_is_kept() {
         let of = |image: &str, version: &str, commit: &str| {
-            entry(image, &Version::parse(version).unwrap(), commit, "protocols", "2026-01-02")
+            let version = Version::parse(version).unwrap();
+            let proof = Proof { version: &version, commit, extent: "protocols", tests: 14 };
+            entry(image, &proof, "2026-01-02")
         };
         let before = vec![of("a", "1.0.0", "1"), of("a", "2.0.0", "2"), of("b", "1.0.0", "3")];
         let after = with(before.clone(), of("a", "1.0.0", "4"));

@@ -11,18 +11,19 @@ use serde_json::json;
 use crate::installation::{Installation, ROLES, START};
 use crate::stack::stack;
 
-const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docker/clients.py");
+const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docker/contract/clients.py");
 
-/// A client of each role that has a port, signed in, for as long as this lives.
+/// A client of each role that has a port, for as long as this lives; signed in, where there can be a user.
 struct Clients(Child);
 
 impl Clients {
     fn connect(installation: &Installation) -> Self {
-        let user = installation.user("guest");
+        let user = installation.makes_users().then(|| installation.user("guest"));
         let plan = json!({
             "imap": installation.port("imap"), "pop3": installation.port("pop3"), "smtp": installation.port("smtp"),
             "mx": installation.port("mx"), "https": installation.published("https"), "domain": "example.test",
-            "authority": installation.authority(), "user": user.address, "password": user.password,
+            "authority": installation.authority(),
+            "user": user.map(|user| [user.address, user.password]),
         });
         let mut client = installation.engine.case.command("python3");
         let mut client = client.arg(CLIENTS).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();

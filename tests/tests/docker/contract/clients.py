@@ -1,5 +1,5 @@
-"""Clients that are signed in and stay: one of each role that has a port. Reads one line of JSON, says `here` when all are
-connected, and goes when its stdin ends."""
+"""Clients that stay: one of each role that has a port, signed in if there is a user. Reads one line of JSON, says `here` when
+all are connected, and goes when its stdin ends."""
 
 import imaplib
 import json
@@ -12,7 +12,6 @@ import sys
 HOST = "127.0.0.1"
 plan = json.loads(sys.stdin.readline())
 trust = ssl.create_default_context(cafile=plan["authority"])
-user, password = plan["user"], plan["password"]
 
 
 def page(name):
@@ -25,14 +24,16 @@ def page(name):
 
 
 imap = imaplib.IMAP4_SSL(HOST, plan["imap"], ssl_context=trust)
-imap.login(user, password)
-imap.select("INBOX")
-imap.send(imap._new_tag() + b" IDLE\r\n")
 pop3 = poplib.POP3_SSL(HOST, plan["pop3"], context=trust)
-pop3.user(user)
-pop3.pass_(password)
 smtp = smtplib.SMTP_SSL(HOST, plan["smtp"], context=trust)
-smtp.login(user, password)
+if plan["user"]:
+    user, password = plan["user"]
+    imap.login(user, password)
+    imap.select("INBOX")
+    imap.send(imap._new_tag() + b" IDLE\r\n")
+    pop3.user(user)
+    pop3.pass_(password)
+    smtp.login(user, password)
 mx = smtplib.SMTP(HOST, plan["mx"])
 mx.starttls(context=trust)
 mx.ehlo()

@@ -1,0 +1,84 @@
+//! A registry of this machine, as `cargo xtask release registry` serves it.
+
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::process::{Child, Command};
+
+use berth_tests::{Ran, root, wait_until_within, xtask};
+
+use crate::engine::{Engine, PATIENCE};
+
+/// One that ends with this.
+pub struct Registry {
+    /// As an image's name begins with it.
+    pub address: String,
+    server: Child,
+}
+
+impl Registry {
+    /// One with its data in this clone, whose `xtask` it is.
+    pub fn of(mut xtask: Command) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let address = format!("127.0.0.1:{port}");
+        let server = xtask.args(["release", "registry", "--registry", &address]).spawn().unwrap();
+        let registry = Self { address, server };
+        wait_until_within(PATIENCE, "the registry answers", || TcpStream::connect(&registry.address).ok());
+        registry
+    }
+
+    pub fn end(&mut self) {
+        // The command has become the server.
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+
+    /// The digest that it has under a tag.
+    pub fn digest(&self, engine: &Engine, repository: &str, tag: &str) -> String {
+        let mut curl = engine.case.command("curl");
+        curl.args(["--silent", "--show-error", "--fail", "--head", "--header"]);
+        curl.arg(
+            "Accept: application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json",
+        );
+        let told =
+            Ran::done(curl.arg(format!("http://{}/v2/{repository}/manifests/{tag}", self.address))).out;
+        let digest = told.lines().find_map(|line| line.strip_prefix("Docker-Content-Digest: "));
+        digest.unwrap_or_else(|| panic!("{told}")).trim().to_owned()
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// `cargo xtask`, in this clone.
+pub fn xtask_for(engine: &Engine) -> Command {
+    let (program, manifest) = xtask();
+    let mut command = engine.program(program);
+    // A contributor's tool, in a contributor's environment.
+    command.envs(std::env::vars_os()).env("CARGO_MANIFEST_DIR", manifest);
+    command
+}
+
+/// The folder of the clone that [`xtask_in_a_clone`] works on.
+pub fn clone(engine: &Engine) -> PathBuf {
+    engine.case.path("clone")
+}
+
+/// The same in a clone that has the tools of this one, and its release.json.
+pub fn xtask_in_a_clone(engine: &Engine) -> Command {
+    let clone = clone(engine);
+    if !clone.exists() {
+        for folder in ["xtask", "docker"] {
+            fs_err::create_dir_all(clone.join(folder)).unwrap();
+        }
+        for part in [".tools", "docker/release.json"] {
+            symlink(root().join(part), clone.join(part)).unwrap();
+        }
+    }
+    let mut command = xtask_for(engine);
+    command.env("CARGO_MANIFEST_DIR", clone.join("xtask"));
+    command
+}
