@@ -80,6 +80,7 @@ const KNOWN: &[Known] = &[
     ("crates/supervise/src/terminal.rs", "stdin", 1, "closed_standard_descriptors_are_no_harm"),
     // What tests are made with.
     ("tests/src/at_exit.rs", "at_exit", 1, "a_role_is_ready_when_its_program_says_so"),
+    ("tests/src/bin/witness.rs", "block", 1, "what_the_old_main_left_is_gone_before_the_new_one_starts"),
     ("tests/src/bin/witness.rs", "catch", 4, "a_value_comes_with_the_number_and_the_user_of_who_has_sent_it"),
     ("tests/src/bin/witness.rs", "die", 1, "an_end_by_a_signal_is_128_and_its_number"),
     ("tests/src/bin/witness.rs", "send", 1, "a_role_is_ready_when_its_program_says_so"),

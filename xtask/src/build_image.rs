@@ -28,6 +28,7 @@ mod stand_in;
 
 use application::Application;
 use outputs::Output;
+pub use stand_in::TAG as STAND_IN;
 
 /// Where it keeps what builds take, from the root of the clone.
 const FOLDER: &str = "target/image";

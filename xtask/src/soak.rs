@@ -1,7 +1,7 @@
 //! `cargo xtask soak`: what takes too long for every change. Many mails while every role is restarted and killed, and
 //! while one that cuts off its clients is restarted, with and without a wait for a quiet moment; the image built twice,
 //! and compared; the image for the other architecture, under emulation; a kernel with control groups of version 2; a release for both;
-//! and the suite of `berth-init` again and again.
+//! a published image made ours and proven; and the suite of `berth-init` again and again.
 //!
 //! Steps that this machine cannot do are said to be skipped. Times and CPU are for a person to read, and asserted nowhere but where a
 //! grace is to be as long by a clock that jumps.
@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::docker;
 use crate::outcome::{Outcome, Outcomes};
 use crate::run::{program, run as run_program};
-use crate::{programs, test};
+use crate::{build_image, programs, test};
 
 mod archive;
 mod cgroup2;
@@ -41,12 +41,14 @@ pub enum Part {
     Quiet,
     /// The image is built twice from nothing, and compared
     Twice,
-    /// The image for arm64 is built and run, under emulation if need be
+    /// The image for arm64 is built and run, under emulation if need be; and a package is compiled for it
     Arm64,
     /// berth-init below a limit of control groups of version 2, in a virtual machine
     Cgroup2,
     /// A whole release for both platforms, to a registry of this machine
     Release,
+    /// A published image, or its stand-in, is made ours and proven, as each night
+    Proven,
     /// The suite of berth-init again and again with all cores busy, its tests of signals and deadlines ten times as often
     Stress,
 }
@@ -98,11 +100,27 @@ fn on_docker(outcomes: &mut Outcomes, wanted: &impl Fn(Part) -> bool, mails: u32
     if wanted(Part::Release) {
         outcomes.step("a release for both platforms", "cargo xtask soak release", || test::release(&docker));
     }
+    if wanted(Part::Proven) {
+        outcomes.step("a published image is proven", "cargo xtask soak proven", proven);
+    }
     outcomes.step("docker engine put away", "cargo xtask docker --stop", || {
-        let _ = docker.ask(["image", "rm", "--force", IMAGE, emulation::IMAGE]);
+        let _ = docker.ask(["image", "rm", "--force", IMAGE, emulation::IMAGE, emulation::COMPILED]);
         docker.leave().map(|()| Outcome::Ok(String::new()))
     });
     Ok(())
+}
+
+/// What is done each night to the newest published image, to the stand-in for it.
+fn proven() -> Result<Outcome> {
+    let mut stand_in = program(programs::xtask()?);
+    run_program("build the stand-in for a published image", stand_in.args(["build-image", "--standin"]))?;
+    let mut prove = program(programs::xtask()?);
+    prove.args(["release", "proven", "--from", build_image::STAND_IN, "--registry", "127.0.0.1:5000"]);
+    let lines = run_program("prove it", prove.args(["--", "--overlay", "ferretdb"]))?;
+    // Behind the time since the start.
+    let told = lines.iter().rev().filter_map(|line| line.split_once("] "));
+    let told = told.map(|(_, told)| told).find(|told| told.contains(" is proven with "));
+    Ok(Outcome::Ok(told.context("it did not say what is proven")?.to_owned()))
 }
 
 /// `cargo xtask build-image` with these words, and these for `docker build`.

@@ -1,45 +1,19 @@
 // What mx says of a mail's author, with the answers of a real name server.
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { Resolver } from 'node:dns/promises';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { noNameServer, serveNames, text } from './name-server.js';
 import { freePort, Service, within } from './service.js';
 
-const knotd = ['/usr/sbin/knotd', '/usr/local/sbin/knotd'].find((path) => {
-  try {
-    return readFileSync(path).length;
-  } catch {
-    return false;
-  }
-});
-const skip = !knotd && 'there is no knotd';
+const skip = noNameServer;
 
-// Serves these records, and the absence of all others. Returns its address.
 async function nameServer(t, records) {
-  const folder = mkdtempSync(join(tmpdir(), 'postbox-dns-'));
   const port = await freePort();
-  const zone = ['. 60 SOA ns.test. root.test. 1 60 60 60 60', '. 60 NS ns.test.', 'ns.test. 60 A 127.0.0.1'];
-  writeFileSync(join(folder, 'zone'), `${[...zone, ...records].join('\n')}\n`);
-  writeFileSync(
-    join(folder, 'knot.conf'),
-    `server:\n  rundir: ${folder}\n  listen: 127.0.0.1@${port}\n  udp-workers: 1\n  tcp-workers: 1\n  background-workers: 1\n` +
-      `database:\n  storage: ${folder}\nlog:\n- target: stderr\n  any: warning\nzone:\n- domain: .\n  file: ${folder}/zone\n`,
-  );
-  const child = spawn(knotd, ['--config', join(folder, 'knot.conf')], { stdio: 'ignore' });
-  t.after(async () => {
-    child.kill('SIGKILL');
-    if (child.exitCode === null && !child.signalCode) await once(child, 'exit');
-    rmSync(folder, { recursive: true });
-  });
-  const resolver = new Resolver({ timeout: 500, tries: 1 });
-  resolver.setServers([`127.0.0.1:${port}`]);
-  await within(10_000, 'the name server answers', () => resolver.resolveNs('.').catch(() => false));
+  t.after(await serveNames(port, records));
   return `127.0.0.1:${port}`;
 }
 
@@ -53,8 +27,6 @@ async function deaf(t) {
   t.after(() => socket.close());
   return socket;
 }
-
-const text = (name, value) => `${name}. 60 TXT ${value.match(/.{1,200}/g).map((part) => `"${part}"`).join(' ')}`;
 
 const key = (() => {
   const privateKey = execFileSync('openssl', ['genrsa', '1024'], { stdio: ['ignore', 'pipe', 'ignore'] }).toString();

@@ -7,7 +7,7 @@
 //! | `say=TEXT` | prints TEXT |
 //! | `send=TEXT` | writes TEXT as a line on the channel that NODE_CHANNEL_FD names |
 //! | `ready` | the same with `"ready"`, as Node's `process.send('ready')` does |
-//! | `on=SIGNAL:CODE` | once it catches: after SIGNAL, exits with CODE |
+//! | `on=SIGNAL:CODE` | once it catches: after SIGNAL, which waits for that from the start on, exits with CODE |
 //! | `on=SIGNAL:CODE:GATE` | the same, once the file GATE is there |
 //! | `tell=SIGNAL:TEXT` | once it catches: after SIGNAL, does what `send=TEXT` does |
 //! | `catch` | blocks all signals, prints `catching`, then `signal N` for each that comes, `signal N with VALUE`, and then `sent by PID UID`, if it was queued with one |
@@ -41,6 +41,10 @@ struct Witness {
 
 fn main() {
     let mut witness = Witness::default();
+    // Before it says ready, after which they may come.
+    std::env::args()
+        .filter_map(|word| Some(number(word.strip_prefix("on=")?.split(':').next()?)))
+        .for_each(block);
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let (verb, object) = word.split_once('=').unwrap_or((&word, ""));
@@ -63,6 +67,17 @@ fn main() {
 
 fn number(text: &str) -> i32 {
     text.parse().unwrap_or_else(|_| panic!("{text:?} is no number"))
+}
+
+#[expect(unsafe_code, reason = "nix's sets know no real-time signal")]
+fn block(signal: i32) {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: sigemptyset fills the set that the other two use; no other thread is there to disagree.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        libc::sigaddset(set.as_mut_ptr(), signal);
+        libc::sigprocmask(libc::SIG_BLOCK, set.as_ptr(), std::ptr::null_mut());
+    }
 }
 
 impl Witness {

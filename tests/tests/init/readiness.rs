@@ -12,7 +12,7 @@ fn a_role_is_ready_when_its_program_says_so() {
         let status = init.until("starting");
         assert!(status["ready_after_ms"].is_null());
         case.write("app/go", "");
-        let status = init.until("ready");
+        let status = init.until_ready();
         assert_eq!(status["role"], "mx");
         assert!(status["ready_after_ms"].is_u64());
         assert_eq!(init.stop(), 0);

@@ -140,21 +140,25 @@ pub fn build(docker: &Docker, all: &[Base], wanted: &[&Base]) -> Result<Vec<(Str
     })
 }
 
-/// Makes of the stand-ins for Debian and Node, which are of amd64, images that are of arm64 too; the kernel has to run that.
-/// Gives their names, in this order.
-pub fn with_arm64(docker: &Docker, bases: &Bases) -> Result<[String; 2]> {
-    let [debian, node] = ["debian", "node"].map(|name| format!("berth-standin/{name}:arm64"));
+/// Makes of the stand-ins for Debian, Node, and Node with compilers, which are of amd64, images that are of arm64 too; the
+/// kernel has to run that. Gives their names, in this order.
+pub fn with_arm64(docker: &Docker, bases: &Bases) -> Result<[String; 3]> {
+    let names = ["debian", "node", "builder"];
+    let [debian, node, builder] = names.map(|name| format!("berth-standin/{name}:arm64"));
     debian_slim(docker, &debian, Some("arm64"))?;
     let mut build = docker.command(["build", "--quiet", "--provenance=false", "--platform=linux/arm64"]);
     build.args(["--tag", &node, "--build-arg", &format!("DEBIAN={debian}")]);
     context(&mut build, "node", &node_of_arm64()?);
     context(&mut build, "npm", &unpacked("npm", NPM.0, NPM.1)?);
     run("make a stand-in for Node of arm64", build.arg(Path::new(FOLDER).join("node")))?;
+    let mut build = docker.command(["build", "--quiet", "--provenance=false", "--platform=linux/arm64"]);
+    build.args(["--tag", &builder, "--build-arg", &format!("NODE={node}")]);
+    run("make a stand-in for compilers of arm64", build.arg(Path::new(FOLDER).join("builder")))?;
     let both = |name: &str, arm64: &str| {
         let image = format!("berth-standin/{name}:both");
         join(docker, bases, name, arm64, &image, &[]).map(|()| image)
     };
-    Ok([both("debian", &debian)?, both("node", &node)?])
+    Ok([both("debian", &debian)?, both("node", &node)?, both("builder", &builder)?])
 }
 
 /// The same for a machine that runs nothing of arm64: packages of Debian are unpacked and not set up, so that an image for

@@ -1,4 +1,5 @@
-//! The image for the other architecture: built here, and run, under emulation if need be.
+//! Images for the other architecture: the sample's is built here and run, under emulation if need be, and so is one of an
+//! application with a package that has to be compiled, by a compiler of that architecture.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -10,6 +11,7 @@ use anyhow::{Context, Result, ensure};
 use berth_catalogue::ROLES;
 use berth_role::Start;
 use fs_err as fs;
+use serde_json::Value;
 
 use super::emulator::Emulator;
 use super::{FOLDER, build};
@@ -18,6 +20,11 @@ use crate::outcome::Outcome;
 use crate::run::{program, run};
 
 pub const IMAGE: &str = "berth/postbox:soak-arm64";
+
+/// Of the application with a package that has to be compiled.
+pub const COMPILED: &str = "berth/application:soak-arm64";
+
+const APPLICATION: &str = "tests/fixtures/application";
 
 const PLATFORM: &str = "linux/arm64";
 
@@ -37,32 +44,49 @@ const KEY: &str = "/run/dkim.pem";
 /// An emulated Node takes its time.
 const PATIENCE: Duration = Duration::from_mins(5);
 
-/// Builds it, and runs what is in it: berth-init, which lists the roles, Node under it, and a role until it is healthy.
+/// Builds them, and runs what is in the sample's: berth-init, which lists the roles, Node under it, and a role until it is
+/// healthy; and the package that was compiled.
 pub fn tried(docker: &Docker) -> Result<Outcome> {
     let emulator = if docker.platform()? == PLATFORM { None } else { Some(Emulator::enter()?) };
     if let Some(Err(skipped)) = emulator {
         return Ok(skipped);
     }
     let bases = docker::bases(docker)?;
-    let mut words = vec!["--platform", PLATFORM, "--tag", IMAGE];
+    let mut words = vec!["--platform", PLATFORM];
     let mut given = Vec::new();
     if emulator.is_some() && bases.is_stand_in("node") {
-        let [debian, node] = docker::with_arm64(docker, &bases)?;
-        given = vec![format!("--build-arg=BASE_IMAGE={debian}"), format!("--build-arg=NODE_IMAGE={node}")];
+        let [debian, node, builder] = docker::with_arm64(docker, &bases)?;
+        let arguments = [("BASE_IMAGE", debian), ("NODE_IMAGE", node), ("BUILDER_IMAGE", builder)];
+        given = arguments.map(|(name, image)| format!("--build-arg={name}={image}")).into();
     }
     words.extend(given.iter().map(String::as_str));
-    build(&words, &[])?;
+    build(&[&words[..], &["--tag", IMAGE]].concat(), &[])?;
     let size: f64 = docker.done(["image", "inspect", "--format", "{{.Size}}", IMAGE])?.parse()?;
     let start = ["run", "--rm", "--network", "none", "--platform", PLATFORM];
     let roles = docker.done([&start[..], &[IMAGE]].concat())?;
     let node = docker.done([&start[..], &[IMAGE, "--", "node", "-p", "process.arch"]].concat())?;
     ensure!(node == "arm64", "node says that it is of {node}");
+    let healthy = healthy(docker)?;
+    let compiled = compiled(docker, &words)?;
     Ok(Outcome::Ok(format!(
-        "{:.1} MB; berth-init lists roles in {} lines, node is of {node}, {}",
+        "{:.1} MB; berth-init lists roles in {} lines, node is of {node}, {healthy}; {compiled}",
         size / 1e6,
         roles.lines().count(),
-        healthy(docker)?
     )))
+}
+
+/// Builds the application with a package that has to be compiled, and has it say that the package is good. Says how long the
+/// build took.
+fn compiled(docker: &Docker, words: &[&str]) -> Result<String> {
+    let begun = Instant::now();
+    let own = ["--app", APPLICATION, "--tag", COMPILED, "--build-arg=LICENCES_OF=paypal-rest-sdk"];
+    build(&[words, &own].concat(), &[])?;
+    let took = begun.elapsed();
+    let start = ["run", "--rm", "--network", "none", "--platform", PLATFORM, COMPILED, "--", "node"];
+    let told = docker.done([&start[..], &["web.js"]].concat())?;
+    let told: Value = serde_json::from_str(&told).with_context(|| format!("it said {told:?}"))?;
+    ensure!(told["compiled"] == "function", "the package that was compiled is not good: {told}");
+    Ok(format!("a package was compiled, and the image built, in {:.0} s", took.as_secs_f32()))
 }
 
 /// Runs a role that has no port, and so no certificate, until it is healthy: the one whose start takes most. Says how long

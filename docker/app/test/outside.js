@@ -1,0 +1,39 @@
+// The rest of the world, in a network of its own (unshare --net --mount): a name server and mail servers, as the plan that
+// is its argument says. Prints a line of JSON once it is there, and one for each mail that was taken.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { SMTPServer } from 'smtp-server';
+import { serveNames } from './name-server.js';
+
+const { records, servers } = JSON.parse(process.argv[2]);
+const tell = (what) => process.stdout.write(`${JSON.stringify(what)}\n`);
+
+const folder = mkdtempSync(join(tmpdir(), 'postbox-outside-'));
+writeFileSync(join(folder, 'resolv.conf'), 'nameserver 127.0.0.1\n');
+execFileSync('ip', ['link', 'set', 'lo', 'up']);
+execFileSync('mount', ['--bind', join(folder, 'resolv.conf'), '/etc/resolv.conf']);
+const end = await serveNames(53, records);
+process.on('SIGTERM', async () => {
+  await end();
+  rmSync(folder, { recursive: true });
+  process.exit(0);
+});
+
+// Each at an address of its own; `refuses`: with this code whoever a mail is for.
+for (const [address, { refuses }] of Object.entries(servers)) {
+  const server = new SMTPServer({
+    authOptional: true,
+    onRcptTo: (_, session, done) => done(refuses && Object.assign(new Error('not this one'), { responseCode: refuses })),
+    onData: async (stream, session, done) => {
+      const raw = (await buffer(stream)).toString('latin1');
+      const { mailFrom, rcptTo } = session.envelope;
+      tell({ address, secure: session.secure, from: mailFrom.address, to: rcptTo.map((it) => it.address), raw });
+      done();
+    },
+  });
+  await new Promise((resolve) => server.listen(25, address, resolve));
+}
+tell('there');
