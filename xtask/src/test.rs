@@ -47,6 +47,7 @@ const CLIENTS: &[&str] = &[
     "chromium",
     "openssl",
     "procps",
+    "iproute2",
     "strace",
     "python3",
     "redis-server",

@@ -22,11 +22,14 @@ export async function serveNames(port, records) {
       `database:\n  storage: ${folder}\nlog:\n- target: stderr\n  any: warning\nzone:\n- domain: .\n  file: ${folder}/zone\n`,
   );
   const child = spawn(knotd, ['--config', join(folder, 'knot.conf')], { stdio: 'ignore' });
+  const kill = () => child.kill('SIGKILL');
+  process.once('exit', kill);
   const resolver = new Resolver({ timeout: 500, tries: 1 });
   resolver.setServers([`127.0.0.1:${port}`]);
   await within(10_000, 'the name server answers', () => resolver.resolveNs('.').catch(() => false));
   return async () => {
-    child.kill('SIGKILL');
+    kill();
+    process.off('exit', kill);
     if (child.exitCode === null && !child.signalCode) await once(child, 'exit');
     rmSync(folder, { recursive: true });
   };

@@ -1,7 +1,7 @@
 // The rest of the world, in a network of its own (unshare --net --mount): a name server and mail servers, as the plan that
-// is its argument says. Prints a line of JSON once it is there, and one for each mail that was taken.
+// is its argument says. Prints a line of JSON once it is there, and one for each mail that was taken; goes when its stdin ends.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -12,11 +12,19 @@ const { records, servers } = JSON.parse(process.argv[2]);
 const tell = (what) => process.stdout.write(`${JSON.stringify(what)}\n`);
 
 const folder = mkdtempSync(join(tmpdir(), 'postbox-outside-'));
-writeFileSync(join(folder, 'resolv.conf'), 'nameserver 127.0.0.1\n');
-execFileSync('ip', ['link', 'set', 'lo', 'up']);
-execFileSync('mount', ['--bind', join(folder, 'resolv.conf'), '/etc/resolv.conf']);
+const path = (name) => join(folder, name);
+writeFileSync(path('resolv.conf'), 'nameserver 127.0.0.1\n');
+const make = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=nobody.invalid'.split(' ');
+execFileSync('openssl', [...make, '-keyout', path('key.pem'), '-out', path('cert.pem')], { stdio: 'ignore' });
+// A cable to nowhere: where there is no address but those of the host itself, no mail is sent (nodemailer).
+const ip = (words) => execFileSync('ip', words.split(' '));
+ip('link set lo up');
+ip('link add near type veth peer name far');
+for (const end of ['near', 'far']) ip(`link set ${end} up`);
+for (const address of Object.keys(servers)) ip(`address add ${address}/24 dev near`);
+execFileSync('mount', ['--bind', path('resolv.conf'), '/etc/resolv.conf']);
 const end = await serveNames(53, records);
-process.on('SIGTERM', async () => {
+process.stdin.resume().on('end', async () => {
   await end();
   rmSync(folder, { recursive: true });
   process.exit(0);
@@ -26,6 +34,8 @@ process.on('SIGTERM', async () => {
 for (const [address, { refuses }] of Object.entries(servers)) {
   const server = new SMTPServer({
     authOptional: true,
+    key: readFileSync(path('key.pem')),
+    cert: readFileSync(path('cert.pem')),
     onRcptTo: (_, session, done) => done(refuses && Object.assign(new Error('not this one'), { responseCode: refuses })),
     onData: async (stream, session, done) => {
       const raw = (await buffer(stream)).toString('latin1');
