@@ -33,6 +33,7 @@ mod target;
 mod verifying;
 mod version;
 
+pub use programs::install_all as install_programs;
 use registry::Registry;
 use signing::Signer;
 use target::Target;

@@ -9,7 +9,7 @@ use crate::docker::{self, Docker, Ensured};
 use crate::outcome::{Outcome, Outcomes};
 use crate::programs::{self, Packages, Programs};
 use crate::run::{ask, cargo, program, relay};
-use crate::{bench, build_image, check, debian, peers, servers, tools};
+use crate::{bench, build_image, check, debian, peers, release, servers, tools};
 
 /// What can be asked for by name.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -148,6 +148,9 @@ fn on_docker(outcomes: &mut Outcomes) {
         docker::bases(&docker).map(|bases| Outcome::Ok(bases.told()))
     });
     outcomes.step("images", "cargo xtask build-image", || build_image::for_tests(&docker));
+    outcomes.step("registry and signatures", "cargo xtask test docker", || {
+        release::install_programs().map(|()| Outcome::Ok(String::new()))
+    });
     // A browser gives up its page when a network comes or goes on the host, as those of other tests do
     // (net::ERR_NETWORK_CHANGED).
     outcomes.step("docker, a browser", "cargo xtask test docker", || {
@@ -220,8 +223,8 @@ pub fn mails_in_containers(docker: &Docker, image: &str, mails: u32) -> Result<O
     tested("docker", &mut test)
 }
 
-/// The tests of the docker suite that hold of every image, on this one, brought up with these words besides; gives how many
-/// there are.
+/// The tests of the docker suite that hold of every image, on this one, brought up with these words besides; gives how many it
+/// has passed.
 pub fn contract(docker: &Docker, image: &str, words: &[String]) -> Result<u32> {
     let mut test = suite_command("docker", Some(docker))?;
     test.env("BERTH_TEST_IMAGE", image).env("BERTH_TEST_UP", words.join(" ")).args(["--", "contract::"]);

@@ -1,6 +1,6 @@
 // Mail to other domains, where names lead to mail servers of this test.
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +10,8 @@ import { dkimVerify } from 'mailauth/lib/dkim/verify.js';
 import { noNameServer } from './name-server.js';
 import { Service, within } from './service.js';
 
-const skip = noNameServer || (process.getuid() !== 0 && 'only root makes a network');
+const network = spawnSync('unshare', ['--net', '--mount', 'true']).status === 0;
+const skip = noNameServer || (!network && 'no network can be made here, which wants root');
 
 // Returns how to run something there, and the mails that its servers take.
 async function outside(t, plan) {
@@ -30,13 +31,15 @@ async function outside(t, plan) {
 const PLACE = '203.0.113.'; // for documentation (RFC 5737)
 const hosts = Object.entries({ first: 2, second: 3, plain: 4, refuses: 5, busy: 6, away: 9 });
 const addresses = hosts.map(([name, number]) => `${name}.test. 60 A ${PLACE}${number}`);
+// The name server gives the servers of a name in any order: of so many one is the other way round.
+const prefers = Array.from({ length: 8 }, (_, index) => `prefers-${index}`);
 const asks = (name, ...mx) => mx.map((host, index) => `${name}.test. 60 MX ${10 * (index + 1)} ${host}.test.`);
 
 test('mail to other domains goes to the servers that their names say, in that order', { skip }, async (t) => {
   const world = await outside(t, {
     records: [
       ...addresses,
-      ...asks('prefers', 'first', 'second').reverse(),
+      ...prefers.flatMap((name) => asks(name, 'first', 'second')),
       ...asks('falls-back', 'away', 'second'),
       ...asks('decided', 'refuses', 'second'),
       ...asks('later', 'busy'),
@@ -53,7 +56,7 @@ test('mail to other domains goes to the servers that their names say, in that or
   const service = await Service.make(t, { SEND_EMAIL: 'true' });
   const joe = await service.user('joe');
   await service.start('smtp');
-  const domains = ['prefers', 'falls-back', 'plain', 'decided', 'later', 'wants-none', 'nowhere'];
+  const domains = [...prefers, 'falls-back', 'plain', 'decided', 'later', 'wants-none', 'nowhere'];
   const to = domains.map((name) => `ann@${name}.test`);
   const { response } = await service.smtp(joe).sendMail({ from: joe.user, to, subject: 'to all', text: 'the text' });
   const [, id] = /Queued as (\w+)/.exec(response);
@@ -62,16 +65,16 @@ test('mail to other domains goes to the servers that their names say, in that or
     const lines = sender.log.split('\n').filter(Boolean).map((line) => JSON.parse(line));
     return lines.filter((line) => line.id === id && line.message === what);
   };
-  await within(20_000, 'all were tried', () => logged('attempted').length === domains.length);
+  await within(60_000, 'all were tried', () => logged('attempted').length === domains.length);
 
   const taken = world.taken();
   const places = Object.fromEntries(taken.map(({ to: [recipient], address }) => [recipient, address]));
   assert.deepEqual(places, {
-    'ann@prefers.test': `${PLACE}2`,
+    ...Object.fromEntries(prefers.map((name) => [`ann@${name}.test`, `${PLACE}2`])),
     'ann@falls-back.test': `${PLACE}3`,
     'ann@plain.test': `${PLACE}4`,
   });
-  assert.equal(taken.length, 3);
+  assert.equal(taken.length, prefers.length + 2);
   const outcomes = logged('not delivered');
   const outcome = (text) => outcomes.find(({ reason }) => reason.includes(text))?.permanent;
   assert.equal(outcomes.length, 4);

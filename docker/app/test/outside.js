@@ -12,6 +12,7 @@ const { records, servers } = JSON.parse(process.argv[2]);
 const tell = (what) => process.stdout.write(`${JSON.stringify(what)}\n`);
 
 const folder = mkdtempSync(join(tmpdir(), 'postbox-outside-'));
+process.on('exit', () => rmSync(folder, { recursive: true }));
 const path = (name) => join(folder, name);
 writeFileSync(path('resolv.conf'), 'nameserver 127.0.0.1\n');
 const make = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=nobody.invalid'.split(' ');
@@ -26,7 +27,6 @@ execFileSync('mount', ['--bind', path('resolv.conf'), '/etc/resolv.conf']);
 const end = await serveNames(53, records);
 process.stdin.resume().on('end', async () => {
   await end();
-  rmSync(folder, { recursive: true });
   process.exit(0);
 });
 

@@ -7,9 +7,9 @@
 //! | `say=TEXT` | prints TEXT |
 //! | `send=TEXT` | writes TEXT as a line on the channel that NODE_CHANNEL_FD names |
 //! | `ready` | the same with `"ready"`, as Node's `process.send('ready')` does |
-//! | `on=SIGNAL:CODE` | once it catches: after SIGNAL, which waits for that from the start on, exits with CODE |
+//! | `on=SIGNAL:CODE` | exits with CODE at SIGNAL; one that comes before `catch` is held until then |
 //! | `on=SIGNAL:CODE:GATE` | the same, once the file GATE is there |
-//! | `tell=SIGNAL:TEXT` | once it catches: after SIGNAL, does what `send=TEXT` does |
+//! | `tell=SIGNAL:TEXT` | does what `send=TEXT` does at SIGNAL, which is held in the same way |
 //! | `catch` | blocks all signals, prints `catching`, then `signal N` for each that comes, `signal N with VALUE`, and then `sent by PID UID`, if it was queued with one |
 //! | `exit=CODE` | exits with CODE |
 //! | `die=SIGNAL` | ends by SIGNAL, without a core file |
@@ -42,9 +42,11 @@ struct Witness {
 fn main() {
     let mut witness = Witness::default();
     // Before it says ready, after which they may come.
-    std::env::args()
-        .filter_map(|word| Some(number(word.strip_prefix("on=")?.split(':').next()?)))
-        .for_each(block);
+    let named = |word: String| {
+        let object = word.strip_prefix("on=").or_else(|| word.strip_prefix("tell="))?;
+        object.split(':').next().map(number)
+    };
+    std::env::args().filter_map(named).for_each(block);
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let (verb, object) = word.split_once('=').unwrap_or((&word, ""));

@@ -3,8 +3,9 @@
 use berth_tests::{Ran, wait_until_within};
 use serde_json::json;
 
+use crate::contributor;
 use crate::engine::{Engine, PATIENCE, base};
-use crate::registry::{Registry, clone, xtask_in_a_clone};
+use crate::registry::Registry;
 
 /// Hardened as a role is.
 const HARDENED: [&str; 9] = [
@@ -169,7 +170,7 @@ fn publish(engine: &Engine, registry: &Registry, text: &str) -> String {
 #[test]
 fn a_base_is_pinned_by_the_digest_that_its_registry_tells_and_moves_only_when_it_is_asked_again() {
     let Some(engine) = Engine::new() else { return };
-    let registry = Registry::of(xtask_in_a_clone(&engine));
+    let registry = Registry::of(contributor::in_a_clone(&engine));
     let image = format!("{}/tool:1", registry.address);
     let (list, workflow) = ("clone/docker/bases.json", "clone/.github/workflows/ci.yml");
     let lists = |digest: &str| {
@@ -179,8 +180,7 @@ fn a_base_is_pinned_by_the_digest_that_its_registry_tells_and_moves_only_when_it
         )
     };
     let runs_in = |digest: &str| format!("jobs:\n  a:\n    container:\n      image: {image}@{digest}\n");
-    let bases = |words: &[&str]| Ran::run(xtask_in_a_clone(&engine).arg("bases").args(words));
-    assert!(clone(&engine).exists());
+    let bases = |words: &[&str]| Ran::run(contributor::in_a_clone(&engine).arg("bases").args(words));
     engine.case.write(list, &lists("unpinned"));
     engine.case.write(workflow, &runs_in(&format!("sha256:{} # unpinned", "0".repeat(64))));
 

@@ -6,17 +6,18 @@ use std::process::Command;
 use berth_tests::{Case, Ran, root, tell, wait_until_within};
 use serde_json::Value;
 
+use crate::contributor;
 use crate::engine::{Engine, PATIENCE, base};
 use crate::image::{PUBLISHED, SAMPLE};
 use crate::image_check::{check, findings};
-use crate::registry::{Registry, xtask_for, xtask_in_a_clone};
+use crate::registry::Registry;
 
 /// The Node of the application with traps, as the package that stands in for its image. Another release than the sample's.
 const OTHER_NODE: &str = "22.23.5";
 
 /// Runs `cargo xtask build-image`.
 fn build_image(engine: &Engine, words: &[&str]) -> Ran {
-    Ran::run(xtask_for(engine).arg("build-image").args(words))
+    Ran::run(contributor::in_this_clone(engine).arg("build-image").args(words))
 }
 
 /// The digest that a build said it had made.
@@ -224,7 +225,7 @@ fn a_bake_file_makes_the_same_layers_as_xtask() {
     let prepared = build_image(&engine, &["--programs"]);
     assert_eq!(prepared.code, Some(0), "{prepared:#?}");
     // By digest where they have one, as the build of the sample took them.
-    let bases = Ran::done(xtask_for(&engine).arg("bases")).out;
+    let bases = Ran::done(contributor::in_this_clone(&engine).arg("bases")).out;
     let bake = |tag: &str, output: &str| {
         let mut bake = engine.docker(&["buildx", "bake", "--file", "docker/docker-bake.hcl", output]);
         bake.args([
@@ -250,7 +251,7 @@ fn a_bake_file_makes_the_same_layers_as_xtask() {
     let (code, report) = check(&engine, &tag);
     assert_eq!((code, findings(&report)), (Some(0), Vec::new()));
 
-    let registry = Registry::of(xtask_in_a_clone(&engine));
+    let registry = Registry::of(contributor::in_a_clone(&engine));
     let pushed = format!("{}/baked:1", registry.address);
     bake(&pushed, "--push");
     engine.done(&["pull", "--quiet", &pushed]);
@@ -260,7 +261,7 @@ fn a_bake_file_makes_the_same_layers_as_xtask() {
 #[test]
 fn an_image_is_pushed_where_its_tag_says() {
     let Some(engine) = Engine::new() else { return };
-    let registry = Registry::of(xtask_in_a_clone(&engine));
+    let registry = Registry::of(contributor::in_a_clone(&engine));
     let label = engine.label();
     let tag = |name: &str| format!("{}/{name}:1", registry.address);
     for (name, from) in [("derived", &["--from", PUBLISHED][..]), ("source", &[])] {

@@ -36,7 +36,7 @@ pub const PUBLISHED: [(&str, u16); 6] =
 /// Long enough for all roles to start on a busy machine.
 pub const START: Duration = Duration::from_mins(4);
 
-/// The image of the roles: the sample application.
+/// The image of the roles: the sample application, unless another one is to be tried.
 pub fn image() -> String {
     std::env::var("BERTH_TEST_IMAGE").unwrap_or_else(|_| "berth/postbox:dev".to_owned())
 }
@@ -53,7 +53,7 @@ impl Installation {
     pub fn new() -> Option<Self> {
         let engine = Engine::new()?;
         if engine.run(&["image", "inspect", &image()]).code != Some(0) {
-            skip("the sample's image is not there: `cargo xtask build-image` makes it");
+            skip(&format!("{} is not there: `cargo xtask build-image` makes the sample's", image()));
             return None;
         }
         // A run that was killed has left its project behind.
@@ -64,7 +64,7 @@ impl Installation {
         Some(Self { engine, offset, users: AtomicUsize::new(0) })
     }
 
-    /// The sample application, brought up with these words besides.
+    /// Brought up from the image of the roles, with these words besides.
     pub fn bring_up(&self, words: &[&str]) -> Ran {
         self.bring_up_from(&image(), words)
     }
@@ -140,7 +140,16 @@ impl Installation {
         let filter = format!("label={}", label(self.offset.number));
         let name = "{{.Label \"com.docker.compose.service\"}}";
         let listed = self.engine.done(&["ps", "--all", "--filter", &filter, "--format", name]);
-        listed.lines().map(str::to_owned).collect()
+        let services: Vec<_> = listed.lines().map(str::to_owned).collect();
+        let has = |name: &str| services.iter().any(|service| service == name);
+        assert!(has("sqlite") && has("redis") && has("front"), "{services:?}");
+        services
+    }
+
+    /// Those of its services that are roles.
+    pub fn roles(&self) -> Vec<&'static str> {
+        let services = self.services();
+        ROLES.into_iter().filter(|role| services.iter().any(|service| service == role)).collect()
     }
 
     /// The store of documents, by its service.

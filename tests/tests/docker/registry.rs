@@ -1,11 +1,9 @@
 //! A registry of this machine, as `cargo xtask release registry` serves it.
 
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::symlink;
-use std::path::PathBuf;
 use std::process::{Child, Command};
 
-use berth_tests::{Ran, root, wait_until_within, xtask};
+use berth_tests::{Ran, wait_until_within};
 
 use crate::engine::{Engine, PATIENCE};
 
@@ -22,8 +20,12 @@ impl Registry {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let address = format!("127.0.0.1:{port}");
         let server = xtask.args(["release", "registry", "--registry", &address]).spawn().unwrap();
-        let registry = Self { address, server };
-        wait_until_within(PATIENCE, "the registry answers", || TcpStream::connect(&registry.address).ok());
+        let mut registry = Self { address, server };
+        wait_until_within(PATIENCE, "the registry answers", || {
+            let ended = registry.server.try_wait().unwrap();
+            assert!(ended.is_none(), "the registry ended: {ended:?}");
+            TcpStream::connect(&registry.address).ok()
+        });
         registry
     }
 
@@ -51,34 +53,4 @@ impl Drop for Registry {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-/// `cargo xtask`, in this clone.
-pub fn xtask_for(engine: &Engine) -> Command {
-    let (program, manifest) = xtask();
-    let mut command = engine.program(program);
-    // A contributor's tool, in a contributor's environment.
-    command.envs(std::env::vars_os()).env("CARGO_MANIFEST_DIR", manifest);
-    command
-}
-
-/// The folder of the clone that [`xtask_in_a_clone`] works on.
-pub fn clone(engine: &Engine) -> PathBuf {
-    engine.case.path("clone")
-}
-
-/// The same in a clone that has the tools of this one, and its release.json.
-pub fn xtask_in_a_clone(engine: &Engine) -> Command {
-    let clone = clone(engine);
-    if !clone.exists() {
-        for folder in ["xtask", "docker"] {
-            fs_err::create_dir_all(clone.join(folder)).unwrap();
-        }
-        for part in [".tools", "docker/release.json"] {
-            symlink(root().join(part), clone.join(part)).unwrap();
-        }
-    }
-    let mut command = xtask_for(engine);
-    command.env("CARGO_MANIFEST_DIR", clone.join("xtask"));
-    command
 }

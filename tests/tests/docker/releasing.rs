@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use berth_tests::{Ran, berth, root};
 use serde_json::{Value, json};
 
+use crate::contributor;
 use crate::engine::Engine;
 use crate::installation::image;
-use crate::registry::{Registry, xtask_for};
+use crate::registry::Registry;
 
 /// The path that docker/release.json names, at any registry.
 const PATH: &str = "owner/repo-selfhosted";
@@ -49,7 +50,7 @@ impl Released {
         let engine = Engine::new()?;
         // What an earlier run has published may be of another commit.
         let _ = fs_err::remove_dir_all(published(""));
-        let registry = Registry::of(xtask_for(&engine));
+        let registry = Registry::of(contributor::in_this_clone(&engine));
         Some(Self { engine, registry })
     }
 
@@ -59,7 +60,7 @@ impl Released {
         if platforms == own_platform() {
             all.push("--without-berth");
         }
-        Ran::run(xtask_for(&self.engine).arg("release").args(words).args(all))
+        Ran::run(contributor::in_this_clone(&self.engine).arg("release").args(words).args(all))
     }
 
     fn image(&self) -> String {

@@ -6,6 +6,7 @@ use berth_tests::{Case, init};
 use serde_json::Value;
 use snapbox::{Data, assert_data_eq};
 
+use crate::listening::nobody;
 use crate::running::{Init, Place, places, stderr, stdout};
 
 fn run(case: &Case, words: &[&str]) -> Output {
@@ -275,13 +276,34 @@ fn without_an_init_nobody_can_be_asked() {
 }
 
 #[test]
-fn status_is_a_line_for_a_person() {
+fn what_a_role_answers_is_as_it_was_written_down() {
     let case = Case::new();
-    let mut init = Init::role(&case, Place::Ordinary, "mx", "ready on=15:0 catch").start();
+    let witness = "ready on=15:0 catch";
+    let mut init = Init::role(&case, Place::Ordinary, "smtp-bree", witness).start();
     init.until_ready();
-    let output = init.ask(&["status"]);
-    assert_eq!(output.status.code(), Some(0));
-    assert_data_eq!(stdout(&output), golden("status.stdout"));
+    for (name, words) in [
+        ("status", &["status"][..]),
+        ("healthy", &["health"]),
+        ("healthy-json", &["health", "--json"]),
+        ("live", &["health", "--live"]),
+        ("restart", &["restart"]),
+    ] {
+        let output = init.ask(words);
+        assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""), "{name}");
+        assert_data_eq!(stdout(&output), golden(&format!("{name}.stdout")));
+    }
+    init.until_said_times("main catching", 2);
+    assert_eq!(init.stop(), 0);
+
+    let case = Case::new();
+    // Nobody listens where it is asked.
+    let mut init = Init::role(&case, Place::Ordinary, "mx", witness).set("MX_PORT", nobody()).start();
+    init.until_ready();
+    for (name, words) in [("unhealthy", &["health"][..]), ("unhealthy-json", &["health", "--json"])] {
+        let output = init.ask(words);
+        assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(1), ""), "{name}");
+        assert_data_eq!(stdout(&output), golden(&format!("{name}.stdout")));
+    }
     assert_eq!(init.stop(), 0);
 }
 

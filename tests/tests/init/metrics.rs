@@ -27,7 +27,7 @@ print(json.dumps({family.name: {'type': family.type, 'unit': family.unit,
 struct Parser(PathBuf);
 
 impl Parser {
-    /// It; nothing where it is not.
+    /// Nothing, and the test is skipped, where it is not installed.
     fn new() -> Option<Self> {
         let folder = clients();
         if folder.is_none() {

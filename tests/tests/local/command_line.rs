@@ -120,3 +120,24 @@ fn a_whole_run_reads_as_it_was_written_down() {
     let down = service.done(&["down"]);
     assert_eq!((down.out.as_str(), down.err.as_str()), ("", "nothing of it runs any more\n"));
 }
+
+#[test]
+fn what_a_running_service_is_asked_reads_as_it_was_written_down() {
+    let service = Service::new();
+    service.bring_up_with(&["sqlite"]);
+    for (name, words) in
+        [("status", &["status"][..]), ("restart", &["restart", "sqlite"]), ("down", &["down"])]
+    {
+        let ran = service.done(words);
+        assert_data_eq!(steady(&service, &ran.out), golden(&format!("{name}.stdout")));
+        // Whether it is slow enough to be spoken of is the machine's business.
+        let said: String = ran
+            .err
+            .lines()
+            .filter(|line| !line.starts_with("waiting for "))
+            .map(|line| line.to_owned() + "\n")
+            .collect();
+        assert_data_eq!(steady(&service, &said), golden(&format!("{name}.stderr")));
+    }
+    assert_eq!(service.case.processes(), []);
+}

@@ -37,7 +37,7 @@ pub struct Measured {
 /// Measures all of it.
 pub fn measured(standing: &Standing, effort: Effort) -> Result<Measured> {
     let memory = memory(standing)?;
-    let count = (effort.runs * 10).to_string();
+    let count = (effort.runs * 20).to_string();
     let told: Value = serde_json::from_str(&standing.berth(&["prove", "--latency", &count, "--json"])?)?;
 
     // Its record of what is wanted lets `prove` work on programs that no init keeps.

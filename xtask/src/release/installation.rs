@@ -56,6 +56,15 @@ impl Installation<'_> {
         proof["extent"].as_str().map(str::to_owned).context("berth prove does not say how far it went")
     }
 
+    /// The roles that it has.
+    pub fn roles(&self) -> Result<Vec<String>> {
+        let told = self.berth(&["status", "--json"])?.output().context("cannot run berth status")?;
+        let status: Value =
+            serde_json::from_slice(&told.stdout).context("cannot read what berth status says")?;
+        let roles = status["roles"].as_array().context("berth status names no roles")?.iter();
+        Ok(roles.filter_map(|role| role["role"].as_str().map(str::to_owned)).collect())
+    }
+
     fn berth(&self, words: &[&str]) -> Result<Command> {
         let mut berth = program(programs::berth()?);
         berth.envs(self.docker.environment()).args(words).arg("--state").arg(&self.state);

@@ -30,6 +30,13 @@ pub fn registry() -> Result<Command> {
     get("docker-registry", &["--version"])
 }
 
+/// Gets those that are missing.
+pub fn install_all() -> Result<()> {
+    crane()?;
+    cosign()?;
+    registry().map(drop)
+}
+
 fn get(name: &str, version: &[&str]) -> Result<Command> {
     let ours = Path::new(FOLDER).join("root/usr/bin").join(name);
     if !ours.exists() && ask(program(name).args(version)).is_some() {

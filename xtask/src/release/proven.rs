@@ -31,13 +31,14 @@ pub fn prove(docker: &Docker, signer: &Signer, version: &Version, from: &str, re
     let mut derive = program(programs::xtask()?);
     derive.args(["build-image", "--from", from, "--tag", TAG]);
     run("make it ours, and look into it", &mut derive)?;
-    let passed = with_installation(docker, TAG, rest, Installation::proven).and_then(|extent| {
+    let proven = |installation: &Installation<'_>| Ok((installation.roles()?, installation.proven()?));
+    let passed = with_installation(docker, TAG, rest, proven).and_then(|(roles, extent)| {
         say("the tests that hold of every image, on this one");
-        Ok((extent, test::contract(docker, TAG, rest)?))
+        Ok((roles, extent, test::contract(docker, TAG, rest)?))
     });
     docker.ask(["image", "rm", TAG]);
-    let (extent, tests) = passed?;
-    let proof = Proof { version, commit: &build::commit(Path::new("."))?, extent: &extent, tests };
+    let (roles, extent, tests) = passed?;
+    let proof = Proof { version, commit: &build::commit(Path::new("."))?, roles, extent: &extent, tests };
     note(&digest, &proof)?;
     signer.file(&Path::new(FOLDER).join(LIST))?;
     say(&format!("{digest} is proven with {version}: {tests} tests, and {extent} as far as the proof goes"));
@@ -49,8 +50,9 @@ struct Proof<'a> {
     /// Of berth.
     version: &'a Version,
     commit: &'a str,
+    roles: Vec<String>,
     extent: &'a str,
-    /// How many hold of every image.
+    /// How many of the tests that hold of every image.
     tests: u32,
 }
 
@@ -64,10 +66,11 @@ fn note(digest: &str, proof: &Proof<'_>) -> Result<()> {
 }
 
 fn entry(digest: &str, proof: &Proof<'_>, date: &str) -> Value {
-    let Proof { version, commit, extent, tests } = proof;
+    let Proof { version, commit, roles, extent, tests } = proof;
     let version = version.to_string();
     json!({
-        "image": digest, "version": version, "commit": commit, "extent": extent, "tests": tests, "proven": date,
+        "image": digest, "version": version, "commit": commit, "roles": roles, "extent": extent, "tests": tests,
+        "proven": date,
     })
 }
 
@@ -82,14 +85,24 @@ fn with(mut list: Vec<Value>, new: Value) -> Vec<Value> {
 mod tests {
     use super::*;
 
+    fn proof<'a>(version: &'a Version, commit: &'a str) -> Proof<'a> {
+        Proof {
+            version,
+            commit,
+            roles: vec!["web".to_owned(), "mx".to_owned()],
+            extent: "protocols",
+            tests: 14,
+        }
+    }
+
     #[test]
-    fn an_entry_says_how_far_the_proof_went_and_of_which_commit() {
+    fn an_entry_says_how_far_the_proof_went_and_of_what() {
         let version = Version::parse("1.2.3").unwrap();
-        let proof = Proof { version: &version, commit: "c0ffee", extent: "protocols", tests: 14 };
+        let proof = proof(&version, "c0ffee");
         let new = entry("registry.test/mail@sha256:1", &proof, "2026-01-02");
         let expected = json!({
             "image": "registry.test/mail@sha256:1", "version": "1.2.3", "commit": "c0ffee",
-            "extent": "protocols", "tests": 14, "proven": "2026-01-02",
+            "roles": ["web", "mx"], "extent": "protocols", "tests": 14, "proven": "2026-01-02",
         });
         assert_eq!(new, expected);
     }
@@ -98,8 +111,7 @@ mod tests {
     fn the_last_proof_of_an_image_with_a_version_is_the_one_that_is_kept() {
         let of = |image: &str, version: &str, commit: &str| {
             let version = Version::parse(version).unwrap();
-            let proof = Proof { version: &version, commit, extent: "protocols", tests: 14 };
-            entry(image, &proof, "2026-01-02")
+            entry(image, &proof(&version, commit), "2026-01-02")
         };
         let before = vec![of("a", "1.0.0", "1"), of("a", "2.0.0", "2"), of("b", "1.0.0", "3")];
         let after = with(before.clone(), of("a", "1.0.0", "4"));

@@ -20,7 +20,7 @@ use crate::verify::Release;
 use crate::view::View;
 use crate::{certificate, dkim, problem, secrets, service};
 
-/// The label of an image that holds the sample application.
+/// The label of an image that holds the sample application. An image that is built from ours can only empty it.
 const SAMPLE_LABEL: &str = "berth.sample";
 
 /// Where a client for ACME leaves its answers.
@@ -63,7 +63,8 @@ impl Installation {
         let image = env.get(IMAGE).unwrap_or_default();
         let image =
             docker.images([image]).map_err(problem::of)?.into_iter().find(|found| found.is_called(image));
-        let labelled = image.as_ref().is_some_and(|image| image.label(SAMPLE_LABEL).is_some());
+        let labelled =
+            image.as_ref().and_then(|image| image.label(SAMPLE_LABEL)).is_some_and(|label| !label.is_empty());
         let sample = labelled || chosen.sample();
         let overlays = chosen.for_sample(sample);
         let store = store(&env, &overlays, arguments, up.is_some(), docker)?;

@@ -11,15 +11,14 @@ use crate::stack::stack;
 /// Where roles may write besides /tmp.
 const KEEPERS: [&str; 2] = ["sqlite", "sqlite-bree"];
 
-/// The user that all ids of a process are of: nobody who is root.
-fn user(process: Process) -> String {
-    let ids = process.status("Uid").unwrap();
-    let ids: BTreeSet<_> = ids.split('\t').collect();
-    let [user] = ids.into_iter().collect::<Vec<_>>()[..] else {
-        panic!("more than one: {:?}", process.words())
-    };
-    assert_ne!(user, "0", "{:?}", process.words());
-    user.to_owned()
+/// The user and the group of a process, which are nobody's who may do more: real, effective, saved, and for files.
+fn unprivileged(process: Process) -> [String; 2] {
+    ["Uid", "Gid"].map(|key| {
+        let ids = process.status(key).unwrap();
+        let (first, rest) = ids.split_once('\t').unwrap();
+        assert!(first != "0" && rest.split('\t').all(|id| id == first), "{:?}: {key} {ids}", process.words());
+        first.to_owned()
+    })
 }
 
 /// The paths that a container has mounted, which of them for writing.
@@ -50,13 +49,14 @@ fn the_engine_gives_every_container_the_least_that_it_needs() {
         assert_eq!(host["LogConfig"]["Type"], "json-file", "{service}");
         assert_eq!(host["LogConfig"]["Config"], json!({"max-size": "10m", "max-file": "5"}), "{service}");
         assert_eq!(host["Ulimits"].as_array().unwrap().len(), 1, "{service}: {}", host["Ulimits"]);
-        user(stack.init(service));
+        unprivileged(stack.init(service));
         let (read, written) = mounts(&seen);
         assert!(!read.iter().chain(&written).any(|path| path.contains("docker.sock")), "{service}");
         // What they start themselves is reaped: where berth-init is not PID 1, the engine's init is.
-        let store = !ROLES.contains(&service) && service != "front";
+        let is_role = ROLES.contains(&service);
+        let store = !is_role && service != "front";
         assert_eq!(host["Init"] == true, store, "{service}: {}", host["Init"]);
-        if !ROLES.contains(&service) {
+        if !is_role {
             continue;
         }
         // What sends mail is called as its address is (RFC 1912 2.1); and nobody as the web server, whose name roles ask for.
@@ -107,10 +107,10 @@ fn inside(stack: &Installation, role: &str, script: &str) -> String {
 fn a_role_finds_itself_without_rights_and_writes_only_where_it_may() {
     let Some(stack) = stack() else { return };
     let none = "0000000000000000";
-    for role in ROLES {
+    for role in stack.roles() {
         // Of PID 1, of the application, and of what a shell in the container gets.
-        let own = user(stack.init(role));
-        assert_eq!(user(stack.main(role)), own, "{role}");
+        let own = unprivileged(stack.init(role));
+        assert_eq!(unprivileged(stack.main(role)), own, "{role}");
         for process in [stack.init(role), stack.main(role)] {
             let line = |key| process.status(key).unwrap();
             for key in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
@@ -119,17 +119,21 @@ fn a_role_finds_itself_without_rights_and_writes_only_where_it_may() {
             assert_eq!(line("NoNewPrivs"), "1", "{role}");
             assert_eq!(line("Seccomp"), "2", "{role}: the engine's filter");
         }
-        let script = "grep -E '^(CapEff|CapBnd|NoNewPrivs):' /proc/self/status | tr -s '\\t' ' '; id -u
+        let script =
+            "grep -E '^(CapEff|CapBnd|NoNewPrivs):' /proc/self/status | tr -s '\\t' ' '; id -u; id -g
             for file in /a /app/a /usr/local/bin/a /etc/a /certificates/a /run/secrets/a; do
                 touch $file 2>/dev/null && echo wrote $file; done
             touch /tmp/.a && rm /tmp/.a && echo wrote /tmp
-            touch /mnt/.a 2>/dev/null && rm /mnt/.a && echo wrote /mnt
+            for folder in /mnt /mnt/sqlite_storage; do
+                touch $folder/.a 2>/dev/null && rm $folder/.a && echo wrote mailboxes && break; done
             cp /bin/true /tmp/.a && /tmp/.a 2>/dev/null && echo ran /tmp/.a; rm /tmp/.a
             true";
         let seen = inside(&stack, role, script);
-        let mut expected = format!("NoNewPrivs: 1\nCapEff: {none}\nCapBnd: {none}\n{own}\nwrote /tmp\n");
+        let [user, group] = own;
+        let mut expected =
+            format!("NoNewPrivs: 1\nCapEff: {none}\nCapBnd: {none}\n{user}\n{group}\nwrote /tmp\n");
         if KEEPERS.contains(&role) {
-            expected += "wrote /mnt\n";
+            expected += "wrote mailboxes\n";
         }
         let sorted = |text: &str| text.lines().map(|line| line.trim().to_owned()).collect::<BTreeSet<_>>();
         assert_eq!(sorted(&seen), sorted(&expected), "{role}");
@@ -139,7 +143,7 @@ fn a_role_finds_itself_without_rights_and_writes_only_where_it_may() {
 #[test]
 fn a_role_sees_no_more_memory_than_its_limit_and_its_files_are_private() {
     let Some(stack) = stack() else { return };
-    for role in ROLES {
+    for role in stack.roles() {
         let limit = stack.inspect(role)["HostConfig"]["Memory"].as_u64().unwrap();
         let script =
             "cat /sys/fs/cgroup/memory.max 2>/dev/null || cat /sys/fs/cgroup/memory/memory.limit_in_bytes";
