@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use fs_err as fs;
 
 use crate::run::{ask, cargo, program, run, say};
@@ -104,14 +104,20 @@ pub fn machine(architecture: &str) -> Result<&'static str> {
 /// A C compiler for another machine: ring has C and assembly in it.
 fn cross_compiler(machine: &str) -> Result<String> {
     let compiler = format!("{machine}-linux-gnu-gcc");
-    if ask(program(&compiler).arg("--version")).is_none() {
-        let package = format!("gcc-{}-linux-gnu", machine.replace('_', "-"));
-        if !debian::is_ours() {
-            bail!(
-                "there is no {compiler} to build berth-init for {machine} with; Debian's package is {package}"
-            );
-        }
-        debian::install(&format!("get a compiler for {machine}"), &[&package])?;
+    // Without the headers of a C library it finds this machine's.
+    let (gcc, headers) = match machine {
+        "aarch64" => ("gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"),
+        _ => ("gcc-x86-64-linux-gnu", "libc6-dev-amd64-cross"),
+    };
+    let has_compiler = ask(program(&compiler).arg("--version")).is_some();
+    let has_headers = Path::new(&format!("/usr/{machine}-linux-gnu/include/stdint.h")).exists();
+    if !debian::is_ours() {
+        ensure!(
+            has_compiler,
+            "there is no {compiler} to build berth-init for {machine} with; Debian's packages are {gcc} and {headers}"
+        );
+    } else if !has_compiler || !has_headers {
+        debian::install(&format!("get a compiler for {machine}"), &[gcc, headers])?;
     }
     Ok(compiler)
 }

@@ -7,6 +7,14 @@ use berth_tests::{Ran, wait_until_within};
 
 use crate::engine::{Engine, PATIENCE};
 
+/// What an image is described by.
+const KINDS: [&str; 4] = [
+    "oci.image.index.v1",
+    "oci.image.manifest.v1",
+    "docker.distribution.manifest.list.v2",
+    "docker.distribution.manifest.v2",
+];
+
 /// One that ends with this.
 pub struct Registry {
     /// As an image's name begins with it.
@@ -38,10 +46,11 @@ impl Registry {
     /// The digest that it has under a tag.
     pub fn digest(&self, engine: &Engine, repository: &str, tag: &str) -> String {
         let mut curl = engine.case.command("curl");
-        curl.args(["--silent", "--show-error", "--fail", "--head", "--header"]);
-        curl.arg(
-            "Accept: application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json",
-        );
+        curl.args(["--silent", "--show-error", "--fail", "--head"]);
+        // As it was pushed: whoever does not take that gets another one that is made of it.
+        for kind in KINDS {
+            curl.arg("--header").arg(format!("Accept: application/vnd.{kind}+json"));
+        }
         let told =
             Ran::done(curl.arg(format!("http://{}/v2/{repository}/manifests/{tag}", self.address))).out;
         let digest = told.lines().find_map(|line| line.strip_prefix("Docker-Content-Digest: "));

@@ -110,7 +110,7 @@ fn a_certificate_that_is_made_anew_is_shown_after_restarts_in_place() {
     let Some(stack) = stack() else { return };
     let (before, old) = (starts(&stack), on_disk(&stack));
     fs_err::remove_file(stack.state("tls/fullchain.pem")).unwrap();
-    let ran = stack.done(&["up"]);
+    let ran = stack.up();
     assert_ne!(on_disk(&stack), old);
     let proven = if stack.makes_users() { "proven: a mail goes through" } else { "each door answers" };
     assert!(ran.out.contains(proven), "{}", ran.out);
