@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use berth_catalogue::ROLES;
 use fs_err as fs;
 use serde_json::Value;
 
@@ -56,13 +57,15 @@ impl Installation<'_> {
         proof["extent"].as_str().map(str::to_owned).context("berth prove does not say how far it went")
     }
 
-    /// The roles that it has.
+    /// The roles that it has; stores and the front are told with them.
     pub fn roles(&self) -> Result<Vec<String>> {
         let told = self.berth(&["status", "--json"])?.output().context("cannot run berth status")?;
         let status: Value =
             serde_json::from_slice(&told.stdout).context("cannot read what berth status says")?;
         let roles = status["roles"].as_array().context("berth status names no roles")?.iter();
-        Ok(roles.filter_map(|role| role["role"].as_str().map(str::to_owned)).collect())
+        let is_role = |name: &&str| ROLES.iter().any(|role| role.name == *name);
+        let names = roles.filter_map(|role| role["role"].as_str()).filter(is_role);
+        Ok(names.map(str::to_owned).collect())
     }
 
     fn berth(&self, words: &[&str]) -> Result<Command> {
