@@ -75,7 +75,7 @@ enum Command {
     Compatibility,
     /// Measure what berth-init and its health check cost, beside what one would otherwise use
     Bench(bench::Bench),
-    /// Run what takes too long for every change: mails under restarts and kills, two builds compared, another architecture and kernel, berth-init's suite again and again
+    /// Run what takes too long for every change: mails under restarts and kills, two builds compared, another architecture and kernel, a release, a published image proven, berth-init's suite again and again
     Soak {
         /// Which parts of it; without a name all
         parts: Vec<soak::Part>,

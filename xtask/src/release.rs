@@ -34,6 +34,7 @@ mod verifying;
 mod version;
 
 pub use programs::install_all as install_programs;
+pub use proven::without_a_trace;
 use registry::Registry;
 use signing::Signer;
 use target::Target;

@@ -227,7 +227,8 @@ pub fn mails_in_containers(docker: &Docker, image: &str, mails: u32) -> Result<O
 /// has passed.
 pub fn contract(docker: &Docker, image: &str, words: &[String]) -> Result<u32> {
     let mut test = suite_command("docker", Some(docker))?;
-    test.env("BERTH_TEST_IMAGE", image).env("BERTH_TEST_UP", words.join(" ")).args(["--", "contract::"]);
+    test.env("BERTH_TEST_IMAGE", image).env("BERTH_TEST_UP", serde_json::to_string(words)?);
+    test.args(["--", "contract::"]);
     let counted = counted("contract", &mut test)?;
     ensure!(counted.skipped.is_empty(), "a part of it did not run: {}", counted.told());
     Ok(counted.passed)

@@ -3,7 +3,7 @@
 //! than he needs. Where accounts can be made, clients sign in, and mails go in meanwhile.
 //!
 //! Here it is tried on the sample, and by `cargo xtask release proven` on a published image that was made ours:
-//! BERTH_TEST_IMAGE names another image, BERTH_TEST_UP other words for `berth up`.
+//! BERTH_TEST_IMAGE names another image, BERTH_TEST_UP has other words for `berth up`, as a list in JSON.
 
 mod certificates;
 mod ending;

@@ -14,8 +14,7 @@ static STACK: Mutex<Option<Installation>> = Mutex::new(None);
 
 /// What another image than the sample's is brought up with, each time: `--only` holds for one `berth up`.
 fn words() -> Option<Vec<String>> {
-    let words = std::env::var("BERTH_TEST_UP").ok()?;
-    Some(words.split_whitespace().map(str::to_owned).collect())
+    std::env::var("BERTH_TEST_UP").ok().map(|words| serde_json::from_str(&words).unwrap())
 }
 
 /// The shared installation, for as long as this lives.

@@ -17,7 +17,7 @@ use super::emulator::Emulator;
 use super::{FOLDER, build};
 use crate::docker::{self, Docker};
 use crate::outcome::Outcome;
-use crate::run::{program, run};
+use crate::run::{ask, program, run};
 
 pub const IMAGE: &str = "berth/postbox:soak-arm64";
 
@@ -93,10 +93,13 @@ fn compiled(docker: &Docker, words: &[&str]) -> Result<String> {
 /// A copy of it that takes the Node that there is here.
 fn for_any_node() -> Result<String> {
     let copy = Path::new(FOLDER).join("application");
+    if copy.exists() {
+        fs::remove_dir_all(&copy)?;
+    }
     fs::create_dir_all(&copy)?;
-    for entry in fs::read_dir(APPLICATION)? {
-        let entry = entry?;
-        fs::copy(entry.path(), copy.join(entry.file_name()))?;
+    let files = ask(program("git").args(["-C", APPLICATION, "ls-files", "."]));
+    for file in files.context("cannot list its files: is this a git clone?")?.lines() {
+        fs::copy(Path::new(APPLICATION).join(file), copy.join(file))?;
     }
     let manifest = copy.join("package.json");
     let mut told: Value = serde_json::from_str(&fs::read_to_string(&manifest)?)?;
