@@ -28,7 +28,7 @@ mod stand_in;
 
 use application::Application;
 use outputs::Output;
-pub use stand_in::TAG as STAND_IN;
+pub use stand_in::{TAG as STAND_IN, copy};
 
 /// Where it keeps what builds take, from the root of the clone.
 const FOLDER: &str = "target/image";

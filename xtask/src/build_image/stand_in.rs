@@ -29,21 +29,27 @@ pub fn build(docker: &Docker, tag: &str) -> Result<()> {
     run(&format!("build {tag}"), build.arg(folder)).map(drop)
 }
 
+/// Copies a folder of the repository, without what git ignores, in place of what was there.
+pub fn copy(source: &str, folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    fs::create_dir_all(folder)?;
+    let mut list = program("git");
+    list.args(["-C", source, "ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate", "."]);
+    let files = ask(&mut list).with_context(|| format!("cannot list {source}: is this a git clone?"))?;
+    for file in files.lines().filter(|file| Path::new(source).join(file).exists()) {
+        let target = folder.join(file);
+        fs::create_dir_all(target.parent().context("it is in the folder")?)?;
+        fs::copy(Path::new(source).join(file), target)?;
+    }
+    Ok(())
+}
+
 /// A copy of the sample as a checkout of it alone would be, with a history.
 fn checkout() -> Result<String> {
     let folder = Path::new(FOLDER).join("published");
-    if folder.exists() {
-        fs::remove_dir_all(&folder)?;
-    }
-    fs::create_dir_all(&folder)?;
-    let mut list = program("git");
-    list.args(["-C", APP, "ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate", "."]);
-    let files = ask(&mut list).context("cannot list the sample's files: is this a git clone?")?;
-    for file in files.lines().filter(|file| Path::new(APP).join(file).exists()) {
-        let target = folder.join(file);
-        fs::create_dir_all(target.parent().context("it is in the folder")?)?;
-        fs::copy(Path::new(APP).join(file), target)?;
-    }
+    copy(APP, &folder)?;
     let told = folder.to_string_lossy().into_owned();
     for words in [
         &["init", "--quiet"][..],

@@ -146,19 +146,23 @@ pub fn with_arm64(docker: &Docker, bases: &Bases) -> Result<[String; 3]> {
     let names = ["debian", "node", "builder"];
     let [debian, node, builder] = names.map(|name| format!("berth-standin/{name}:arm64"));
     debian_slim(docker, &debian, Some("arm64"))?;
-    let mut build = docker.command(["build", "--quiet", "--provenance=false", "--platform=linux/arm64"]);
-    build.args(["--tag", &node, "--build-arg", &format!("DEBIAN={debian}")]);
+    let mut build = build_of_arm64(docker, &node, &format!("DEBIAN={debian}"));
     context(&mut build, "node", &node_of_arm64()?);
     context(&mut build, "npm", &unpacked("npm", NPM.0, NPM.1)?);
     run("make a stand-in for Node of arm64", build.arg(Path::new(FOLDER).join("node")))?;
-    let mut build = docker.command(["build", "--quiet", "--provenance=false", "--platform=linux/arm64"]);
-    build.args(["--tag", &builder, "--build-arg", &format!("NODE={node}")]);
+    let mut build = build_of_arm64(docker, &builder, &format!("NODE={node}"));
     run("make a stand-in for compilers of arm64", build.arg(Path::new(FOLDER).join("builder")))?;
     let both = |name: &str, arm64: &str| {
         let image = format!("berth-standin/{name}:both");
         join(docker, bases, name, arm64, &image, &[]).map(|()| image)
     };
     Ok([both("debian", &debian)?, both("node", &node)?, both("builder", &builder)?])
+}
+
+fn build_of_arm64(docker: &Docker, tag: &str, argument: &str) -> Command {
+    let mut build = docker.command(["build", "--quiet", "--provenance=false", "--platform=linux/arm64"]);
+    build.args(["--tag", tag, "--build-arg", argument]);
+    build
 }
 
 /// The same for a machine that runs nothing of arm64: packages of Debian are unpacked and not set up, so that an image for
@@ -182,8 +186,7 @@ pub fn to_assemble_arm64(docker: &Docker, bases: &Bases) -> Result<[String; 2]> 
     let [debian, node] = names.map(|name| format!("berth-standin/{name}:unpacked"));
     debian_unpacked(docker, &debian)?;
     let package = node_of_arm64()?;
-    let mut build = docker.command(["build", "--quiet", "--provenance=false", "--platform=linux/arm64"]);
-    build.args(["--tag", &node, "--build-arg", &format!("DEBIAN={debian}")]);
+    let mut build = build_of_arm64(docker, &node, &format!("DEBIAN={debian}"));
     context(&mut build, "node", &package);
     run("make a stand-in for Node of arm64", build.arg(Path::new(FOLDER).join("bare")))?;
     for ((name, arm64), image) in names.iter().zip([&debian, &node]).zip(&images) {

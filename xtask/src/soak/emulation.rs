@@ -15,9 +15,10 @@ use serde_json::Value;
 
 use super::emulator::Emulator;
 use super::{FOLDER, build};
+use crate::build_image;
 use crate::docker::{self, Docker};
 use crate::outcome::Outcome;
-use crate::run::{ask, program, run};
+use crate::run::{program, run};
 
 pub const IMAGE: &str = "berth/postbox:soak-arm64";
 
@@ -93,14 +94,7 @@ fn compiled(docker: &Docker, words: &[&str]) -> Result<String> {
 /// A copy of it that takes the Node that there is here.
 fn for_any_node() -> Result<String> {
     let copy = Path::new(FOLDER).join("application");
-    if copy.exists() {
-        fs::remove_dir_all(&copy)?;
-    }
-    fs::create_dir_all(&copy)?;
-    let files = ask(program("git").args(["-C", APPLICATION, "ls-files", "."]));
-    for file in files.context("cannot list its files: is this a git clone?")?.lines() {
-        fs::copy(Path::new(APPLICATION).join(file), copy.join(file))?;
-    }
+    build_image::copy(APPLICATION, &copy)?;
     let manifest = copy.join("package.json");
     let mut told: Value = serde_json::from_str(&fs::read_to_string(&manifest)?)?;
     told["engines"]["node"] = ">=22".into();

@@ -74,7 +74,10 @@ fn a_role_that_is_stopped_with_clients_connected_ends_well_within_its_grace() {
         stack.engine.done(&["stop", &stack.container(role)]);
         let took = begun.elapsed();
         let state = stack.inspect(role)["State"].clone();
-        assert_eq!(state["OOMKilled"], false, "{role}: {state:#}");
+        // 1 is how the application ends when it has waited for a client in vain; what others end with is in the catalogue.
+        let codes: &[i64] = if stack.makes_users() { &[0, 1] } else { &[0, 1, 130, 143] };
+        let code = state["ExitCode"].as_i64().unwrap();
+        assert!(codes.contains(&code) && state["OOMKilled"] == false, "{role}: {state:#}");
         // Five seconds of it are the engine's.
         assert!(took < Duration::from_secs(grace - 5), "{role} took {took:?}");
         let log = stack.engine.run(&["logs", "--tail", "20", &stack.container(role)]);
@@ -82,7 +85,7 @@ fn a_role_that_is_stopped_with_clients_connected_ends_well_within_its_grace() {
         let end = lines.rfind(|line| line.contains("main process ended"));
         let normal = ["\"normal\":true", "\"asked_by\":\"SIGTERM\""];
         assert!(end.is_some_and(|end| normal.iter().all(|part| end.contains(part))), "{role}: {log:#?}");
-        told.push(format!("{role} {} after {} ms", state["ExitCode"], took.as_millis()));
+        told.push(format!("{role} {code} after {} ms", took.as_millis()));
     }
     tell(&format!("docker stop with clients connected: {}", told.join(", ")));
     let are_over = |role: &&str| stack.inspect(role)["State"]["Status"] == "exited";

@@ -10,12 +10,6 @@ use crate::stack::stack;
 /// So long.
 const AWAY: Duration = Duration::from_secs(30);
 
-/// Mails that go in meanwhile, where there can be somebody to get them.
-fn mails(stack: &Installation) -> Option<Load<'_>> {
-    let load = stack.makes_users().then(|| Load::start(stack, Mails { threads: 1, size: 4000, pause: 0.2 }));
-    load.inspect(|load| load.goes_on(5))
-}
-
 /// Whether every role's health is bad. The sample's for what this setting names, or because it greets with 421, for the same
 /// reason; of another application nothing is known but that its own answer may be missed first.
 fn all_miss(stack: &Installation, roles: &[&str], setting: &str) -> bool {
@@ -32,8 +26,11 @@ fn all_miss(stack: &Installation, roles: &[&str], setting: &str) -> bool {
     })
 }
 
-/// Has a store away, during which every role says what it needs, is live, and does not end.
-fn away(stack: &Installation, setting: &str, go: &[&str], back: &[&str]) {
+/// Has a store away, during which every role says what it needs, is live, and does not end. Where there can be somebody to get
+/// them, mails go in meanwhile, and `finish` looks for them.
+fn away(stack: &Installation, setting: &str, go: &[&str], back: &[&str], finish: impl FnOnce(Load<'_>)) {
+    let load = stack.makes_users().then(|| Load::start(stack, Mails { threads: 1, size: 4000, pause: 0.2 }));
+    let load = load.inspect(|load| load.goes_on(5));
     let roles = stack.roles();
     let state = || -> Vec<_> {
         roles.iter().map(|role| (stack.restarts(role), stack.init(role), stack.main(role))).collect()
@@ -61,6 +58,11 @@ fn away(stack: &Installation, setting: &str, go: &[&str], back: &[&str]) {
         });
     }
     assert!(state() == before, "a role ended for want of a store");
+    if let Some(load) = load {
+        load.goes_on(5);
+        finish(load);
+    }
+    stack.done(&["prove"]);
 }
 
 #[test]
@@ -70,13 +72,9 @@ fn while_the_document_store_hangs_health_says_so_and_nothing_ends_or_is_lost() {
     }
     let Some(stack) = stack() else { return };
     let store = stack.container(stack.document_store());
-    let load = mails(&stack);
-    away(&stack, "MONGO_URI", &["pause", &store], &["unpause", &store]);
-    if let Some(load) = load {
-        load.goes_on(5);
+    away(&stack, "MONGO_URI", &["pause", &store], &["unpause", &store], |load| {
         load.finish_in_doubt("the document store paused for 30 s");
-    }
-    stack.done(&["prove"]);
+    });
 }
 
 #[test]
@@ -86,11 +84,7 @@ fn while_redis_is_gone_health_says_so_and_nothing_ends_or_is_lost() {
     }
     let Some(stack) = stack() else { return };
     let store = stack.container("redis");
-    let load = mails(&stack);
-    away(&stack, "REDIS_HOST", &["stop", &store], &["start", &store]);
-    if let Some(load) = load {
-        load.goes_on(5);
+    away(&stack, "REDIS_HOST", &["stop", &store], &["start", &store], |load| {
         load.finish("Redis gone for 30 s");
-    }
-    stack.done(&["prove"]);
+    });
 }
