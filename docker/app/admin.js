@@ -25,7 +25,8 @@ const commands = {
   async add(accounts, address, { 'password-stdin': given }) {
     if (!ADDRESS.test(address)) throw new Error(`not a mail address: ${address}`);
     if (await accounts.find(address)) throw new Error(`the account exists: ${address}`);
-    const password = given ? (await text(process.stdin)).replace(/\r?\n$/, '') : randomBytes(15).toString('base64url');
+    // In hexadecimal: base64url has a `-`, and where it comes first a mail client's command line takes it for an option.
+    const password = given ? (await text(process.stdin)).replace(/\r?\n$/, '') : randomBytes(15).toString('hex');
     if (!password) throw new Error('the password is empty');
     const account = await accounts.add(address, password);
     return [given ? account : { ...account, password }, given ? account.address : `${account.address} ${password}`];

@@ -31,6 +31,7 @@ impl Ran {
     }
 
     /// Runs a command that has to end well.
+    #[track_caller]
     #[allow(clippy::must_use_candidate)] // Most of the time what it did is all that is wanted.
     pub fn done(command: &mut Command) -> Self {
         let ran = Self::run(command);

@@ -96,6 +96,7 @@ test('users are added, listed and removed with their mail', async (t) => {
   const add = await service.admin(['user', 'add', 'Joe@Example.test', '--json']);
   const { id, address, password } = JSON.parse(add.out);
   assert.equal(address, 'joe@example.test');
+  assert.match(password, /^[0-9a-f]{30}$/);
   await service.mx().sendMail({ from: 'eve@elsewhere.test', to: address, subject: 'mine', text: 'x' });
   assert.deepEqual(await service.subjects({ user: address, pass: password }), ['mine']);
   assert.deepEqual(await service.admin(['user', 'list']), { code: 0, out: 'joe@example.test\n', error: '' });

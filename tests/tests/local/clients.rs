@@ -40,6 +40,7 @@ fn curl(service: &Service, user: &User) -> Command {
 }
 
 /// Runs a command that has to end well.
+#[track_caller]
 pub fn done(command: &mut Command) -> Ran {
     Ran::done(command)
 }
