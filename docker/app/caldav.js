@@ -1,6 +1,8 @@
 // The role `caldav`: devices keep calendars in step (RFC 4791).
 import { live } from './lib/life.js';
-import { serveDav } from './lib/dav.js';
-import { calendars } from './lib/dav-kinds.js';
 
-await live('caldav', () => serveDav(calendars, 'CALDAV'));
+await live('caldav', async () => {
+  const { serveDav } = await import('./lib/dav.js');
+  const { calendars } = await import('./lib/dav-kinds.js');
+  return serveDav(calendars, 'CALDAV');
+});

@@ -1,6 +1,8 @@
 // The role `carddav`: devices keep address books in step (RFC 6352).
 import { live } from './lib/life.js';
-import { serveDav } from './lib/dav.js';
-import { contacts } from './lib/dav-kinds.js';
 
-await live('carddav', () => serveDav(contacts, 'CARDDAV'));
+await live('carddav', async () => {
+  const { serveDav } = await import('./lib/dav.js');
+  const { contacts } = await import('./lib/dav-kinds.js');
+  return serveDav(contacts, 'CARDDAV');
+});
