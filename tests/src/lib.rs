@@ -33,7 +33,10 @@ pub use chance::Chance;
 pub use load::{Connections, Load, Mails, Served, User};
 pub use offset::Offset;
 pub use process::Process;
-pub use programs::{application, berth, clients, have, init, node, peers, root, servers, xtask};
+pub use programs::{
+    application, berth, clients, have, have_release_programs, init, node, peers, release_program, root,
+    servers, xtask,
+};
 pub use ran::Ran;
 pub use sources::rust_files;
 pub use terminal::terminal;

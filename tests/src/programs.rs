@@ -32,12 +32,13 @@ pub fn application() -> PathBuf {
 /// `node`: BERTH_TEST_NODE, else the one that `cargo xtask` fetched, else the first on PATH.
 #[must_use]
 pub fn node() -> Option<PathBuf> {
-    let on_path = std::env::var_os("PATH").unwrap_or_default();
-    let on_path = std::env::split_paths(&on_path).map(|folder| folder.join("node")).collect::<Vec<_>>();
-    named("BERTH_TEST_NODE").or_else(|| {
-        let fetched = root().join(".tools/npm/node_modules/.bin/node");
-        [fetched].into_iter().chain(on_path).find(|path| path.is_file())
-    })
+    named("BERTH_TEST_NODE").or_else(|| fetched_or_on_path(".tools/npm/node_modules/.bin", "node"))
+}
+
+/// A program that signs or talks to registries: the one that `cargo xtask` unpacked, else the first on PATH.
+#[must_use]
+pub fn release_program(name: &str) -> Option<PathBuf> {
+    fetched_or_on_path(".tools/release/root/usr/bin", name)
 }
 
 /// The folder of the clients that `cargo xtask` fetched from PyPI; a program there needs it as its PYTHONPATH.
@@ -59,6 +60,16 @@ pub fn servers() -> Option<PathBuf> {
 pub fn peers() -> Option<PathBuf> {
     let folder = root().join(".tools/peers");
     folder.join("installed").is_file().then_some(folder)
+}
+
+fn fetched_or_on_path(folder: &str, name: &str) -> Option<PathBuf> {
+    let fetched = root().join(folder).join(name);
+    if fetched.is_file() { Some(fetched) } else { on_path(name) }
+}
+
+fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.is_file())
 }
 
 fn named(variable: &str) -> Option<PathBuf> {
@@ -85,10 +96,17 @@ pub fn root() -> &'static Path {
 /// Whether these programs are here; else says that what needs them is skipped.
 #[must_use]
 pub fn have(programs: &[&str]) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_there =
-        |program: &&&str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
-    let absent: Vec<_> = programs.iter().filter(|program| !is_there(program)).copied().collect();
+    none_absent(programs, on_path)
+}
+
+/// Whether the programs are here that sign or talk to registries; else says that what needs them is skipped.
+#[must_use]
+pub fn have_release_programs() -> bool {
+    none_absent(&["crane", "cosign", "docker-registry"], release_program)
+}
+
+fn none_absent(programs: &[&str], found: fn(&str) -> Option<PathBuf>) -> bool {
+    let absent: Vec<_> = programs.iter().filter(|program| found(program).is_none()).copied().collect();
     if !absent.is_empty() {
         skip(&format!("there is no {}", absent.join(", no ")));
     }

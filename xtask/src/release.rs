@@ -34,7 +34,6 @@ mod verifying;
 mod version;
 
 pub use programs::install_all as install_programs;
-pub use proven::without_a_trace;
 use registry::Registry;
 use signing::Signer;
 use target::Target;
@@ -107,6 +106,9 @@ enum Step {
         /// The published image
         #[arg(long, value_name = "IMAGE")]
         from: String,
+        /// The list: what was proven before stays in it
+        #[arg(long, value_name = "FILE", default_value = proven::LIST)]
+        list: PathBuf,
         /// Passed on to `berth up`
         #[arg(last = true, value_name = "ARGUMENTS OF berth up")]
         rest: Vec<String>,
@@ -169,8 +171,10 @@ fn one(step: &Step, asked: &Release, target: &Target) -> Result<()> {
             pushing::tags(target, &version)
         }
         Step::Assets => assets::gather(target, asked.key.as_deref(), &version),
-        Step::Proven { from, rest } => with_docker(|docker| {
-            proven::prove(docker, &Signer::of(target, asked.key.as_deref())?, &version, from, rest)
+        Step::Proven { from, list, rest } => with_docker(|docker| {
+            let proof = proven::prove(docker, &version, from, rest)?;
+            proven::note(list, &proof)?;
+            Signer::of(target, asked.key.as_deref())?.file(list)
         }),
         Step::Prepare { .. } | Step::Registry => Ok(()),
     }

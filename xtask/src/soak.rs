@@ -9,7 +9,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use berth_catalogue::ROLES;
 use berth_role::Start;
 use clap::ValueEnum;
@@ -19,7 +19,7 @@ use serde_json::Value;
 use crate::docker;
 use crate::outcome::{Outcome, Outcomes};
 use crate::run::{program, run as run_program};
-use crate::{build_image, programs, release, test};
+use crate::{build_image, programs, test};
 
 mod archive;
 mod cgroup2;
@@ -133,15 +133,19 @@ fn proven(docker: &docker::Docker) -> Result<Outcome> {
     build.arg(format!("PUBLISHED={}", build_image::STAND_IN)).arg("docker/stand-ins/unknown");
     run_program("make it one of an application that is not known", &mut build)?;
     let mut prove = program(programs::xtask()?);
-    prove.args(["release", "proven", "--from", UNKNOWN, "--registry", "127.0.0.1:5000", "--"]);
+    let list = format!("{FOLDER}/proven.json");
+    let _ = fs::remove_file(&list);
+    prove.args(["release", "proven", "--registry", "127.0.0.1:5000", "--list", &list]);
+    prove.args(["--from", UNKNOWN, "--"]);
     // Without the one that takes most memory, as each night.
     let roles: Vec<_> = ROLES.iter().filter(|role| role.start != Start::Last).map(|role| role.name).collect();
     prove.args(["--overlay", "ferretdb", "--only", &roles.join(",")]);
-    let lines = release::without_a_trace(|| run_program("prove it", &mut prove))?;
-    // Behind the time since the start.
-    let told = lines.iter().rev().filter_map(|line| line.split_once("] "));
-    let told = told.map(|(_, told)| told).find(|told| told.contains(" is proven with "));
-    Ok(Outcome::Ok(told.context("it did not say what is proven")?.to_owned()))
+    run_program("prove it", &mut prove)?;
+    let listed: Value = serde_json::from_str(&fs::read_to_string(&list)?)?;
+    let [proof] = listed.as_array().context("no list")?.as_slice() else { bail!("not one proof: {listed}") };
+    let names: Vec<_> = proof["roles"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    ensure!(names.len() == roles.len(), "proven of {names:?}, not of {roles:?}");
+    Ok(Outcome::Ok(format!("{} roles, {} tests, {}", names.len(), proof["tests"], proof["extent"])))
 }
 
 /// `cargo xtask build-image` with these words, and these for `docker build`.

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use berth_control::{Credentials, Status};
 use berth_report::{Code, Problem};
 use berth_role::{Readiness, Stop};
@@ -58,11 +58,9 @@ fn program(words: &[OsString]) -> Result<Program, Problem> {
 /// What the application would be handed. It would end where something is missing, and so do we.
 fn handed_over(own: &Own) -> Result<Environment, Problem> {
     let settings = Settings::load(&application::folder_of_any(own)?, environment());
-    let findings = settings.findings(|_| false).into_iter();
-    let refused = findings.filter(|finding| finding.severity == Severity::Refused);
-    let refused: Vec<_> = refused.map(|finding| format!("\n    {finding}")).collect();
-    if !refused.is_empty() {
-        let cause = anyhow!("the settings cannot be used:{}", refused.concat());
+    let findings = settings.findings(|_| false);
+    if findings.iter().any(|finding| finding.severity == Severity::Refused) {
+        let cause = review::unusable("the settings", &findings);
         return Err(Problem::new(Code::Settings, "cannot hand over the settings").because(cause));
     }
     Ok(review::in_place_of_files(&settings))

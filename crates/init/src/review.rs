@@ -67,11 +67,17 @@ impl Review {
     /// Why the role is not started, for a person.
     pub fn problem(&self) -> Problem {
         let (name, folder) = (self.role.name, self.folder.display());
-        let refused = self.said(Severity::Refused).map(|finding| format!("\n    {finding}"));
-        let cause = anyhow!("the settings in {folder} cannot be used:{}", refused.collect::<String>());
+        let cause = unusable(&format!("the settings in {folder}"), &self.findings);
         let hint = format!("`berth-init check {name}` says this and what is only odd, and starts nothing");
         Problem::new(Code::Settings, format!("cannot start the role {name}")).hint(hint).because(cause)
     }
+}
+
+/// What is refused, each on a line of its own.
+pub fn unusable(settings: &str, findings: &[Finding]) -> anyhow::Error {
+    let refused = findings.iter().filter(|finding| finding.severity == Severity::Refused);
+    let refused: Vec<_> = refused.map(|finding| format!("\n    {finding}")).collect();
+    anyhow!("{settings} cannot be used:{}", refused.concat())
 }
 
 /// Variables to set, or to take away.

@@ -3,7 +3,7 @@
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command};
 
-use berth_tests::{Ran, wait_until_within};
+use berth_tests::{Ran, have_release_programs, wait_until_within};
 
 use crate::engine::{Engine, PATIENCE};
 
@@ -23,8 +23,11 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// One with its data in this clone, whose `xtask` it is.
-    pub fn of(mut xtask: Command) -> Self {
+    /// One with its data in this clone, whose `xtask` it is; nothing where there is no program for it.
+    pub fn of(mut xtask: Command) -> Option<Self> {
+        if !have_release_programs() {
+            return None;
+        }
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let address = format!("127.0.0.1:{port}");
         let server = xtask.args(["release", "registry", "--registry", &address]).spawn().unwrap();
@@ -34,7 +37,7 @@ impl Registry {
             assert!(ended.is_none(), "the registry ended: {ended:?}");
             TcpStream::connect(&registry.address).ok()
         });
-        registry
+        Some(registry)
     }
 
     pub fn end(&mut self) {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use berth_tests::{Ran, berth, root};
+use berth_tests::{Ran, berth, release_program, root};
 use serde_json::{Value, json};
 
 use crate::contributor;
@@ -50,7 +50,7 @@ impl Released {
         let engine = Engine::new()?;
         // What an earlier run has published may be of another commit.
         let _ = fs_err::remove_dir_all(published(""));
-        let registry = Registry::of(contributor::in_this_clone(&engine));
+        let registry = Registry::of(contributor::in_this_clone(&engine))?;
         Some(Self { engine, registry })
     }
 
@@ -183,7 +183,7 @@ fn it_lists_what_is_in_the_image(released: &Released, told: &Value) {
 /// The tool that others have.
 fn cosign_finds_the_same(released: &Released, told: &Value) {
     let image = format!("{}@{}", released.image(), told["digest"].as_str().unwrap());
-    let mut cosign = released.engine.case.command(root().join(".tools/release/root/usr/bin/cosign"));
+    let mut cosign = released.engine.case.command(release_program("cosign").unwrap());
     cosign.args(["verify", "--insecure-ignore-tlog=true", "--allow-insecure-registry", "--key"]);
     Ran::done(cosign.arg(published("trial.pub")).arg(image));
 }
@@ -191,7 +191,7 @@ fn cosign_finds_the_same(released: &Released, told: &Value) {
 /// As docs/guide/releases.md copies it.
 fn a_mirror_has_what_was_signed(released: &Released, told: &Value) {
     let mirror = format!("{}/elsewhere/mail", released.registry.address);
-    let mut crane = released.engine.case.command(root().join(".tools/release/root/usr/bin/crane"));
+    let mut crane = released.engine.case.command(release_program("crane").unwrap());
     Ran::done(crane.args(["copy", "--all-tags", &released.image(), &mirror]));
     let image = format!("{mirror}@{}", told["digest"].as_str().unwrap());
     let ran = released.berth(&["verify", &image]);
@@ -292,7 +292,7 @@ fn it_comes_from_a_file_where_there_is_no_registry(mut released: Released, told:
             }
         }
     }
-    let (cosign, key) = (root().join(".tools/release/root/usr/bin/cosign"), published("trial.pub"));
+    let (cosign, key) = (release_program("cosign").unwrap(), published("trial.pub"));
     let words =
         ["verify-blob", "--insecure-ignore-tlog=true", "--bundle", "SHA256SUMS.sigstore.json", "--key"];
     check(cosign.to_str().unwrap(), &[&words[..], &[key.to_str().unwrap(), "SHA256SUMS"]].concat());

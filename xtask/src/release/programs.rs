@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::debian::unpacked::{self, Packages};
+use crate::outcome::Outcome;
 use crate::run::{ask, program};
 use crate::{debian, tools};
 
@@ -30,11 +31,14 @@ pub fn registry() -> Result<Command> {
     get("docker-registry", &["--version"])
 }
 
-/// Gets those that are missing.
-pub fn install_all() -> Result<()> {
-    crane()?;
-    cosign()?;
-    registry().map(drop)
+/// Gets those that are missing, where there is apt.
+pub fn install_all() -> Result<Outcome> {
+    let missing = || [crane(), cosign(), registry()].into_iter().find_map(Result::err);
+    match missing() {
+        None => Ok(Outcome::Ok(String::new())),
+        Some(missing) if debian::codename().is_none() => Ok(Outcome::Skipped(format!("{missing:#}"))),
+        Some(missing) => Err(missing),
+    }
 }
 
 fn get(name: &str, version: &[&str]) -> Result<Command> {

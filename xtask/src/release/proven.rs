@@ -3,6 +3,7 @@
 //! digest goes into a signed list, with how far the proof went. Accounts can be made in the sample alone: of another
 //! application the protocols are proven, and no mail is sent.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
@@ -10,21 +11,21 @@ use fs_err as fs;
 use nix::unistd::geteuid;
 use serde_json::{Value, json};
 
+use super::build;
 use super::installation::{Installation, with_installation};
-use super::signing::Signer;
 use super::version::Version;
-use super::{FOLDER, build};
 use crate::docker::Docker;
 use crate::run::{ask, program, run, say};
 use crate::{programs, test};
 
-/// The list: what was proven before stays in it, if it is there.
-const LIST: &str = "proven.json";
+/// The list of this version, from the root of the clone.
+pub const LIST: &str = "target/publish/proven.json";
 
 /// Another name than anything that is released.
 const TAG: &str = "berth/release:derived";
 
-pub fn prove(docker: &Docker, signer: &Signer, version: &Version, from: &str, rest: &[String]) -> Result<()> {
+/// Does what proves an image, and gives what it passed.
+pub fn prove(docker: &Docker, version: &Version, from: &str, rest: &[String]) -> Result<Value> {
     ensure!(
         geteuid().is_root(),
         "its tests look at processes in containers from outside, and kill them: run it as root"
@@ -49,26 +50,21 @@ pub fn prove(docker: &Docker, signer: &Signer, version: &Version, from: &str, re
     });
     docker.ask(["image", "rm", TAG]);
     let (roles, extent, tests) = passed?;
-    let proof = Proof { version, commit: &build::commit(Path::new("."))?, roles, extent: &extent, tests };
-    note(digest, &proof)?;
-    signer.file(&Path::new(FOLDER).join(LIST))?;
     say(&format!("{digest} is proven with {version}: {tests} tests, and {extent} as far as the proof goes"));
-    Ok(())
+    let date = ask(program("date").args(["--utc", "+%Y-%m-%d"])).context("cannot ask date(1)")?;
+    let commit = &build::commit(Path::new("."))?;
+    let proof = Proof { version, commit, roles, extent: &extent, tests };
+    Ok(entry(digest, &proof, date.trim()))
 }
 
-/// Does what proves an image, and leaves the list as it was.
-pub fn without_a_trace<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    let files = ["", ".sigstore.json"].map(|after| Path::new(FOLDER).join(format!("{LIST}{after}")));
-    let before = files.each_ref().map(|file| fs::read(file).ok());
-    let done = work();
-    for (file, before) in files.iter().zip(before) {
-        match before {
-            Some(bytes) => fs::write(file, bytes)?,
-            None if file.exists() => fs::remove_file(file)?,
-            None => {}
-        }
-    }
-    done
+/// Puts what an image passed into the list.
+pub fn note(list: &Path, proof: &Value) -> Result<()> {
+    let before = match fs::read_to_string(list) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+        text => serde_json::from_str(&text?).with_context(|| format!("cannot read {}", list.display()))?,
+    };
+    let text = serde_json::to_string_pretty(&with(before, proof.clone()))? + "\n";
+    fs::write(list, text).map_err(Into::into)
 }
 
 /// What an image has passed.
@@ -80,15 +76,6 @@ struct Proof<'a> {
     extent: &'a str,
     /// How many of the tests that hold of every image.
     tests: u32,
-}
-
-fn note(digest: &str, proof: &Proof<'_>) -> Result<()> {
-    let path = Path::new(FOLDER).join(LIST);
-    let before = fs::read_to_string(&path).unwrap_or_else(|_| "[]".to_owned());
-    let before: Vec<Value> = serde_json::from_str(&before).context("cannot read the list")?;
-    let date = ask(program("date").args(["--utc", "+%Y-%m-%d"])).context("cannot ask date(1)")?;
-    let list = with(before, entry(digest, proof, date.trim()));
-    fs::write(path, serde_json::to_string_pretty(&list)? + "\n").map_err(Into::into)
 }
 
 fn entry(digest: &str, proof: &Proof<'_>, date: &str) -> Value {
