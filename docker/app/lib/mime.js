@@ -67,18 +67,22 @@ export function structure(raw) {
 }
 
 function described(tree) {
+  // createEnvelope takes a subject for bytes, and of one that is given twice makes zeros.
+  const subject = [tree.parsedHeader.subject].flat().find((words) => words?.trim()) ?? '';
+  const bytes = Buffer.from(subject.replace(/\s*\n\s*/g, ' ')).toString('latin1');
   return {
-    envelope: sayable(createEnvelope(tree.parsedHeader)),
+    envelope: sayable(createEnvelope({ ...tree.parsedHeader, subject: bytes })),
     bodystructure: sayable(new BodyStructure(tree, { upperCaseKeys: true, skipContentLocation: false }).create()),
     sent: Date.parse(tree.parsedHeader.date) || null,
   };
 }
 
-// As it may stand in an answer: no line ends in what is said in quotes, no zeros in what is counted (RFC 9051 9).
+// As it may stand in an answer: no line ends in what is said in quotes, no zeros in what is counted (RFC 9051 9). Text
+// becomes bytes here: imap-core cuts each letter to its low byte, and those of U+010A and U+0122 end a line and a string.
 function sayable(it) {
   if (Array.isArray(it)) return it.map(sayable);
   if (Buffer.isBuffer(it)) return Buffer.from(it.toString('latin1').replaceAll('\0', ' '), 'latin1');
-  return typeof it === 'string' ? it.replace(/\p{Cc}+/gu, ' ') : it;
+  return typeof it === 'string' ? Buffer.from(it.replace(/\p{Cc}+/gu, ' ')) : it;
 }
 
 // All text of all parts, decoded.

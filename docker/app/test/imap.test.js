@@ -166,10 +166,26 @@ test('mails in mails are looked into for no more bytes than their size allows, a
 
 test('headers of control characters break no answer', async (t) => {
   const { client } = await opened(t);
-  const twice = 'Date: a\r\n Mon, 06 Jan 2020\r\nDate: \x01\r\n\tagain\r\nSubject: odd\r\n';
+  const twice = 'Date: a\r\n Mon, 06 Jan 2020\r\nDate: \x01\r\n\tagain\r\nSubject: odd\r\nSubject: even\r\n';
   await client.append('INBOX', `${twice}Content-Type: text/a\x01b\r\n\r\nx\r\n`);
   const { envelope, bodyStructure } = await client.fetchOne('1', { envelope: true, bodyStructure: true });
   assert.deepEqual([envelope.subject, bodyStructure.type], ['odd', 'text/a b']);
+  client.close();
+});
+
+test('letters whose low byte ends a line or a string break no answer', async (t) => {
+  const { client } = await opened(t);
+  const odd = '\u010a* BYE\u010d\u010a\u0122 (\u0129\u015c';
+  const type = `text/plain; name="${odd}"\r\nContent-Disposition: attachment; filename="${odd}"\r\nContent-Location: ${odd}`;
+  await client.append(
+    'INBOX',
+    `Date: Mon, 6 Jan 2020 ${odd}\r\nFrom: ${odd} <${odd}@${odd}.test>\r\nSubject: ${odd}\r\n` +
+      `Message-ID: <${odd}>\r\nIn-Reply-To: <${odd}>\r\nContent-Type: ${type}\r\n\r\nx\r\n`,
+  );
+  const { envelope, bodyStructure } = await client.fetchOne('1', { envelope: true, bodyStructure: true });
+  assert.deepEqual([envelope.subject, envelope.messageId, envelope.inReplyTo], [odd, `<${odd}>`, `<${odd}>`]);
+  assert.equal(bodyStructure.dispositionParameters.filename, odd);
+  await client.noop();
   client.close();
 });
 

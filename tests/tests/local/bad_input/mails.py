@@ -52,6 +52,8 @@ def by_hand():
     yield "8-bit header", with_header("8-bit header", b"X-Name: Gr\xfc\xdfe \xff\xfe\x80")
     yield "8-bit subject", b"Subject: \xe4\xf6\xfc \xf0\x28\x8c\x28\r\n\r\nx\r\n"
     yield "8-bit sender", b"From: J\xf6rg <j\xf6rg@b\xfccher.invalid>\r\nSubject: 8-bit sender\r\n\r\nx\r\n"
+    odd = "\u010a* BYE\u010d\u010a\u0122 (\u0129".encode()  # whose low bytes end a line, a string and a list
+    yield "letters beyond 255", with_header("letters beyond 255", b"Subject: " + odd, b"Date: " + odd, b"Message-ID: <" + odd + b">")
     yield "zero bytes", with_header("zero bytes", b"X-Zero: a\0b", body=b"a\0b\0\r\n")
     yield "control characters", with_header("control characters", b"X-C: " + bytes(range(1, 9)), body=bytes(range(14, 32)) + b"\r\n")
     yield "header of 1 MB", with_header("header of 1 MB", b"X-Long: " + b"x" * 1_000_000)
