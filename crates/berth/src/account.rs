@@ -69,7 +69,7 @@ struct Listed {
 /// Whether the application knows such an account.
 pub fn exists(engine: &dyn Engine, wanted: &Wanted, address: &str) -> anyhow::Result<bool> {
     let all: Vec<Listed> = serde_json::from_str(&admin(engine, wanted, &["user", "list", "--json"], "")?)?;
-    Ok(all.iter().any(|other| other.address == address))
+    Ok(all.iter().any(|other| other.address.eq_ignore_ascii_case(address)))
 }
 
 fn keep(folder: &Folder, account: &Account) -> anyhow::Result<()> {

@@ -3,6 +3,7 @@
 pub mod env;
 pub mod installation;
 pub mod pins;
+pub mod project;
 pub mod secrets;
 
 mod certificates;

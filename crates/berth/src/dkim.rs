@@ -29,8 +29,9 @@ pub fn ensure(folder: &Folder) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn record(pem: &str) -> anyhow::Result<String> {
-    let unreadable = "the DKIM key in the state folder cannot be read";
+/// The text of the TXT record for a key.
+pub fn record(pem: &str) -> anyhow::Result<String> {
+    let unreadable = "the DKIM key cannot be read";
     let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
     let key = KeyPair::from_pkcs8(&STANDARD.decode(body).context(unreadable)?).ok().context(unreadable)?;
     let public: PublicKeyX509Der = key.public_key().as_der().ok().context(unreadable)?;

@@ -8,6 +8,7 @@ use berth_engine::{Folder, Instance, Means, Port, Wanted};
 use berth_role::Role;
 
 use crate::certificate::AUTHORITY;
+use crate::compose::env::{ENV, Env};
 use crate::{dkim, secrets};
 
 /// What each door is called, whichever role it belongs to: names of IANA's registry where there is one.
@@ -53,13 +54,11 @@ pub fn service(folder: &Folder, wanted: &Wanted) -> anyhow::Result<Service> {
     };
     let authority = authority(folder, wanted)?;
     let runs = |name: &&str| wanted.instances.iter().any(|instance| instance.name == **name);
-    let record = folder.read(dkim::RECORD)?;
     Ok(Service {
         doors,
         delivers: owner(SUBMISSION).is_some_and(|role| way(role).iter().all(runs)),
         roots: Roots::from_pem(authority.as_bytes())?,
-        dkim: record
-            .map(|txt| DkimRecord { selector: dkim::SELECTOR.to_owned(), txt: txt.trim().to_owned() }),
+        dkim: record(folder, wanted)?,
         deadline: DEADLINE,
         domain,
     })
@@ -72,6 +71,21 @@ fn authority(folder: &Folder, wanted: &Wanted) -> anyhow::Result<String> {
     let chain = containers.inputs.iter().find(|path| path.ends_with("chain.pem"));
     let shown = chain.and_then(|path| fs_err::read_to_string(path).ok());
     Ok(shown.map_or(ours.clone(), |shown| ours + &shown))
+}
+
+/// What has to be published for the key that the roles sign with; nothing where that is its owner's and cannot be read.
+fn record(folder: &Folder, wanted: &Wanted) -> anyhow::Result<Option<DkimRecord>> {
+    let (selector, txt) = match &wanted.means {
+        Means::Processes(_) => (None, folder.read(dkim::RECORD)?),
+        Means::Containers(containers) => {
+            let env = Env::read(folder.read(ENV)?.as_deref().unwrap_or_default());
+            let key = containers.inputs.iter().find(|path| path.ends_with("dkim.pem"));
+            let key = key.and_then(|path| fs_err::read_to_string(path).ok());
+            (env.get("DKIM_KEY_SELECTOR").map(ToOwned::to_owned), key.and_then(|pem| dkim::record(&pem).ok()))
+        }
+    };
+    let selector = selector.unwrap_or_else(|| dkim::SELECTOR.to_owned());
+    Ok(txt.map(|txt| DkimRecord { selector, txt: txt.trim().to_owned() }))
 }
 
 /// The name by which a door is asked for: behind a front that is how roles are told apart.

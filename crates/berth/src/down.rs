@@ -9,6 +9,7 @@ use berth_engine::{Compose, EngineError, Folder, Kind, Means};
 use berth_report::{Code, Problem};
 
 use crate::arguments::Down;
+use crate::compose::project;
 use crate::interrupts::INTERRUPTED;
 use crate::view::View;
 use crate::{account, again, open, problem};
@@ -43,7 +44,8 @@ fn with_volumes(folder: &Folder, yes: bool) -> anyhow::Result<ExitCode> {
         let data = folder.path("data");
         return Err(problem.hint(format!("their data are in {}", data.display())).into());
     }
-    let project = project(&compose)?;
+    project::check(folder)?;
+    let project = name(&compose)?;
     let volumes = compose.volumes(&project).map_err(problem::of)?;
     let told = format!("all mail and all accounts are lost with the volumes {}", volumes.join(", "));
     if !volumes.is_empty() && !yes && !confirmed(&told, &project)? {
@@ -64,7 +66,7 @@ fn with_volumes(folder: &Folder, yes: bool) -> anyhow::Result<ExitCode> {
 }
 
 /// The name that its volumes go by, whether it is up or not.
-fn project(compose: &Compose) -> anyhow::Result<String> {
+fn name(compose: &Compose) -> anyhow::Result<String> {
     let wanted = compose.known().map_err(problem::of)?;
     match wanted.map(|wanted| wanted.means) {
         Some(Means::Containers(containers)) => Ok(containers.project),

@@ -5,6 +5,7 @@ use std::thread::available_parallelism;
 
 use berth_engine::{Compose, Engine, Folder, Kind, Local};
 
+use crate::compose::project;
 use crate::{places, problem};
 
 pub fn folder(state: Option<PathBuf>) -> anyhow::Result<Folder> {
@@ -14,7 +15,10 @@ pub fn folder(state: Option<PathBuf>) -> anyhow::Result<Folder> {
 /// The engine that the installation was brought up with.
 pub fn engine(folder: &Folder) -> anyhow::Result<Box<dyn Engine>> {
     Ok(match Kind::of(folder).map_err(problem::of)? {
-        Some(Kind::Compose) => Box::new(Compose::new(folder.clone())),
+        Some(Kind::Compose) => {
+            project::check(folder)?;
+            Box::new(Compose::new(folder.clone()))
+        }
         Some(Kind::Local) | None => Box::new(Local::new(folder.clone(), processors())),
     })
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use berth_engine::Folder;
+use berth_engine::compose::line::quoted;
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::Up;
@@ -53,7 +54,8 @@ impl Programs {
             ("--init", &self.init, &others.init),
         ];
         let differ = all.into_iter().filter(|(_, own, other)| own != other);
-        let flags: Vec<String> = differ.map(|(flag, own, _)| format!("{flag} {}", own.display())).collect();
+        let flags: Vec<String> =
+            differ.map(|(flag, own, _)| format!("{flag} {}", quoted(&own.to_string_lossy()))).collect();
         (!flags.is_empty()).then(|| flags.join(" "))
     }
 }

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Context;
-use berth_engine::Folder;
+use anyhow::{Context, anyhow};
+use berth_engine::{Folder, Kind};
 use berth_render::compose::{Made, Readers, SECRETS, Secret};
+use berth_report::{Code, Problem};
+
+use crate::problem;
 
 /// Where they are kept, in the state folder.
 pub const FILE: &str = "settings.env";
@@ -15,11 +18,50 @@ const HEXADECIMAL: &[u8] = b"0123456789abcdef";
 /// What an installation keeps: its mail domain and its secrets.
 pub type Kept = BTreeMap<String, String>;
 
+/// What was there from the first start on. Without it nothing that is stored can be read.
+const ALWAYS: [&str; 2] = ["DOMAIN", "HELPER_ENCRYPTION_KEY"];
+
 /// Reads what the installation keeps; nothing at its first start.
 pub fn kept(folder: &Folder) -> anyhow::Result<Kept> {
     let text = folder.read(FILE)?.unwrap_or_default();
-    let pairs = text.lines().filter_map(|line| line.split_once('='));
-    Ok(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+    let lines = text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty() && !line.starts_with('#'));
+    let pairs = lines.map(|(line, number)| pair(line).map_err(|wrong| of_line(folder, number, wrong)));
+    Ok(pairs.collect::<Result<_, _>>()?)
+}
+
+/// A line as it is: what quotes and blanks would be to others is a part of the value here, and opens nothing.
+fn pair(line: &str) -> Result<(String, String), &'static str> {
+    let (name, value) = line.split_once('=').ok_or("is no NAME=value")?;
+    let is_name = |name: &str| name.chars().all(|it| it.is_ascii_alphanumeric() || it == '_');
+    match () {
+        () if name.is_empty() || !is_name(name) => Err("has no name of letters, digits and _ before the ="),
+        () if value.trim() != value => Err("has blanks around its value"),
+        () if value.starts_with(['"', '\'']) => Err("has its value in quotes"),
+        () => Ok((name.to_owned(), value.to_owned())),
+    }
+}
+
+fn of_line(folder: &Folder, number: u32, wrong: &str) -> Problem {
+    let file = folder.path(FILE);
+    let problem = Problem::new(Code::Settings, format!("line {number} of {} {wrong}", file.display()));
+    problem.hint("write NAME=value, without quotes and blanks")
+}
+
+/// What the installation keeps, on the way to bringing it up: secrets that are gone are not made anew, for others read
+/// nothing of what is stored.
+pub fn kept_for_up(folder: &Folder) -> anyhow::Result<Kept> {
+    let kept = kept(folder)?;
+    let gone: Vec<_> = ALWAYS.into_iter().filter(|name| !kept.contains_key(*name)).collect();
+    if gone.is_empty() || Kind::of(folder).map_err(problem::of)?.is_none() {
+        return Ok(kept);
+    }
+    let file = folder.path(FILE);
+    let problem = Problem::new(Code::Settings, format!("{} has lost {}", file.display(), gone.join(" and ")));
+    let problem =
+        problem.because(anyhow!("what is stored was encrypted with it, and others read nothing of it"));
+    let hint = "put the file back from a copy of the state folder; compose/secrets in there has a file for each \
+                secret of containers. For an empty installation take another folder: --state DIR";
+    Err(problem.hint(hint).into())
 }
 
 /// Whether roles need this secret wherever they run. The others are of stores and a front that processes of this host do
@@ -35,17 +77,24 @@ pub fn complete(
     domain: &str,
     needed: impl Fn(&Secret) -> bool,
 ) -> anyhow::Result<Kept> {
-    let before = kept.clone();
-    kept.insert("DOMAIN".to_owned(), domain.to_owned());
-    for secret in SECRETS.iter().filter(|secret| needed(secret) && !before.contains_key(secret.name)) {
+    let mut new = Kept::new();
+    if !kept.contains_key("DOMAIN") {
+        new.insert("DOMAIN".to_owned(), domain.to_owned());
+    }
+    for secret in SECRETS.iter().filter(|secret| needed(secret) && !kept.contains_key(secret.name)) {
         if let Some(made) = make(secret.made)? {
-            kept.insert(secret.name.to_owned(), made);
+            new.insert(secret.name.to_owned(), made);
         }
     }
-    if kept != before {
-        let lines: Vec<String> = kept.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
-        folder.write(FILE, lines.concat().as_bytes()).context("cannot keep the secrets")?;
+    if !new.is_empty() {
+        let mut text = folder.read(FILE)?.unwrap_or_default();
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
+        }
+        text.extend(new.iter().map(|(key, value)| format!("{key}={value}\n")));
+        folder.write(FILE, text.as_bytes()).context("cannot keep the secrets")?;
     }
+    kept.append(&mut new);
     Ok(kept)
 }
 

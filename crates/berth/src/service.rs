@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use anyhow::Context;
 use berth_catalogue::{ROLES, called, find, start_order};
 use berth_engine::{Folder, Instance, Means, Port, Processes, Wanted};
 use berth_report::{Code, Problem};
@@ -32,13 +31,45 @@ pub struct Service {
 /// Mailboxes belong to addresses, so the domain stays what it was at the first start.
 pub fn domain(asked: Option<&str>, kept: Option<&str>) -> anyhow::Result<String> {
     match (asked, kept) {
-        (Some(asked), Some(kept)) if asked != kept => {
+        (Some(asked), None) => name(asked),
+        (Some(asked), Some(kept)) if !asked.eq_ignore_ascii_case(kept) => {
             Err(Problem::new(Code::Usage, format!("this installation is for {kept}, not for {asked}"))
                 .hint("a second installation has a state folder of its own: --state DIR --port-offset 4000")
                 .into())
         }
-        (asked, kept) => Ok(asked.or(kept).unwrap_or(DEFAULT_DOMAIN).to_owned()),
+        (_, kept) => Ok(kept.unwrap_or(DEFAULT_DOMAIN).to_owned()),
     }
+}
+
+/// A name as the DNS has it: labels of 63 letters, digits and hyphens, 253 in all (RFC 1123 section 2.1), in lower case, as
+/// the application writes addresses.
+pub fn name(text: &str) -> anyhow::Result<String> {
+    let is_label = |label: &str| {
+        let inside = label.chars().all(|it| it.is_ascii_alphanumeric() || it == '-');
+        inside && (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    if text.len() <= 253 && text.split('.').all(is_label) {
+        return Ok(text.to_ascii_lowercase());
+    }
+    let hint = if text.is_ascii() {
+        "such as example.com, what is behind the @ of an address"
+    } else {
+        "in its form of ASCII letters, which begins with xn-- (RFC 5890)"
+    };
+    Err(Problem::new(Code::Usage, format!("`{text}` is no mail domain")).hint(hint).into())
+}
+
+/// Whether all ports have a number with this offset.
+pub fn in_reach(offset: u16) -> anyhow::Result<()> {
+    ROLES.iter().flat_map(|role| role.ports).try_for_each(|port| moved(port.unprivileged(), offset).map(drop))
+}
+
+/// The number of a port with an offset.
+pub fn moved(number: u16, offset: u16) -> anyhow::Result<u16> {
+    number.checked_add(offset).ok_or_else(|| {
+        let problem = format!("port {number} and the offset {offset} make no port number");
+        Problem::new(Code::Usage, problem).hint("a multiple of 4000, 28000 at most").into()
+    })
 }
 
 /// The roles that are to run, in the order of starting, and those that the application does not have.
@@ -168,9 +199,7 @@ impl Service {
                 set(certificate.authority, &path(AUTHORITY));
             }
             for port in role.ports {
-                let number = port.unprivileged().checked_add(self.offset).with_context(|| {
-                    format!("port {} and the offset {} make no port number", port.unprivileged(), self.offset)
-                })?;
+                let number = moved(port.unprivileged(), self.offset)?;
                 set(port.setting, &number.to_string());
                 if let Tls::WhenHttps(protocol) = port.tls {
                     set(protocol, "https");
@@ -216,6 +245,20 @@ mod tests {
         assert_eq!(domain(Some("b.test"), None).unwrap(), "b.test");
         let error = domain(Some("b.test"), Some("a.test")).unwrap_err();
         assert_eq!(berth_report::code(&error), Code::Usage);
+        assert_eq!(domain(Some("B.test"), Some("b.test")).unwrap(), "b.test");
+    }
+
+    #[test]
+    fn a_domain_is_one_of_the_dns_in_lower_case() {
+        assert_eq!(domain(Some("Mail.Example-1.COM"), None).unwrap(), "mail.example-1.com");
+        assert_eq!(domain(Some("xn--mller-kva.de"), None).unwrap(), "xn--mller-kva.de");
+        let long = ["a"; 200].join(".");
+        for wrong in
+            ["", "müller.de", "https://a.test", "a..test", "-a.test", "a.test.", "a b", "@a.test", &long]
+        {
+            let error = domain(Some(wrong), None).unwrap_err();
+            assert_eq!(berth_report::code(&error), Code::Usage, "{wrong}");
+        }
     }
 
     #[test]
@@ -257,7 +300,8 @@ mod tests {
         }
         assert!(environment["WEB_SSL_KEY_PATH"].ends_with("tls/privkey.pem"));
         assert!(environment["API_SSL_CA_PATH"].ends_with("tls/chain.pem"));
-        assert!(service(64000, parent.path().into()).environment(&folder, &Kept::default()).is_err());
+        let error = service(64000, parent.path().into()).environment(&folder, &Kept::default()).unwrap_err();
+        assert_eq!(berth_report::code(&error), Code::Usage);
     }
 
     #[test]

@@ -3,8 +3,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use berth_engine::Folder;
 use berth_report::{Code, Problem};
 use clap::Args;
@@ -20,6 +21,9 @@ use judge::Signed;
 pub use judge::{Evidence, Verified};
 use registry::{Manifest, Registry};
 pub use release::Release;
+
+/// How long a registry may take for all of it.
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// The folder of what was signed, in the state folder.
 const KEPT: &str = "signed";
@@ -83,7 +87,11 @@ fn fetch(name: &str) -> anyhow::Result<Evidence> {
             .hint("such as ghcr.io/OWNER/REPO-selfhosted:v1.2.3, or with @sha256:…")
     })?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(evidence(reference)).map_err(|error| {
+    let asked = async {
+        let waited = tokio::time::timeout(PATIENCE, evidence(reference)).await;
+        waited.unwrap_or_else(|_| Err(anyhow!("it took longer than {} minutes", PATIENCE.as_secs() / 60)))
+    };
+    runtime.block_on(asked).map_err(|error| {
         Problem::new(Code::Unavailable, format!("cannot ask the registry of {name} who signed it"))
             .because(error)
             .hint("is it reachable from here? A host that reaches none gets a file: `berth image load`")

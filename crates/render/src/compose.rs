@@ -19,6 +19,7 @@ mod secrets;
 mod service;
 mod variables;
 
+pub use front::HTTPS as FRONT_HTTPS;
 pub use given::{Given, given};
 pub use overlays::OVERLAYS;
 pub use secrets::{Made, Readers, SECRETS, Secret};

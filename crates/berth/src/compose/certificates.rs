@@ -1,10 +1,12 @@
 //! The certificate and the keys as containers see them: a folder that they have mounted whole, so that a file that is
 //! replaced is seen. The authority's key is no part of it.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use berth_engine::Folder;
 use berth_engine::compose::PLACE;
+use berth_report::{Code, Problem};
 
 use super::env::Env;
 use crate::certificate::{AUTHORITY, CHAIN, PRIVATE};
@@ -60,23 +62,47 @@ pub fn write(state: &Folder, env: &Env) -> anyhow::Result<Whose> {
     state.make(&place, FOLDER_MODE).map_err(problem::of_folder)?;
     let whose = whose(state, env)?;
     for (name, from) in FILES {
-        if whose == Whose::Others && OF_A_CERTIFICATE.contains(&name) {
-            continue;
-        }
-        if let Some(text) = state.read(from)? {
+        let others = if OF_A_CERTIFICATE.contains(&name) {
+            whose == Whose::Others
+        } else {
+            !may_replace_key(state, there(state, env, name)?.as_deref())?
+        };
+        if let Some(text) = state.read(from)?.filter(|_| !others) {
             state.keep(&place.join(name), text.as_bytes(), MODE).map_err(problem::of_folder)?;
         }
     }
     Ok(whose)
 }
 
-/// Whose the certificate is that the services show.
+/// Whose the certificate is that the services show. What cannot be read is not taken for ours, and a key without its
+/// certificate is not either: whoever puts both there may be at it.
 fn whose(state: &Folder, env: &Env) -> anyhow::Result<Whose> {
-    let Ok(there) = fs_err::read_to_string(folder(state, env).join("fullchain.pem")) else {
-        return Ok(Whose::Ours);
-    };
     let ours = state.read(AUTHORITY)?.unwrap_or_default();
-    Ok(if !ours.is_empty() && there.trim_end().ends_with(ours.trim()) { Whose::Ours } else { Whose::Others })
+    let is_ours = match there(state, env, "fullchain.pem")? {
+        Some(chain) => !ours.is_empty() && chain.trim_ascii_end().ends_with(ours.trim().as_bytes()),
+        None => there(state, env, "privkey.pem")?.is_none(),
+    };
+    Ok(if is_ours { Whose::Ours } else { Whose::Others })
+}
+
+/// Whether the key for DKIM that is there, if any, is the one that was made here: another one is its owner's.
+fn may_replace_key(state: &Folder, there: Option<&[u8]>) -> anyhow::Result<bool> {
+    let Some(there) = there else { return Ok(true) };
+    let record = dkim::record(&String::from_utf8_lossy(there)).ok();
+    Ok(record.is_some() && record == state.read(dkim::RECORD)?)
+}
+
+/// What is in the folder already.
+fn there(state: &Folder, env: &Env, name: &str) -> anyhow::Result<Option<Vec<u8>>> {
+    let path = folder(state, env).join(name);
+    match fs_err::read(&path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => {
+            let problem = Problem::new(Code::CannotRun, "cannot tell whose certificate the services show");
+            Err(problem.because(error).hint("run it as somebody who may read that file").into())
+        }
+    }
 }
 
 #[cfg(test)]
@@ -124,5 +150,28 @@ mod tests {
         state.keep(&[PLACE, FOLDER, "fullchain.pem"].iter().collect::<PathBuf>(), b"public", MODE).unwrap();
         assert_eq!(write(&state, &env).unwrap(), Whose::Others);
         assert_eq!(fs_err::read_to_string(&chain).unwrap(), "public");
+    }
+
+    #[test]
+    fn nothing_of_its_owner_is_replaced_while_a_part_of_it_is_away_or_cannot_be_read() {
+        let (_parent, state) = state();
+        let env = Env::default();
+        write(&state, &env).unwrap();
+        let at = |name: &str| folder(&state, &env).join(name);
+        let put = |name: &str, text: &[u8]| {
+            state.keep(&[PLACE, FOLDER, name].iter().collect::<PathBuf>(), text, MODE).unwrap();
+        };
+        put("dkim.pem", b"of its owner");
+        put("privkey.pem", b"of its owner");
+        fs_err::remove_file(at("fullchain.pem")).unwrap();
+        assert_eq!(write(&state, &env).unwrap(), Whose::Others);
+        for name in ["dkim.pem", "privkey.pem"] {
+            assert_eq!(fs_err::read(at(name)).unwrap(), b"of its owner", "{name}");
+        }
+        put("fullchain.pem", b"\xff\xfe");
+        assert_eq!(write(&state, &env).unwrap(), Whose::Others);
+        fs_err::remove_file(at("fullchain.pem")).unwrap();
+        fs_err::create_dir(at("fullchain.pem")).unwrap();
+        assert!(write(&state, &env).is_err(), "it cannot be read");
     }
 }

@@ -104,10 +104,7 @@ pub fn set_listening(env: &mut Env, arguments: &Up, sample: bool) -> anyhow::Res
         let Some(number) = variable.default.as_deref().and_then(|text| text.parse::<u16>().ok()) else {
             continue;
         };
-        let Some(number) = number.checked_add(offset) else {
-            let problem = format!("port {number} and the offset {offset} make no port number");
-            return Err(Problem::new(Code::Usage, problem).hint("a multiple of 4000, 28000 at most").into());
-        };
+        let number = service::moved(number, offset)?;
         if offset == 0 { env.unset(&variable.name) } else { env.set(&variable.name, &number.to_string()) }
     }
     Ok(())

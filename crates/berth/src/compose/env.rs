@@ -5,36 +5,41 @@ use std::fmt::Write as _;
 
 use berth_render::compose::VARIABLES;
 
+/// Where it is, in the state folder.
+pub const ENV: &str = "compose/.env";
+
 /// The project's name, and which files it is made of: read by Compose itself.
 pub const PROJECT: &str = "COMPOSE_PROJECT_NAME";
 pub const FILES: &str = "COMPOSE_FILE";
 
 /// What is set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Env(BTreeMap<String, String>);
+pub struct Env(BTreeMap<String, Set>);
+
+/// As it is written, and what it means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Set {
+    text: String,
+    value: String,
+}
 
 impl Env {
     /// Reads what is set; what is only spoken of is not.
     pub fn read(text: &str) -> Self {
-        let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
-        let pairs = lines.filter_map(|line| line.split_once('='));
-        Self(pairs.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())).collect())
+        let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+        let pairs = lines.filter_map(|line| line.strip_prefix("export ").unwrap_or(line).split_once('='));
+        let set = |text: &str| Set { text: text.to_owned(), value: value(text) };
+        Self(pairs.map(|(name, text)| (name.trim().to_owned(), set(text.trim()))).collect())
     }
 
     /// The value of a variable, if it is set to anything.
     pub fn get(&self, name: &str) -> Option<&str> {
-        let value = self.0.get(name)?.as_str();
-        let inside = |quote| value.strip_prefix(quote).and_then(|value| value.strip_suffix(quote));
-        Some(inside('\'').or_else(|| inside('"')).unwrap_or(value)).filter(|value| !value.is_empty())
+        self.0.get(name).map(|variable| variable.value.as_str()).filter(|value| !value.is_empty())
     }
 
     /// Sets a variable.
     pub fn set(&mut self, name: &str, value: &str) {
-        // Compose reads quotes, comments and `$` in what is not quoted.
-        let plain =
-            value.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_./:,@[]".contains(letter));
-        let value = if plain { value.to_owned() } else { format!("'{value}'") };
-        self.0.insert(name.to_owned(), value);
+        self.0.insert(name.to_owned(), Set { text: quoted(value), value: value.to_owned() });
     }
 
     /// Sets a variable that is not set.
@@ -53,15 +58,15 @@ impl Env {
     pub fn text(&self, sample: bool) -> String {
         let mut text = HEAD.to_owned();
         for name in [PROJECT, FILES] {
-            if let Some(value) = self.0.get(name) {
-                let _ = writeln!(text, "{name}={value}");
+            if let Some(set) = self.0.get(name) {
+                let _ = writeln!(text, "{name}={}", set.text);
             }
         }
         for variable in VARIABLES.iter() {
             let default = variable.sample.as_ref().filter(|_| sample).or(variable.default.as_ref());
             let _ = writeln!(text, "\n# {}", variable.meaning);
-            if let Some(value) = self.0.get(&variable.name) {
-                let _ = writeln!(text, "{}={value}", variable.name);
+            if let Some(set) = self.0.get(&variable.name) {
+                let _ = writeln!(text, "{}={}", variable.name, set.text);
             } else {
                 let _ = writeln!(text, "# {}={}", variable.name, default.map_or("", String::as_str));
             }
@@ -72,10 +77,42 @@ impl Env {
         if !others.is_empty() {
             text += "\n# Yours\n";
         }
-        for (name, value) in others {
-            let _ = writeln!(text, "{name}={value}");
+        for (name, set) in others {
+            let _ = writeln!(text, "{name}={}", set.text);
         }
         text
+    }
+}
+
+/// What Compose takes a text for: a word up to a blank and `#`, or what is in quotes. Variables in it are not filled in.
+fn value(text: &str) -> String {
+    let mut letters = text.chars();
+    let Some(quote @ ('\'' | '"')) = letters.next() else {
+        return text.split(" #").next().unwrap_or_default().trim_end().to_owned();
+    };
+    let mut inside = String::new();
+    while let Some(letter) = letters.next() {
+        match letter {
+            _ if letter == quote => return inside,
+            '\\' if quote == '"' => inside.extend(letters.next()),
+            '\\' if letters.as_str().starts_with('\'') => inside.extend(letters.next()),
+            _ => inside.push(letter),
+        }
+    }
+    text.to_owned()
+}
+
+/// A value as Compose reads it back: quotes, comments and `$` mean something in what is not quoted.
+fn quoted(value: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:,@[]".contains(letter);
+    if value.chars().all(plain) {
+        value.to_owned()
+    } else if value.contains('\'') || value.ends_with('\\') {
+        let escaped =
+            |letter: char| ['\\', '"', '$'].contains(&letter).then_some('\\').into_iter().chain([letter]);
+        format!("\"{}\"", value.chars().flat_map(escaped).collect::<String>())
+    } else {
+        format!("'{value}'")
     }
 }
 
@@ -116,5 +153,20 @@ mod tests {
             (text, Some("/opt/my files/berth-init"))
         );
         assert!(env.text(true).contains("# SEND_EMAIL=false\n"));
+    }
+
+    /// What docker compose 2.40 makes of the same lines.
+    #[test]
+    fn what_is_set_means_what_it_means_to_compose() {
+        let text = "A=plain # a comment\nexport B=exported\nC=\"a # b\" # c\nD=x#y\nE='it\\'s'\nF=\"/o'b/\\\"x\\\"/\\\\b/\\$H\"\n";
+        let env = Env::read(text);
+        let all = ["A", "B", "C", "D", "E", "F"].map(|name| env.get(name).unwrap());
+        assert_eq!(all, ["plain", "exported", "a # b", "x#y", "it's", r#"/o'b/"x"/\b/$H"#]);
+        assert!(env.text(false).contains("A=plain # a comment\n"), "what its owner wrote stays");
+        for value in ["/home/o'brien/berth-init", r#"o' $ " \"#, "a $b # c", r"ends with \"] {
+            let mut env = Env::default();
+            env.set("BERTH_INIT_FILE", value);
+            assert_eq!(Env::read(&env.text(false)).get("BERTH_INIT_FILE"), Some(value));
+        }
     }
 }

@@ -8,10 +8,11 @@ use berth_engine::{Compose, Engine, Folder, Kind, Wanted};
 use berth_render::compose::{FOLDER, files};
 
 use super::choices::{self, IMAGE};
-use super::env::{Env, FILES, PROJECT};
+use super::env::{ENV, Env, FILES, PROJECT};
 use super::images::Images;
 use super::overlays::{BUILD, INJECTED, Overlays};
 use super::pins::{Pins, Trust};
+use super::project;
 use super::{certificates, mistaken, other_settings, secrets as files_of_secrets, stores, wanted::wanted};
 use crate::arguments::Up;
 use crate::preflight::asked::Asked;
@@ -46,14 +47,17 @@ pub struct Installation {
     pub before: Vec<(String, String)>,
     draft: Draft,
     pub wanted: Wanted,
+    /// The `.env` that all this follows from.
+    there: Option<String>,
 }
 
 impl Installation {
     /// Nothing of it is written, and whatever can be told of the command line is told.
     pub fn plan(folder: &Folder, arguments: &Up, asked: &Asked, docker: &Docker) -> anyhow::Result<Self> {
-        let kept = secrets::kept(folder)?;
+        let kept = secrets::kept_for_up(folder)?;
         let domain = service::domain(arguments.domain.as_deref(), kept.get("DOMAIN").map(String::as_str))?;
-        let there = folder.read(&format!("{PLACE}/.env"))?;
+        project::check(folder)?;
+        let there = folder.read(ENV)?;
         let mut env = Env::read(there.as_deref().unwrap_or_default());
         let chosen = Overlays::choose(&arguments.containers.overlay, env.get(FILES))?;
         let up = Compose::new(folder.clone()).wanted().map_err(problem::of)?;
@@ -84,7 +88,7 @@ impl Installation {
         let wanted = wanted(&draft.config, &env, texts, inputs, &only, sample);
         let images = Images::look(docker, &draft.config, &wanted).map_err(problem::of)?;
         let trust = Trust {
-            release: Release::read(arguments.containers.release.as_deref())?,
+            release: Release::of(folder, arguments.containers.release.as_deref())?,
             pins: Pins::kept(folder)?,
             folder: folder.clone(),
             chosen: arguments.containers.image.clone(),
@@ -104,7 +108,13 @@ impl Installation {
             before,
             draft,
             wanted,
+            there,
         })
+    }
+
+    /// Whether nobody has changed the installation since this was planned.
+    pub fn is_current(&self, folder: &Folder) -> anyhow::Result<bool> {
+        Ok(folder.read(ENV)? == self.there)
     }
 
     fn project(&self) -> &str {
@@ -165,6 +175,7 @@ impl Installation {
             &service::names(&self.domain).into_iter().chain(reverse).collect::<Vec<_>>(),
         )?;
         files_of_secrets::write(folder, &self.overlays, &kept)?;
+        self.trust.release.keep(folder)?;
         self.pins.keep(folder)?;
         folder.make(&[PLACE, ACME].iter().collect::<PathBuf>(), 0o755).map_err(problem::of_folder)?;
         if certificates::write(folder, &self.env)? == certificates::Whose::Others {

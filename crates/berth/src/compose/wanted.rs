@@ -8,13 +8,10 @@ use berth_catalogue::{ROLES, find, start_order};
 use berth_control::PortTls;
 use berth_engine::compose::config::{Config, Published};
 use berth_engine::{Containers, Means, Port, Wanted};
-use berth_render::compose::Variable;
+use berth_render::compose::FRONT_HTTPS;
 use berth_role::{Exposure, Kind, Readiness, Role, Tls};
 
 use super::env::{Env, PROJECT};
-
-/// The variable for the port of the front.
-const HTTPS: &str = "BERTH_PORT_HTTPS";
 
 /// The front reads its certificate again when it is told to: an engine takes a signal of its own for the wish for an end.
 const RELOAD: [&str; 3] = ["nginx", "-s", "reload"];
@@ -28,20 +25,20 @@ pub fn wanted(
     only: &[String],
     sample: bool,
 ) -> Wanted {
-    let chosen = chosen(config, env, only);
+    let chosen = chosen(config, only);
     let mut instances = config.instances();
     instances.retain(|instance| chosen.contains(&instance.name));
     for instance in &mut instances {
         if let Some(role) = find(&instance.name) {
             instance.says_ready = role.readiness == Readiness::Message;
-            instance.ports = ports(role, config, env);
+            instance.ports = ports(role, config);
         }
     }
     let needed: BTreeSet<String> = instances.iter().flat_map(|instance| instance.needs.clone()).collect();
     instances.sort_by_key(|instance| place(&instance.name, needed.contains(&instance.name)));
     let keeper =
         ROLES.iter().find(|role| role.kind == Kind::Store && chosen.iter().any(|name| name == role.name));
-    let front = front(config, env).map(|(name, _)| name.to_owned());
+    let front = front(config).map(|(name, _)| name.to_owned());
     let reload = front.map(|name| (name, RELOAD.map(ToOwned::to_owned).to_vec()));
     Wanted {
         instances,
@@ -64,14 +61,14 @@ fn address(text: &str) -> Option<IpAddr> {
 }
 
 /// The services that are to run: all, or these with what they need, and what stands before them.
-fn chosen(config: &Config, env: &Env, only: &[String]) -> Vec<String> {
+fn chosen(config: &Config, only: &[String]) -> Vec<String> {
     if only.is_empty() {
         return config.services.keys().cloned().collect();
     }
     let mut chosen = config.with_needs(only);
     let fronted = |role: &Role| role.ports.iter().any(|port| port.exposure == Exposure::Fronted);
     if only.iter().filter_map(|name| find(name)).any(fronted) {
-        chosen.extend(front(config, env).map(|(name, _)| name.to_owned()));
+        chosen.extend(front(config).map(|(name, _)| name.to_owned()));
     }
     chosen.into_iter().collect()
 }
@@ -86,24 +83,22 @@ fn place(name: &str, needed: bool) -> (u8, usize) {
 }
 
 /// The service that speaks HTTPS for others, and its port for that.
-fn front<'a>(config: &'a Config, env: &Env) -> Option<(&'a str, &'a Published)> {
-    let default = || Variable::named(HTTPS)?.default.as_deref();
-    let number = env.get(HTTPS).or_else(default)?.parse().ok()?;
+fn front(config: &Config) -> Option<(&str, &Published)> {
     config.services.iter().filter(|(name, _)| find(name).is_none()).find_map(|(name, service)| {
-        let port = service.ports.iter().find(|port| port.number() == Some(number))?;
+        let port = service.ports.iter().find(|port| port.target == FRONT_HTTPS)?;
         Some((name.as_str(), port))
     })
 }
 
 /// Where clients reach a role: at its own published port, or at the front.
-fn ports(role: &Role, config: &Config, env: &Env) -> Vec<Port> {
+fn ports(role: &Role, config: &Config) -> Vec<Port> {
     let own = config.services.get(role.name).map_or(&[][..], |service| &service.ports);
     let reached = role.ports.iter().filter_map(|port| {
         let inside = port.unprivileged();
         let setting = |key: &str| setting(port, key);
         let (published, tls) = match own.iter().find(|published| published.target == inside) {
             Some(published) => (published, port.resolve(&setting).ok()?.tls.into()),
-            None if port.exposure == Exposure::Fronted => (front(config, env)?.1, PortTls::Implicit),
+            None if port.exposure == Exposure::Fronted => (front(config)?.1, PortTls::Implicit),
             None => return None,
         };
         let number = published.number()?;

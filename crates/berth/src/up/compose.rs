@@ -46,6 +46,11 @@ pub fn run(path: &Path, arguments: &Up) -> anyhow::Result<ExitCode> {
     let folder = Folder::create(path).map_err(problem::of_folder)?;
     let mut view = View::on_stderr()?;
     let lock = folder.lock("up").map_err(problem::of_folder)?;
+    if folder == would_be && !installation.is_current(&folder)? {
+        let problem =
+            Problem::new(Code::Unavailable, "another berth has changed this installation meanwhile");
+        return Err(problem.hint("the same command again takes that into account").into());
+    }
     let untouched = if first { made_alone(&folder) } else { "nothing was changed".to_owned() };
     let fetched = match fetch(&docker, &installation, &mut view) {
         Err(EngineError::Interrupted) => {
@@ -89,7 +94,8 @@ pub fn run(path: &Path, arguments: &Up) -> anyhow::Result<ExitCode> {
         }
         raising.finish(&mut engine, changed && !arguments.no_prove, &mut view)
     });
-    drop(lock);
+    // What is taken down again at once is nobody else's until then.
+    let lock = Some(lock).filter(|_| arguments.once);
     if proven.is_err() && engine.has_acted() {
         for (role, image) in &installation.before {
             let back = again::berth(&format!("up --only {role} --image {image}"));
@@ -97,7 +103,9 @@ pub fn run(path: &Path, arguments: &Up) -> anyhow::Result<ExitCode> {
         }
     }
     let untouched = if first { made_alone(&folder) } else { "no container was changed".to_owned() };
-    end(&folder, &mut engine, arguments, &mut view, proven, &untouched)
+    let code = end(&mut engine, arguments, &mut view, proven, &untouched);
+    drop(lock);
+    code
 }
 
 /// What a first `up` has done that comes to its end before there is any container.
@@ -121,7 +129,6 @@ fn fetch(docker: &Docker, installation: &Installation, view: &mut View) -> Resul
 
 /// What is left running, and how it is told.
 fn end(
-    folder: &Folder,
     engine: &mut Compose,
     arguments: &Up,
     view: &mut View,
@@ -132,7 +139,6 @@ fn end(
     if arguments.once {
         view.settle();
         view.say(if interrupted { "interrupted: taking it down" } else { "taking it down" });
-        let _lock = folder.lock("up").map_err(problem::of_folder)?;
         let down = engine.down(view).map_err(problem::of);
         // What went wrong first counts.
         let well = if interrupted { true } else { proven? };

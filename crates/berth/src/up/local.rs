@@ -23,6 +23,8 @@ pub fn run(path: &Path, arguments: &Up) -> anyhow::Result<ExitCode> {
     // A mistake must not leave a state folder behind, and not stop what runs.
     let kept = kept(path)?;
     let found = Found::look(arguments, kept.as_ref())?;
+    arguments.domain.as_deref().map(service::name).transpose()?;
+    service::in_reach(arguments.port_offset.unwrap_or_default())?;
     let (programs, warning) = (found.programs.clone(), found.warning.clone());
     let folder = Folder::create(path).map_err(problem::of_folder)?;
     let mut view = View::on_stderr()?;
@@ -142,7 +144,7 @@ fn prepare(
     found: Found,
     view: &mut View,
 ) -> anyhow::Result<Wanted> {
-    let kept = secrets::kept(folder)?;
+    let kept = secrets::kept_for_up(folder)?;
     let domain = service::domain(arguments.domain.as_deref(), kept.get("DOMAIN").map(String::as_str))?;
     let Found { programs: Programs { app, node, init }, roles, absent, .. } = found;
     let (offset, listen) = (listening.port_offset, listening.listen.clone());

@@ -1,12 +1,16 @@
 //! What a registry has of an image: its manifests, and what was signed of them. Nothing here is believed.
 
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::Context as _;
 use oci_client::client::{ClientConfig, ClientProtocol};
 use oci_client::manifest::OciImageManifest;
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
+use tokio::io::AsyncWrite;
 
 /// What signatures and statements are kept as, since cosign 3.
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -79,11 +83,36 @@ impl Registry {
                 continue;
             };
             anyhow::ensure!(layer.size <= LARGEST, "a statement of {} bytes is too large", layer.size);
-            let mut text = Vec::new();
+            let mut text =
+                Bounded { bytes: Vec::new(), most: usize::try_from(layer.size).unwrap_or_default() };
             let pulled = self.client.pull_blob(&image, layer, &mut text).await;
             pulled.with_context(|| format!("cannot get what was signed of {image}"))?;
-            bundles.push(String::from_utf8(text).context("a statement is no text")?);
+            bundles.push(String::from_utf8(text.bytes).context("a statement is no text")?);
         }
         Ok(bundles)
+    }
+}
+
+/// Takes as many bytes as were said, whatever is sent.
+struct Bounded {
+    bytes: Vec<u8>,
+    most: usize,
+}
+
+impl AsyncWrite for Bounded {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, sent: &[u8]) -> Poll<io::Result<usize>> {
+        if self.bytes.len() + sent.len() > self.most {
+            return Poll::Ready(Err(io::Error::other("it is larger than its registry said")));
+        }
+        self.bytes.extend_from_slice(sent);
+        Poll::Ready(Ok(sent.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use anyhow::Context;
+use berth_engine::Folder;
 use berth_report::{Code, Problem};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sigstore_verify::crypto::{self, KeyAlgorithm};
 use sigstore_verify::trust_root::{SIGSTORE_PRODUCTION_TRUSTED_ROOT, TrustedRoot};
 use sigstore_verify::types::{Bundle, DerPublicKey, SignatureContent, Statement};
@@ -12,6 +13,9 @@ use sigstore_verify::{VerificationPolicy, Verifier};
 
 /// Who builds releases of berth; the workflow that does is of the same repository.
 const OWN: &str = include_str!("../../../../docker/release.json");
+
+/// Who vouches for the images of an installation, in its state folder, where it is not who releases berth.
+const KEPT: &str = "release.json";
 
 /// Stands in it for what nobody has chosen yet.
 const PLACEHOLDER: &str = "OWNER/REPO";
@@ -23,7 +27,7 @@ const STATEMENT: &str = "application/vnd.in-toto+json";
 const OF_A_VERSION: &str = "@refs/tags/v";
 
 /// An image's name, and who signs it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Release {
     /// Without a tag.
     pub image: String,
@@ -31,7 +35,7 @@ pub struct Release {
     signer: Signer,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Signer {
     /// Whoever has the other half of this key, in PEM.
@@ -51,6 +55,22 @@ impl Release {
         };
         let text = fs_err::read_to_string(file).map_err(|error| problem(error.into()))?;
         Ok(serde_json::from_str(&text).map_err(|error| problem(error.into()))?)
+    }
+
+    /// That of a file, else the one that an installation was brought up with, else our own.
+    pub fn of(folder: &Folder, file: Option<&Path>) -> anyhow::Result<Self> {
+        match folder.read(KEPT)? {
+            Some(_) if file.is_none() => Self::read(Some(&folder.path(KEPT))),
+            _ => Self::read(file),
+        }
+    }
+
+    /// Keeps it with an installation, so that whoever brings that up again need not name it again.
+    pub fn keep(&self, folder: &Folder) -> anyhow::Result<()> {
+        if *self == Self::own() && folder.read(KEPT)?.is_none() {
+            return Ok(());
+        }
+        Ok(folder.write(KEPT, &serde_json::to_vec_pretty(self)?)?)
     }
 
     /// What is compiled in.

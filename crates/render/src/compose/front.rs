@@ -9,7 +9,10 @@ use super::{fill, fronted, line, service};
 const TEMPLATE: &str = include_str!("../../templates/compose/front/nginx.conf");
 
 /// What the front publishes, and where it listens for it: above 1024, as it is not root.
-pub const PORTS: [(&str, u16, u16); 2] = [("http", 80, 8080), ("https", 443, 8443)];
+pub const PORTS: [(&str, u16, u16); 2] = [("http", 80, 8080), ("https", 443, HTTPS)];
+
+/// Where it speaks HTTPS, in its container.
+pub const HTTPS: u16 = 8443;
 
 pub fn ports() -> String {
     PORTS.iter().map(|(name, published, target)| service::published(name, *published, *target)).collect()
