@@ -9,6 +9,7 @@ mod bringing_up;
 mod dry_run;
 mod flags;
 mod images;
+mod keeping;
 mod overlays;
 mod preflight;
 mod pretend;
