@@ -145,7 +145,8 @@ fn proven(docker: &docker::Docker) -> Result<Outcome> {
     let [proof] = listed.as_array().context("no list")?.as_slice() else { bail!("not one proof: {listed}") };
     let names: Vec<_> = proof["roles"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     ensure!(names.len() == roles.len(), "proven of {names:?}, not of {roles:?}");
-    Ok(Outcome::Ok(format!("{} roles, {} tests, {}", names.len(), proof["tests"], proof["extent"])))
+    let extent = proof["extent"].as_str().context("it does not say how far it went")?;
+    Ok(Outcome::Ok(format!("{} roles, {} tests, {extent}", names.len(), proof["tests"])))
 }
 
 /// `cargo xtask build-image` with these words, and these for `docker build`.
