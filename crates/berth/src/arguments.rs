@@ -119,7 +119,7 @@ pub struct UpContainers {
     /// The image of the roles (compose) [default: as before]
     #[arg(long, value_name = "REF")]
     pub image: Option<String>,
-    /// Who signs images of a release (compose) [default: as before, at first who releases berth]
+    /// Who signs releases (compose) [default: as before, at first our own]
     #[arg(long, env = "BERTH_RELEASE", value_name = "FILE", hide_env_values = true)]
     pub release: Option<PathBuf>,
     /// Which Compose files to add, or none (compose) [default: as before]
