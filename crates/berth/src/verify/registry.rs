@@ -116,3 +116,19 @@ impl AsyncWrite for Bounded {
         Poll::Ready(Ok(()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+
+    #[test]
+    fn no_more_is_taken_than_was_said() {
+        let mut bounded = Bounded { bytes: Vec::new(), most: 3 };
+        let mut write =
+            |sent| Pin::new(&mut bounded).poll_write(&mut Context::from_waker(Waker::noop()), sent);
+        assert!(matches!(write(b"abc"), Poll::Ready(Ok(3))));
+        assert!(matches!(write(b"d"), Poll::Ready(Err(_))));
+        assert_eq!(bounded.bytes, b"abc");
+    }
+}
