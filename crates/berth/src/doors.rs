@@ -149,6 +149,29 @@ mod tests {
     }
 
     #[test]
+    fn mail_is_verified_by_the_key_and_the_selector_that_it_is_signed_with() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = Folder::create(parent.path()).unwrap();
+        dkim::ensure(&folder).unwrap();
+        let ours = folder.read(dkim::RECORD).unwrap().unwrap();
+        let key = folder.path("dkim.pem");
+        fs_err::copy(folder.path(dkim::PRIVATE), &key).unwrap();
+        for file in [dkim::PRIVATE, dkim::RECORD] {
+            fs_err::remove_file(folder.path(file)).unwrap();
+        }
+        dkim::ensure(&folder).unwrap();
+        assert_ne!(folder.read(dkim::RECORD).unwrap().unwrap(), ours, "another key is kept beside it");
+        let means = |path| Means::Containers(Containers { inputs: vec![path], ..Containers::default() });
+        let wanted = |path| Wanted { instances: Vec::new(), listen: Vec::new(), means: means(path) };
+        let selected = |path| record(&folder, &wanted(path)).unwrap().map(|it| (it.selector, it.txt));
+        assert_eq!(selected(key.clone()), Some(("default".to_owned(), ours.trim().to_owned())));
+        folder.make("compose".as_ref(), 0o700).unwrap();
+        folder.write(ENV, b"DKIM_KEY_SELECTOR=mail # of last year\n").unwrap();
+        assert_eq!(selected(key).unwrap().0, "mail");
+        assert_eq!(selected(folder.path("gone/dkim.pem")), None);
+    }
+
+    #[test]
     fn pages_are_found_by_name_behind_a_front_and_else_at_the_address_of_their_port() {
         let at = |wanted: &Wanted, name| page(wanted, name, "a.test").unwrap();
         let fronted = wanted(&["front"], None);

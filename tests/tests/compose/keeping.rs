@@ -1,6 +1,8 @@
 //! What an installation keeps is not taken for another's when a file of it is emptied or written anew.
 
-use crate::pretend::Pretend;
+use serde_json::json;
+
+use crate::pretend::{Pretend, image};
 
 /// Secrets were made anew without a word, which opened nothing of what was stored.
 #[test]
@@ -79,4 +81,39 @@ fn a_project_that_its_file_does_not_name_any_more_is_not_taken_for_another() {
     assert_eq!(pretend.changes(), [] as [&str; 0]);
     pretend.case.write("state/compose/.env", &kept);
     pretend.done(&["down", "--volumes", "--yes"]);
+}
+
+#[test]
+fn what_another_up_has_changed_meanwhile_is_not_undone() {
+    let pretend = Pretend::new();
+    pretend.up();
+    let other = pretend.case.read("state/compose/.env") + "BERTH_MEMORY_IMAP=3g\n";
+    pretend.changes();
+    pretend.says("meanwhile.env", &other);
+    let ran = pretend.run(&["up", "--no-prove"]);
+    assert_eq!(ran.code, Some(69), "{ran:#?}");
+    assert!(ran.err.contains("another berth has changed this installation meanwhile\n"), "{}", ran.err);
+    assert_eq!(pretend.case.read("state/compose/.env"), other);
+    assert_eq!(pretend.changes(), [] as [&str; 0]);
+    pretend.done(&["up", "--no-prove"]);
+    assert!(pretend.case.read("state/compose/.env").contains("\nBERTH_MEMORY_IMAP=3g\n"));
+}
+
+/// The next one without the flag took its images for unsigned ones.
+#[test]
+fn who_signs_releases_stays_who_it_was() {
+    let pretend = Pretend::new();
+    let release = r#"{"image": "127.0.0.1:1/them/mail", "key": "-----BEGIN PUBLIC KEY-----"}"#;
+    let release = pretend.case.write("them.json", release);
+    let first = ["up", "--engine", "compose", "--image", "mail:1", "--no-prove", "--release"];
+    pretend.done(&[&first[..], &[release.to_str().unwrap()]].concat());
+    let name = "127.0.0.1:1/them/mail:1";
+    pretend.says("config.json", &pretend.config().to_string().replace("mail:1", name));
+    pretend.answers("images.json", &json!([image("sha256:2", &[name])]));
+    let refused = format!("REFUSED  signature  {name} has the name of a release");
+    let ran = pretend.run(&["up", "--image", name, "--no-prove"]);
+    assert_eq!((ran.code, ran.err.contains(&refused)), (Some(69), true), "{ran:#?}");
+    fs_err::remove_file(pretend.state("release.json")).unwrap();
+    let ran = pretend.run(&["up", "--image", name, "--no-prove", "--dry-run"]);
+    assert!(!ran.err.contains("signature"), "{}", ran.err);
 }

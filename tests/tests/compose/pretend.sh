@@ -21,7 +21,11 @@ case "$*" in
 "info "*) say info.json | sed "s/^{/{\"SystemTime\":\"$now\",/" ;;
 "context inspect "*) say context.json ;;
 "compose version "*) fail compose-version && say compose-version ;;
-"image inspect "*) say images.json && fail images ;;
+"image inspect "*)
+  # What somebody else does to the installation meanwhile.
+  if [ -e "$answers/meanwhile.env" ]; then mv "$answers/meanwhile.env" "$answers/../state/compose/.env"; fi
+  say images.json && fail images
+  ;;
 *" config "*)
   if [ -e "$answers/config.fails.by-line" ]; then
     # As Compose does of a draft, by its own name and line.
