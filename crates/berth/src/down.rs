@@ -20,7 +20,7 @@ pub fn run(state: Option<PathBuf>, arguments: &Down) -> anyhow::Result<ExitCode>
         return with_volumes(&folder, arguments.yes);
     }
     let mut view = View::on_stderr()?;
-    let _lock = folder.lock("down").map_err(problem::of_folder)?;
+    let _lock = open::lock(&folder, "down", &mut view)?;
     done(open::engine(&folder)?.down(&mut view), &mut view)
 }
 
@@ -56,7 +56,7 @@ fn with_volumes(folder: &Folder, yes: bool) -> anyhow::Result<ExitCode> {
             .into());
     }
     let mut view = View::on_stderr()?;
-    let _lock = folder.lock("down").map_err(problem::of_folder)?;
+    let _lock = open::lock(folder, "down", &mut view)?;
     if yes && !volumes.is_empty() {
         view.say(&told);
     }

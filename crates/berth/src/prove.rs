@@ -26,7 +26,7 @@ pub fn run(state: Option<PathBuf>, arguments: Prove) -> anyhow::Result<ExitCode>
     let interrupts = Interrupts::count()?;
     let engine = open::engine(&folder)?;
     let wanted = engine.wanted().map_err(problem::of)?.ok_or_else(nothing_is_up)?;
-    engine.tend().map_err(problem::of)?;
+    open::tend(&*engine);
     let sends = arguments.user.is_some() || account::possible(&wanted);
     if let Some(notice) = needed::check(&wanted, &engine.status().map_err(problem::of)?, sends)? {
         eprintln!("{notice}");

@@ -18,7 +18,7 @@ pub fn run(state: Option<PathBuf>, name: &str) -> anyhow::Result<ExitCode> {
     };
     let folder = open::folder(state)?;
     let mut view = View::on_stderr()?;
-    let _lock = folder.lock("restart").map_err(problem::of_folder)?;
+    let _lock = open::lock(&folder, "restart", &mut view)?;
     let engine = open::engine(&folder)?;
     // From here on: what Docker takes to be asked who runs is no part of it.
     let begin = std::time::Instant::now();

@@ -42,7 +42,7 @@ pub fn run(state: Option<PathBuf>, arguments: &arguments::Status) -> anyhow::Res
     let images: BTreeMap<_, _> =
         Pins::kept(&folder)?.all().map(|(name, pin)| (name.clone(), pin.clone())).collect();
     let look = |engine: &dyn Engine| look(engine, &images);
-    engine.tend().map_err(problem::of)?;
+    open::tend(&*engine);
     if !arguments.watch {
         let report = look(&*engine)?;
         print(&if arguments.json {

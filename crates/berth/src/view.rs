@@ -225,6 +225,11 @@ fn awaited(seen: &[Seen], elapsed: Duration) -> String {
     }
 }
 
+/// That logs could not be put aside.
+pub fn untended(why: &str) -> String {
+    format!("a log that is too long cannot be put aside, and grows on: {why}")
+}
+
 /// An event as a line.
 fn told(event: &Event) -> String {
     match event {
@@ -254,6 +259,13 @@ fn told(event: &Event) -> String {
             let logs = again::berth(&format!("logs {name}"));
             format!("{name} ends again and again and is left alone: {logs}")
         }
+        Event::Untended(why) => untended(why),
+        Event::Unremembered(why) => format!(
+            "it cannot be written down that this is taken down: {why}. Until {} could do that, {} tells of roles that do \
+             not run, and another berth up that still runs starts them again",
+            again::berth("down"),
+            again::berth("status")
+        ),
         Event::StillStopping(left) => {
             let one =
                 |(name, rest): &(String, Duration)| format!("{name} (at most {} more)", table::time(*rest));

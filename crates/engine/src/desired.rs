@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EngineError, Folder, Means, Wanted};
+use crate::{EngineError, Event, Folder, Means, Wanted, Watcher};
 
 const FILE: &str = "desired.json";
 
@@ -58,5 +58,16 @@ impl Desired {
     pub fn write(&self, folder: &Folder) -> Result<(), EngineError> {
         let text = serde_json::to_vec_pretty(self).map_err(io::Error::from)?;
         Ok(folder.write(FILE, &text)?)
+    }
+
+    /// Writes down that nothing of this is to be up. A disk that takes no more is no reason to let it run: whoever
+    /// watches is told, unless it was written down before.
+    pub fn forget(folder: &Folder, wanted: &Wanted, watcher: &mut dyn Watcher) {
+        let down = Self { up: false, wanted: wanted.clone() };
+        if let Err(error) = down.write(folder)
+            && Self::read(folder).is_ok_and(|there| there.is_some_and(|there| there.up))
+        {
+            watcher.heard(Event::Unremembered(error.told()));
+        }
     }
 }

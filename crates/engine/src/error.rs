@@ -1,5 +1,6 @@
 //! Why an engine did not do what it was asked.
 
+use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -114,4 +115,13 @@ pub enum EngineError {
     /// A file could not be read or written; the error names it.
     #[error("cannot use a file")]
     File(#[from] io::Error),
+}
+
+impl EngineError {
+    /// What failed and why, on one line.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let causes = std::iter::successors(self.source(), |&cause| cause.source());
+        causes.fold(self.to_string(), |told, cause| format!("{told}: {cause}"))
+    }
 }

@@ -3,11 +3,14 @@
 //! Everything in it is for its owner only. A file that must survive a crash is written beside its place and
 //! renamed into it (rename(2)), with both the file and the folder on disk before anybody relies on it.
 
-use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
-use std::io::{self, Read, Seek, Write};
+use std::fs::{DirBuilder, File, Permissions, TryLockError};
+use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use fs_err::OpenOptions;
+use fs_err::os::unix::fs::OpenOptionsExt;
 
 /// The format of the folder that this version reads and writes.
 const VERSION: &str = "1";
@@ -127,12 +130,7 @@ impl Folder {
     pub fn write(&self, inside: &str, bytes: &[u8]) -> Result<(), FolderError> {
         let path = self.path(inside);
         let beside = path.parent().unwrap_or(&self.0);
-        let mut file = tempfile::NamedTempFile::new_in(beside)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(&path).map_err(|error| error.error)?;
-        fs_err::File::open(beside)?.sync_all()?;
-        Ok(())
+        Ok(replace(beside, &path, bytes, None)?)
     }
 
     /// Writes a file that others than its owner read, whole or not at all, with the folders above it; whether there was
@@ -146,12 +144,7 @@ impl Folder {
         }
         let beside = path.parent().unwrap_or(&self.0);
         fs_err::create_dir_all(beside)?;
-        let mut file = tempfile::NamedTempFile::new_in(beside)?;
-        file.write_all(bytes)?;
-        file.as_file().set_permissions(Permissions::from_mode(mode))?;
-        file.as_file().sync_all()?;
-        file.persist(&path).map_err(|error| error.error)?;
-        fs_err::File::open(beside)?.sync_all()?;
+        replace(beside, &path, bytes, Some(mode))?;
         Ok(true)
     }
 
@@ -165,21 +158,37 @@ impl Folder {
     /// Lets nobody else change what runs until the lock is dropped. `purpose` is told to those who try.
     pub fn lock(&self, purpose: &str) -> Result<Lock, FolderError> {
         let path = self.path("lock");
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
-        match file.try_lock() {
+        let open =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let (mut file, read_only) = match open {
+            // flock(2) asks for no right to write.
+            Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                (fs_err::File::open(&path)?, Some(error))
+            }
+            file => (file?, None),
+        };
+        match file.file().try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 file.read_to_string(&mut holder)?;
-                return Err(FolderError::Locked { folder: self.0.clone(), holder: holder.trim().to_owned() });
+                let holder = match holder.trim() {
+                    "" => "another berth",
+                    holder => holder,
+                };
+                return Err(FolderError::Locked { folder: self.0.clone(), holder: holder.to_owned() });
             }
             Err(TryLockError::Error(error)) => return Err(error.into()),
         }
-        file.set_len(0)?;
-        file.rewind()?;
-        writeln!(file, "berth {purpose} (pid {})", std::process::id())?;
-        Ok(Lock { _file: file })
+        let text = format!("berth {purpose} (pid {})\n", std::process::id());
+        // Written over what was there, whose room it has where there is no other.
+        let mut tell = || file.write_all(text.as_bytes()).and_then(|()| file.set_len(text.len() as u64));
+        let untold = read_only.or_else(|| tell().err());
+        if untold.is_some() {
+            // Nobody is to be told of an earlier holder, if that can be helped.
+            let _ = file.set_len(0);
+        }
+        Ok(Lock { _file: file.into_parts().0, untold })
     }
 
     /// Writes a file into a folder of it that tells others what this process has made, until it takes that away
@@ -189,12 +198,15 @@ impl Folder {
         let beside = path.parent().unwrap_or(&self.0);
         private_folder(beside)?;
         // Locked before it has its name, so that nobody takes it for abandoned.
-        let mut file = tempfile::NamedTempFile::new_in(beside)?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().lock()?;
-        file.as_file().sync_all()?;
-        let file = file.persist(&path).map_err(|error| error.error)?;
-        Ok(Claim { path, text: text.to_owned(), _lock: Lock { _file: file } })
+        let write = || {
+            let mut file = tempfile::NamedTempFile::new_in(beside)?;
+            file.as_file_mut().write_all(text.as_bytes())?;
+            file.as_file().lock()?;
+            file.as_file().sync_all()?;
+            file.persist(&path).map_err(|error| error.error)
+        };
+        let file = write().map_err(|error| cannot_write(&path, &error))?;
+        Ok(Claim { path, text: text.to_owned(), _lock: Lock { _file: file, untold: None } })
     }
 
     /// The claims in a folder of it whose makers have ended; ours from now on.
@@ -211,7 +223,7 @@ impl Folder {
             if file.try_lock().is_ok() {
                 let mut text = String::new();
                 file.read_to_string(&mut text)?;
-                claims.push(Claim { path, text, _lock: Lock { _file: file } });
+                claims.push(Claim { path, text, _lock: Lock { _file: file, untold: None } });
             }
         }
         Ok(claims)
@@ -238,6 +250,35 @@ impl Claim {
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
+    untold: Option<io::Error>,
+}
+
+impl Lock {
+    /// Why others are not told who holds it, if they are not.
+    #[must_use]
+    pub fn untold(&self) -> Option<&io::Error> {
+        self.untold.as_ref()
+    }
+}
+
+/// Writes a file for its owner only, or with this mode, whole or not at all.
+fn replace(beside: &Path, path: &Path, bytes: &[u8], mode: Option<u32>) -> io::Result<()> {
+    let write = || {
+        let mut file = tempfile::NamedTempFile::new_in(beside)?;
+        file.as_file_mut().write_all(bytes)?;
+        if let Some(mode) = mode {
+            file.as_file().set_permissions(Permissions::from_mode(mode))?;
+        }
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        fs_err::File::open(beside)?.sync_all()
+    };
+    write().map_err(|error| cannot_write(path, &error))
+}
+
+/// The error with the name that the file would have had: it is written under another one.
+fn cannot_write(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot write {}: {error}", path.display()))
 }
 
 fn private_folder(path: &Path) -> io::Result<()> {

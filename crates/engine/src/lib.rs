@@ -78,6 +78,10 @@ pub enum Event {
     WantedAgain(bool),
     /// It ended too often, and is left alone.
     GivenUp(String),
+    /// A log that has grown too long could not be put aside, and why; it grows on.
+    Untended(String),
+    /// That it is taken down could not be written down, and why; whoever reads what is wanted finds it wanted.
+    Unremembered(String),
     /// Somebody is in a hurry; these have not ended yet, with the time that each may still take.
     StillStopping(Vec<(String, Duration)>),
 }

@@ -147,7 +147,12 @@ impl Engine for Local {
         if !matches!(raised, Ok(()) | Err(EngineError::Interrupted)) {
             let started: BTreeSet<String> = self.started.keys().cloned().collect();
             self.stop(&named(&started, &wanted.instances), watcher);
-            self.remember(self.families().values().any(|family| family.leader.is_some()), wanted)?;
+            if self.families().values().any(|family| family.leader.is_some()) {
+                // What went wrong first counts.
+                let _ = self.remember(true, wanted);
+            } else {
+                Desired::forget(&self.folder, wanted, watcher);
+            }
         }
         raised
     }
@@ -155,7 +160,7 @@ impl Engine for Local {
     fn down(&mut self, watcher: &mut dyn Watcher) -> Result<(), EngineError> {
         let known = self.desired()?.map(|desired| desired.wanted);
         if let Some(known) = &known {
-            self.remember(false, known)?;
+            Desired::forget(&self.folder, known, watcher);
         }
         let running = self.families().into_keys().collect();
         self.stop(&named(&running, &known.map_or(Vec::new(), |known| known.instances)), watcher);
@@ -223,8 +228,9 @@ impl Engine for Local {
 
     fn tend(&self) -> Result<(), EngineError> {
         let instances = self.wanted()?.map_or(Vec::new(), |wanted| wanted.instances);
-        let mut logs = instances.iter().map(|instance| self.folder.log(&instance.name));
-        Ok(logs.try_for_each(|log| log::put_aside_while_written(&log))?)
+        let logs = instances.iter().map(|instance| self.folder.log(&instance.name));
+        // All are tried; the first that fails is told.
+        Ok(logs.map(|log| log::put_aside_while_written(&log)).fold(Ok(()), io::Result::and)?)
     }
 
     fn exec(&self, wanted: &Wanted, script: &[&str], input: &str) -> Result<Output, EngineError> {

@@ -1,10 +1,13 @@
 //! The log files of instances: appended to, put aside when they are too long, read from their end.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use fs_err::OpenOptions;
+use fs_err::os::unix::fs::OpenOptionsExt;
+use nix::sys::statvfs::{Statvfs, statvfs};
 use serde::Deserialize;
 
 /// A log that is longer than this is put aside.
@@ -18,8 +21,9 @@ const TAIL: u64 = 1024 * 1024;
 
 /// Opens a log to be appended to, after putting it aside when it is too long.
 pub fn open(path: &Path) -> io::Result<File> {
-    rotate(path, LONGEST)?;
-    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+    // One that stays too long is told of by whoever tends the logs, and no reason not to start what writes it.
+    let _ = rotate(path, LONGEST);
+    Ok(OpenOptions::new().append(true).create(true).mode(0o600).open(path)?.into_parts().0)
 }
 
 fn rotate(path: &Path, longest: u64) -> io::Result<()> {
@@ -43,16 +47,37 @@ fn copy_aside(path: &Path, longest: u64) -> io::Result<()> {
     }
     let mut log = OpenOptions::new().read(true).write(true).open(path)?;
     // Another berth may do it in this moment, or have done it.
-    if log.try_lock().is_err() || log.metadata()?.len() <= longest {
+    if log.file().try_lock().is_err() || log.metadata()?.len() <= longest {
         return Ok(());
     }
     let beside = aside(path, 0);
-    let mut copy = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-    io::copy(&mut log, &mut copy)?;
-    log.set_len(0)?;
+    if let Err(error) = copy(&mut log, &beside).and_then(|()| log.set_len(0)) {
+        // Half a copy is of no use, and may have taken the last room.
+        let _ = fs_err::remove_file(beside);
+        return Err(error);
+    }
     // Named last: by that a follower knows that the log begins anew, and where its rest is.
     make_room(path)?;
     fs_err::rename(beside, aside(path, 1))
+}
+
+/// Copies a log to its end.
+fn copy(log: &mut fs_err::File, beside: &Path) -> io::Result<()> {
+    has_room(beside, log.metadata()?.len())?;
+    let mut copy = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(beside)?;
+    io::copy(log, &mut copy).map(drop)
+}
+
+/// Fails where there is no room for so many bytes: whoever finds out by writing takes the last room from the service.
+fn has_room(path: &Path, bytes: u64) -> io::Result<()> {
+    let there = path.parent().map(statvfs).transpose()?;
+    let is_short = |there: Statvfs| there.blocks_available() * there.fragment_size() < bytes;
+    // Some file systems do not say how large they are.
+    if there.filter(|there| there.blocks() > 0).is_some_and(is_short) {
+        let kind = io::ErrorKind::StorageFull;
+        return Err(io::Error::new(kind, format!("cannot write {}: {kind}", path.display())));
+    }
+    Ok(())
 }
 
 fn aside(path: &Path, number: u32) -> PathBuf {
@@ -252,6 +277,21 @@ mod tests {
             |number| fs_err::read_to_string(folder.path().join(format!("imap.log.{number}"))).unwrap();
         assert!(aside(1).starts_with("three") && aside(3).starts_with("one"));
         assert_eq!(fs_err::read_to_string(&path).unwrap(), "four\n", "a short one stays");
+    }
+
+    /// Half a copy took the last room, and the error did not say of what.
+    #[test]
+    fn a_log_that_cannot_be_copied_is_left_alone_and_the_copy_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("imap.log");
+        let error = has_room(&aside(&path, 0), u64::MAX).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        assert!(error.to_string().contains("imap.log.0: "), "{error}");
+        fs_err::write(&path, "long enough").unwrap();
+        fs_err::create_dir(aside(&path, 0)).unwrap();
+        let error = copy_aside(&path, 10).unwrap_err();
+        assert!(error.to_string().contains("imap.log.0`: "), "{error}");
+        assert_eq!(fs_err::read_to_string(&path).unwrap(), "long enough");
     }
 
     #[test]

@@ -8,6 +8,7 @@
 mod bringing_up;
 mod dry_run;
 mod flags;
+mod full_disk;
 mod images;
 mod keeping;
 mod overlays;

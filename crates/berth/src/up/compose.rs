@@ -17,7 +17,7 @@ use crate::interrupts::INTERRUPTED;
 use crate::preflight::{self, Finding, Verdict, asked};
 use crate::stdout::print;
 use crate::view::View;
-use crate::{again, problem};
+use crate::{again, open, problem};
 
 pub fn run(path: &Path, arguments: &Up) -> anyhow::Result<ExitCode> {
     check(arguments)?;
@@ -45,7 +45,7 @@ pub fn run(path: &Path, arguments: &Up) -> anyhow::Result<ExitCode> {
     // Nothing was written until here.
     let folder = Folder::create(path).map_err(problem::of_folder)?;
     let mut view = View::on_stderr()?;
-    let lock = folder.lock("up").map_err(problem::of_folder)?;
+    let lock = open::lock(&folder, "up", &mut view)?;
     if folder == would_be && !installation.is_current(&folder)? {
         let problem =
             Problem::new(Code::Unavailable, "another berth has changed this installation meanwhile");

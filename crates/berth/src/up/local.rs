@@ -28,7 +28,7 @@ pub fn run(path: &Path, arguments: &Up) -> anyhow::Result<ExitCode> {
     let (programs, warning) = (found.programs.clone(), found.warning.clone());
     let folder = Folder::create(path).map_err(problem::of_folder)?;
     let mut view = View::on_stderr()?;
-    let lock = folder.lock("up").map_err(problem::of_folder)?;
+    let lock = open::lock(&folder, "up", &mut view)?;
     let listening = Listening::of(&folder, arguments.port_offset, &arguments.listen)?;
     let wanted = prepare(&folder, arguments, &listening, found, &mut view)?;
     let at_once = arguments.at_once.map_or_else(open::processors, usize::from);
@@ -75,7 +75,7 @@ pub fn run(path: &Path, arguments: &Up) -> anyhow::Result<ExitCode> {
         }
     }
     view.shows = Shows::Nothing;
-    let _lock = folder.lock("up").map_err(problem::of_folder)?;
+    let _lock = open::lock(&folder, "up", &mut view)?;
     view.say("stopping");
     engine.down(&mut view).map_err(problem::of)?;
     Ok(code)

@@ -24,7 +24,7 @@ impl Compose {
     pub(super) fn take_down(&mut self, volumes: bool, watcher: &mut dyn Watcher) -> Result<(), EngineError> {
         let Some(desired) = self.desired()? else { return Ok(()) };
         let (docker, project) = (self.docker()?, containers(&desired.wanted)?.project.clone());
-        Desired { up: false, ..desired }.write(&self.folder)?;
+        Desired::forget(&self.folder, &desired.wanted, watcher);
         let running = || -> Result<BTreeSet<String>, EngineError> {
             let all = Self::containers(&docker, &project)?;
             let running = all.iter().filter(|container| container.runs());

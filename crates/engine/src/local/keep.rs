@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::thread::sleep;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{GLANCE, Local, PATIENCE, REST};
 use crate::desired::Desired;
 use crate::folder::FolderError;
 use crate::plan::Budget;
 use crate::{Engine, EngineError, Event, Instance, State, Wanted, Watcher};
+
+/// Logs that could not be put aside are left alone for so long: to try may cost what room there is.
+const TEND_AGAIN: Duration = Duration::from_mins(1);
 
 /// Why [`Local::keep`] returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +28,7 @@ impl Local {
         let mut budgets: BTreeMap<String, Budget> = BTreeMap::new();
         // When to start what has ended; never, for what ended too often.
         let mut due: BTreeMap<String, Option<Instant>> = BTreeMap::new();
-        let mut last = None;
+        let (mut last, mut untended) = (None, None);
         loop {
             if watcher.interrupts() > 0 {
                 return Ok(Kept::Interrupted);
@@ -40,7 +43,7 @@ impl Local {
             }
             let all = self.see_all(&wanted.instances, GLANCE)?;
             watcher.saw(&all);
-            self.tend()?;
+            self.tend_or_tell(&mut untended, watcher);
             for (instance, seen) in wanted.instances.iter().zip(&all) {
                 let name = &instance.name;
                 if matches!(seen.state, State::Is(_)) {
@@ -67,6 +70,22 @@ impl Local {
                 }
             }
             sleep(REST);
+        }
+    }
+
+    /// Puts logs aside, and tells once that it cannot; `untended` is when that was seen.
+    fn tend_or_tell(&self, untended: &mut Option<Instant>, watcher: &mut dyn Watcher) {
+        if untended.is_some_and(|since| since.elapsed() < TEND_AGAIN) {
+            return;
+        }
+        match (self.tend(), untended.take()) {
+            (Ok(()), _) => {}
+            (Err(error), before) => {
+                *untended = Some(Instant::now());
+                if before.is_none() {
+                    watcher.heard(Event::Untended(error.told()));
+                }
+            }
         }
     }
 
