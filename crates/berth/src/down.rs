@@ -27,7 +27,11 @@ pub fn run(state: Option<PathBuf>, arguments: &Down) -> anyhow::Result<ExitCode>
 fn done(ended: Result<(), EngineError>, view: &mut View) -> anyhow::Result<ExitCode> {
     match ended {
         Err(EngineError::Interrupted) => {
-            view.say("not waited for any longer: what was asked to stop goes on stopping");
+            let down = again::berth("down");
+            view.say(&format!(
+                "not waited for any longer: what was asked to stop goes on stopping, and the rest goes on running; to take \
+                 that down too: {down}"
+            ));
             return Ok(ExitCode::from(INTERRUPTED));
         }
         ended => ended.map_err(problem::of)?,

@@ -11,6 +11,12 @@ pub fn is_down(seen: &Seen) -> bool {
     matches!(seen.state, State::Down | State::Is(Doing::Ended))
 }
 
+/// Something of it runs, well or not: more than a container that was made and not started yet.
+pub fn runs(seen: &Seen) -> bool {
+    let is_made = seen.state == State::Is(Doing::Waiting) && seen.init.is_none();
+    !is_down(seen) && !is_made
+}
+
 /// The command that helps, with what it does. What is down comes first: others may be unwell for the want of it.
 pub fn of(seen: &[Seen]) -> Option<String> {
     let down: Vec<&str> = names(seen, is_down);

@@ -114,19 +114,25 @@ fn say(look: &Look, json: bool, interrupts: &Interrupts) -> anyhow::Result<()> {
 }
 
 fn told(report: &Report, columns: Option<usize>) -> String {
-    if report.up {
-        let remedy = remedy::of(&report.roles).map(|remedy| format!("\n  {remedy}\n"));
-        let images = report.images.iter().map(|(name, pin)| format!("  {name} is {}\n", pin.told()));
-        let images: Vec<_> = images.collect();
-        let gap = if images.is_empty() { "" } else { "\n" };
-        table::roles(&report.roles, columns)
-            + &table::reasons(&report.roles)
-            + gap
-            + &images.concat()
-            + &remedy.unwrap_or_default()
+    let remedy = if report.up {
+        remedy::of(&report.roles)
+    } else if report.roles.iter().any(remedy::runs) {
+        let down = again::berth("down");
+        Some(format!(
+            "it was taken down only in part, and the rest goes on running; to take that down too: {down}"
+        ))
     } else {
-        format!("  nothing is up here: {}\n", again::berth("up"))
-    }
+        return format!("  nothing is up here: {}\n", again::berth("up"));
+    };
+    let remedy = remedy.map(|remedy| format!("\n  {remedy}\n"));
+    let images = report.images.iter().map(|(name, pin)| format!("  {name} is {}\n", pin.told()));
+    let images: Vec<_> = images.collect();
+    let gap = if images.is_empty() { "" } else { "\n" };
+    table::roles(&report.roles, columns)
+        + &table::reasons(&report.roles)
+        + gap
+        + &images.concat()
+        + &remedy.unwrap_or_default()
 }
 
 fn look(engine: &dyn Engine, images: &BTreeMap<String, Pin>) -> anyhow::Result<Report> {

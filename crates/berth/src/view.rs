@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use berth_engine::plan::Why;
-use berth_engine::{Event, Seen, State, Watcher};
+use berth_engine::{Event, OnceMore, Seen, State, Watcher};
 
 use crate::interrupts::Interrupts;
 use crate::watch::{self, Watch};
@@ -266,11 +266,15 @@ fn told(event: &Event) -> String {
             again::berth("down"),
             again::berth("status")
         ),
-        Event::StillStopping(left) => {
+        Event::StillStopping(left, once_more) => {
             let one =
                 |(name, rest): &(String, Duration)| format!("{name} (at most {} more)", table::time(*rest));
             let left: Vec<String> = left.iter().map(one).collect();
-            format!("still stopping: {}; once more kills them", left.join(", "))
+            let once_more = match once_more {
+                OnceMore::Kills => "kills them",
+                OnceMore::Leaves => "ends the waiting, and what was not asked to stop yet goes on running",
+            };
+            format!("still stopping: {}; once more {once_more}", left.join(", "))
         }
     }
 }

@@ -83,7 +83,16 @@ pub enum Event {
     /// That it is taken down could not be written down, and why; whoever reads what is wanted finds it wanted.
     Unremembered(String),
     /// Somebody is in a hurry; these have not ended yet, with the time that each may still take.
-    StillStopping(Vec<(String, Duration)>),
+    StillStopping(Vec<(String, Duration)>, OnceMore),
+}
+
+/// What one more wish for an end does while something is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnceMore {
+    /// It kills what is left.
+    Kills,
+    /// It ends the waiting; what was not asked to stop yet goes on running.
+    Leaves,
 }
 
 /// Who watches an engine at work, and may interrupt it.

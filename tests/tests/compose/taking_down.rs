@@ -1,6 +1,11 @@
 //! `berth down` keeps the data, unless somebody says twice that they are to go.
 
-use crate::pretend::Pretend;
+use std::fs::File;
+
+use berth_tests::{Process, wait_until};
+use nix::libc::SIGINT;
+
+use crate::pretend::{Pretend, container};
 
 #[test]
 fn down_keeps_the_volumes_and_the_next_up_knows_its_engine() {
@@ -43,4 +48,48 @@ fn volumes_that_the_files_do_not_name_any_more_go_too() {
     pretend.done(&["down", "--volumes", "--yes"]);
     let down = "docker compose down --remove-orphans --volumes";
     assert_eq!(pretend.changes(), [down, "docker volume rm berth_of_another_store"]);
+}
+
+/// `status` said that nothing was up, while mail was taken.
+#[test]
+fn what_a_failed_down_has_left_running_is_shown_with_the_command_that_ends_it() {
+    let pretend = Pretend::new();
+    pretend.up();
+    pretend.says("containers-left.json", &pretend.of_long_ago(&[container("imap", "healthy")]));
+    pretend.says("down.fails", "the daemon is busy\n");
+    let ran = pretend.run(&["down"]);
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    let ran = pretend.run(&["status"]);
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    let row =
+        |name: &str| ran.out.lines().find(|line| line.trim_start().starts_with(name)).unwrap_or_default();
+    assert!(row("imap ").contains(" healthy ") && row("sqlite ").contains(" down "), "{}", ran.out);
+    let told = "\n  it was taken down only in part, and the rest goes on running; to take that down too: berth down\n";
+    assert!(ran.out.ends_with(told), "{}", ran.out);
+    fs_err::remove_file(pretend.case.path("docker/down.fails")).unwrap();
+    pretend.done(&["down"]);
+    assert_eq!(pretend.run(&["status"]).out, "  nothing is up here: berth up\n");
+}
+
+/// It was said that a second Ctrl-C kills what is left, which is Docker's to do.
+#[test]
+fn whoever_does_not_wait_for_down_is_told_that_the_rest_goes_on() {
+    let pretend = Pretend::new();
+    pretend.up();
+    pretend.says("containers-left.json", &pretend.of_long_ago(&[container("imap", "healthy")]));
+    pretend.says("down-lasts", "");
+    let talk = File::create(pretend.case.path("talk")).unwrap();
+    let mut down = pretend.berth(&["down"]).stderr(talk).spawn().unwrap();
+    let says = |what: &str| wait_until(what, || pretend.case.read("talk").contains(what).then_some(()));
+    let berth = Process(i32::try_from(down.id()).unwrap());
+    let interrupt = || berth.signal(SIGINT).unwrap();
+    says("mongodb stopped after ");
+    interrupt();
+    says("; once more ends the waiting, and what was not asked to stop yet goes on running\n");
+    interrupt();
+    let ended = wait_until("it ends", || down.try_wait().unwrap());
+    assert_eq!(ended.code(), Some(130));
+    let talk = pretend.case.read("talk");
+    assert!(talk.ends_with("the rest goes on running; to take that down too: berth down\n"), "{talk}");
+    assert!(pretend.run(&["status"]).out.contains("taken down only in part"));
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::container::Container;
 use super::{Compose, Docker, LOOK, containers, line};
 use crate::desired::Desired;
-use crate::{EngineError, Event, Watcher};
+use crate::{EngineError, Event, OnceMore, Watcher};
 
 impl Compose {
     /// The names of the volumes that hold the installation's data; those of a project of this name, whoever made them.
@@ -49,7 +49,8 @@ impl Compose {
             match watcher.interrupts() {
                 count if count > hurry + 1 => return Err(EngineError::Interrupted),
                 count if count > heard => {
-                    watcher.heard(Event::StillStopping(self.left(&left, begin.elapsed())?));
+                    let left = self.left(&left, begin.elapsed())?;
+                    watcher.heard(Event::StillStopping(left, OnceMore::Leaves));
                 }
                 _ => {}
             }

@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 
 use super::{Local, TICK};
 use crate::process::Process;
-use crate::{Event, Instance, Watcher, plan};
+use crate::{Event, Instance, OnceMore, Watcher, plan};
 
 /// What the kernel may take to end a process that was killed.
 const KILL_WITHIN: Duration = Duration::from_secs(5);
@@ -44,7 +44,7 @@ impl Local {
                 if now > heard && !obey {
                     let rest = |i: &Instance| i.stop_within.saturating_sub(begin.elapsed());
                     let left = left.iter().map(|(instance, _)| (instance.name.clone(), rest(instance)));
-                    watcher.heard(Event::StillStopping(left.collect()));
+                    watcher.heard(Event::StillStopping(left.collect(), OnceMore::Kills));
                 }
                 heard = now;
                 left.retain(|(instance, _)| {
