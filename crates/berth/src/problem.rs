@@ -113,6 +113,9 @@ fn of_folder_hint(error: &FolderError) -> Told {
             (Code::Unavailable, Some("wait until it is done, or end it with Ctrl-C"))
         }
         FolderError::TooLong(_) => (Code::Settings, Some("use a shorter path: --state DIR")),
+        FolderError::File(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            (Code::Failure, Some("run berth as the owner of the state folder, or use another: --state DIR"))
+        }
         FolderError::File(_) => (Code::Failure, None),
     };
     Told { code, hint: hint.map(ToOwned::to_owned) }

@@ -86,10 +86,13 @@ impl Folder {
 
     /// Opens a state folder that is there.
     pub fn open(path: &Path) -> Result<Self, FolderError> {
-        if !path.join("version").exists() {
-            return Err(FolderError::Absent(path.to_owned()));
+        match fs_err::metadata(path.join("version")) {
+            Ok(_) => Self(path.canonicalize()?).checked(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(FolderError::Absent(path.to_owned()))
+            }
+            Err(error) => Err(error.into()),
         }
-        Self(path.canonicalize()?).checked()
     }
 
     fn checked(self) -> Result<Self, FolderError> {
@@ -310,6 +313,7 @@ mod tests {
         folder.write("version", b"2\n").unwrap();
         assert!(matches!(Folder::create(&path), Err(FolderError::Version { found, .. }) if found == "2"));
         assert!(matches!(Folder::open(parent.path()), Err(FolderError::Absent(_))));
+        assert!(matches!(Folder::open(&path.join("version")), Err(FolderError::File(_))), "it is a file");
     }
 
     /// A relative path, and one by way of a link, were told as they were given.

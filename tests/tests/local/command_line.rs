@@ -1,10 +1,13 @@
 //! What `berth` prints, to the letter: the files in `golden`. After a wanted change: `SNAPSHOTS=overwrite`.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use berth_tests::is_root;
 use snapbox::{Data, assert_data_eq};
 
-use crate::service::{Ran, Service};
+use crate::service::{Ran, Service, have};
 
 fn golden(name: &str) -> Data {
     Data::read_from(Path::new(&format!("{}/tests/local/golden/{name}", env!("CARGO_MANIFEST_DIR"))), None)
@@ -31,6 +34,39 @@ fn steady_line(line: &str) -> String {
     }
     let indent = line.len() - line.trim_start().len();
     " ".repeat(indent) + &words.join(" ")
+}
+
+/// It was told to make an installation where there was one.
+#[test]
+fn an_installation_that_may_not_be_read_is_not_said_to_be_absent() {
+    let service = Service::new();
+    service.case.write("state/version", "1\n");
+    fs_err::set_permissions(service.state(""), Permissions::from_mode(0o000)).unwrap();
+    let berth = service.berth(&["status"]);
+    // Root may read all, unless it leaves what lets it.
+    let mut command = if is_root() {
+        if !have(&["setpriv"]) {
+            return;
+        }
+        let mut command = service.case.command("setpriv");
+        command.args(["--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search"]);
+        command.arg(berth.get_program()).args(berth.get_args());
+        command.envs(berth.get_envs().filter_map(|(key, value)| Some((key, value?))));
+        command
+    } else {
+        berth
+    };
+    let ran = Ran::run(&mut command);
+    fs_err::set_permissions(service.state(""), Permissions::from_mode(0o700)).unwrap();
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    assert!(ran.err.starts_with("error: cannot use the state folder\n  cause: "), "{}", ran.err);
+    assert!(ran.err.contains("state/version") && ran.err.contains("ermission denied"), "{}", ran.err);
+    assert!(
+        ran.err
+            .ends_with("\nhint: run berth as the owner of the state folder, or use another: --state DIR\n"),
+        "{}",
+        ran.err
+    );
 }
 
 #[test]
