@@ -85,13 +85,23 @@ pub const fn tls(tls: PortTls) -> &'static str {
     }
 }
 
-/// What the last health checks of those said that are not well, a line each.
+/// What the last health checks of those said that are not well, or what they wait for, a line each.
 pub fn reasons(seen: &[Seen]) -> String {
     let unwell = seen.iter().filter(|seen| !seen.state.is_good());
-    let lines =
-        unwell.filter_map(|seen| Some(format!("  {}: {}\n", seen.name, first_line(seen.health.as_ref()?))));
+    let lines = unwell.filter_map(|seen| Some(format!("  {}: {}\n", seen.name, reason(seen)?)));
     let lines: String = lines.collect();
     if lines.is_empty() { lines } else { format!("\n{lines}") }
+}
+
+fn reason(seen: &Seen) -> Option<String> {
+    match (&seen.health, &seen.waiting_for[..]) {
+        (Some(health), _) => Some(first_line(health).to_owned()),
+        (None, []) => None,
+        (None, needs) => {
+            let needs: Vec<_> = needs.iter().map(|need| first_line(need)).collect();
+            Some(format!("waits for {}", needs.join("; ")))
+        }
+    }
 }
 
 /// The first line of what a program says, which in a table has to do.
@@ -159,6 +169,21 @@ mod tests {
         assert_eq!(names(200), "ROLE STATE FOR READY AFTER RESTARTS INIT MAIN MEMORY PORT TLS");
         assert_eq!(names(80), "ROLE STATE FOR READY AFTER RESTARTS PORT TLS");
         assert_eq!(names(60), "ROLE STATE READY AFTER PORT TLS");
+    }
+
+    /// What a role waits for was told to programs alone.
+    #[test]
+    fn below_the_table_stands_what_a_health_check_said_or_what_is_waited_for() {
+        let waiting_for =
+            vec!["sqlite: 127.0.0.1:3456: cannot connect".to_owned(), "redis: no answer".to_owned()];
+        let waits = Seen { waiting_for, state: State::Is(berth_control::State::Waiting), ..sqlite() };
+        assert_eq!(
+            reasons(&[sqlite(), waits.clone()]),
+            "\n  sqlite-bree: waits for sqlite: 127.0.0.1:3456: cannot connect; redis: no answer\n"
+        );
+        let asked = Seen { health: Some("not ready\nmore".to_owned()), ..waits };
+        assert_eq!(reasons(&[asked]), "\n  sqlite-bree: not ready\n");
+        assert_eq!(reasons(&[sqlite()]), "");
     }
 
     fn sqlite() -> Seen {

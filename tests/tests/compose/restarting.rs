@@ -129,6 +129,21 @@ fn what_does_not_run_is_named_with_the_command_that_starts_it() {
     assert!(ran.out.ends_with(remedy), "{}", ran.out);
 }
 
+/// The documents said so, and it was in `--json` alone.
+#[test]
+fn what_a_role_waits_for_is_shown() {
+    let pretend = Pretend::new();
+    pretend.up();
+    let mut now = SERVICES.map(|name| container(name, "healthy"));
+    now[1] = container("sqlite", "starting");
+    now[2]["State"] = json!({"Status": "created", "ExitCode": 0, "Pid": 0,
+                             "StartedAt": "0001-01-01T00:00:00Z", "FinishedAt": "0001-01-01T00:00:00Z"});
+    pretend.runs(&now);
+    let ran = pretend.run(&["status"]);
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    assert!(ran.out.contains("\n  imap: waits for sqlite\n"), "{}", ran.out);
+}
+
 /// It took 32 s of steps that could not succeed.
 #[test]
 fn a_proof_says_at_once_what_does_not_run() {
