@@ -14,6 +14,7 @@ mod keeping;
 mod overlays;
 mod preflight;
 mod pretend;
+mod proving;
 mod restarting;
 mod settings;
 mod stores;
