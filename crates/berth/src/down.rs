@@ -26,18 +26,21 @@ pub fn run(state: Option<PathBuf>, arguments: &Down) -> anyhow::Result<ExitCode>
 
 fn done(ended: Result<(), EngineError>, view: &mut View) -> anyhow::Result<ExitCode> {
     match ended {
-        Err(EngineError::Interrupted) => {
-            let down = again::berth("down");
-            view.say(&format!(
-                "not waited for any longer: what was asked to stop goes on stopping, and the rest goes on running; to take \
-                 that down too: {down}"
-            ));
-            return Ok(ExitCode::from(INTERRUPTED));
-        }
+        Err(EngineError::Interrupted) => return Ok(not_waited_for(view)),
         ended => ended.map_err(problem::of)?,
     }
     view.say("nothing of it runs any more");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Somebody did not wait until all was down.
+pub fn not_waited_for(view: &mut View) -> ExitCode {
+    let down = again::berth("down");
+    view.say(&format!(
+        "not waited for any longer: what was asked to stop goes on stopping, and the rest goes on running; to take \
+         that down too: {down}"
+    ));
+    ExitCode::from(INTERRUPTED)
 }
 
 /// The volumes hold what cannot be made again.

@@ -39,29 +39,35 @@ pub fn run(state: Option<PathBuf>, arguments: Prove) -> anyhow::Result<ExitCode>
         interrupts: &interrupts,
     };
     let mailbox = arguments.user.map(read_password).transpose()?;
-    let well = if let Some(count) = arguments.latency {
-        let latencies = Latencies::of(&through.latency(mailbox, count.into())?);
-        print(&if arguments.json {
-            serde_json::to_string_pretty(&latencies)? + "\n"
-        } else {
-            latencies.told()
-        });
-        true
-    } else {
-        let mut told = |step: &Step| {
-            if !arguments.json {
-                print(&line(step));
-            }
-        };
-        let proof = through.proof(mailbox, &mut told)?;
-        print(&if arguments.json { serde_json::to_string_pretty(&proof)? + "\n" } else { verdict(&proof) });
-        proof.passed()
+    let well = match arguments.latency {
+        Some(count) => measured(&through, mailbox, count.into(), arguments.json),
+        None => proved(&through, mailbox, arguments.json),
     };
-    Ok(match (interrupts.so_far(), well) {
-        (1.., _) => ExitCode::from(INTERRUPTED),
-        (0, true) => ExitCode::SUCCESS,
-        (0, false) => ExitCode::FAILURE,
-    })
+    if interrupts.so_far() > 0 {
+        // Whatever failed may have failed for that.
+        well.map_or_else(|error| eprint!("{}", berth_report::tell(&error)), drop);
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    Ok(if well? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prints a proof, and answers whether nothing failed in it.
+fn proved(through: &Through, mailbox: Option<Mailbox>, json: bool) -> anyhow::Result<bool> {
+    let mut told = |step: &Step| {
+        if !json {
+            print(&line(step));
+        }
+    };
+    let proof = through.proof(mailbox, &mut told)?;
+    print(&if json { serde_json::to_string_pretty(&proof)? + "\n" } else { verdict(&proof) });
+    Ok(proof.passed())
+}
+
+/// Prints how soon mails are told of.
+fn measured(through: &Through, mailbox: Option<Mailbox>, count: usize, json: bool) -> anyhow::Result<bool> {
+    let latencies = Latencies::of(&through.latency(mailbox, count)?);
+    print(&if json { serde_json::to_string_pretty(&latencies)? + "\n" } else { latencies.told() });
+    Ok(true)
 }
 
 fn nothing_is_up() -> Problem {
@@ -125,8 +131,10 @@ impl Through<'_> {
         let canary = Canary::make(self.engine, self.wanted, self.folder, &self.service.domain)?;
         let done = work(&canary.account.mailbox());
         let address = canary.account.address.clone();
-        // What was found counts; and where removing fails, it often says why.
-        if let Err(error) = canary.remove() {
+        if self.interrupts.so_far() > 1 {
+            eprintln!("the account {address} is left to the next proof, which removes it");
+        } else if let Err(error) = canary.remove() {
+            // What was found counts; and where removing fails, it often says why.
             eprintln!(
                 "the account {address} could not be removed, which is left to the next proof: {error:#}"
             );
@@ -141,9 +149,9 @@ impl Through<'_> {
         work: impl AsyncFnOnce(Pin<Box<dyn Future<Output = ()> + Send + '_>>) -> T,
     ) -> anyhow::Result<T> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (interrupts, before) = (self.interrupts, self.interrupts.so_far());
+        let interrupts = self.interrupts;
         let more_than = |count: usize| async move {
-            while interrupts.so_far() <= before + count {
+            while interrupts.so_far() <= count {
                 tokio::time::sleep(LOOK).await;
             }
         };

@@ -5,11 +5,12 @@ use std::process::ExitCode;
 
 use berth_catalogue::called;
 use berth_engine::compose::PLACE;
-use berth_engine::{Compose, Folder, Kind, Means};
+use berth_engine::{Compose, EngineError, Folder, Kind, Means};
 use berth_report::{Code, Problem};
 
+use crate::interrupts::INTERRUPTED;
 use crate::view::View;
-use crate::{open, problem, table};
+use crate::{again, open, problem, table};
 
 pub fn run(state: Option<PathBuf>, name: &str) -> anyhow::Result<ExitCode> {
     let name = match called(name) {
@@ -22,7 +23,13 @@ pub fn run(state: Option<PathBuf>, name: &str) -> anyhow::Result<ExitCode> {
     let engine = open::engine(&folder)?;
     // From here on: what Docker takes to be asked who runs is no part of it.
     let begin = std::time::Instant::now();
-    engine.restart(name, &mut view).map_err(problem::of)?;
+    match engine.restart(name, &mut view) {
+        Err(EngineError::Interrupted) => {
+            view.say(&format!("not waited for any longer: {name} goes on; {}", again::berth("status")));
+            return Ok(ExitCode::from(INTERRUPTED));
+        }
+        restarted => restarted.map_err(problem::of)?,
+    }
     view.say(&format!("{name} is ready again after {}", table::time(begin.elapsed())));
     Ok(ExitCode::SUCCESS)
 }

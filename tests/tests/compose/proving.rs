@@ -1,5 +1,10 @@
 //! `berth prove` where the service, or what it is asked by, is broken.
 
+use std::fs::File;
+use std::process::Stdio;
+
+use berth_tests::{Process, wait_until};
+use nix::libc::{SIGINT, SIGTERM};
 use serde_json::{Value, json};
 
 use crate::pretend::{Pretend, SERVICES, container, image};
@@ -35,4 +40,29 @@ fn what_was_found_is_told_though_the_account_cannot_be_removed() {
     assert!(ran.out.contains("NOT proven"), "{}", ran.out);
     assert!(!ran.err.contains(told), "{}", ran.err);
     assert_eq!(left(), 0, "the next proof removes it");
+}
+
+/// It ended with 1, after it had been waited for the application's command twice.
+#[test]
+fn whoever_wants_an_end_twice_has_it_at_once_and_the_account_is_left_to_the_next_proof() {
+    let pretend = with_accounts();
+    let adding = pretend.case.path("docker/adding");
+    fs_err::remove_file(&adding).unwrap();
+    pretend.says("add-waits", "");
+    pretend.changes();
+    let err = File::create(pretend.case.path("err")).unwrap();
+    let mut prove = pretend.berth(&["prove"]).stdout(Stdio::null()).stderr(err).spawn().unwrap();
+    wait_until("the account is made", || adding.exists().then_some(()));
+    // One of each: two of the same may be delivered as one.
+    let berth = Process(i32::try_from(prove.id()).unwrap());
+    berth.signal(SIGINT).and_then(|()| berth.signal(SIGTERM)).unwrap();
+    fs_err::remove_file(pretend.case.path("docker/add-waits")).unwrap();
+    let ended = wait_until("it ends", || prove.try_wait().unwrap());
+    let err = pretend.case.read("err");
+    assert_eq!(ended.code(), Some(130), "{err}");
+    assert!(err.contains(" is left to the next proof, which removes it\n"), "{err}");
+    let asked = pretend.changes();
+    let words = "docker compose exec --no-TTY sqlite berth-init --settings -- node admin.js user ";
+    assert!(matches!(&asked[..], [add] if add.starts_with(&format!("{words}add "))), "{asked:#?}");
+    assert_eq!(fs_err::read_dir(pretend.state("proofs")).unwrap().count(), 1);
 }

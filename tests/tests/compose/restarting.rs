@@ -1,9 +1,10 @@
 //! What is asked of a role in its container, and what is read of it.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use berth_tests::wait_until;
+use berth_tests::{Process, wait_until};
 use nix::libc::SIGINT;
 use serde_json::{Value, json};
 
@@ -127,6 +128,24 @@ fn what_does_not_run_is_named_with_the_command_that_starts_it() {
     let ran = pretend.run(&["status"]);
     let remedy = "\n  if it stays so, start the program of imap again: berth restart imap\n";
     assert!(ran.out.ends_with(remedy), "{}", ran.out);
+}
+
+/// It ended with 1.
+#[test]
+fn a_restart_that_is_not_waited_for_ends_as_what_was_interrupted() {
+    let pretend = Pretend::new();
+    pretend.up();
+    pretend.says("health.fails", "not yet\n");
+    let talk = File::create(pretend.case.path("talk")).unwrap();
+    let mut restart = pretend.berth(&["restart", "imap"]).stderr(talk).spawn().unwrap();
+    wait_until("it is asked", || {
+        pretend.case.read("docker/asked").contains("berth-init health").then_some(())
+    });
+    Process(i32::try_from(restart.id()).unwrap()).signal(SIGINT).unwrap();
+    let ended = wait_until("it ends", || restart.try_wait().unwrap());
+    let talk = pretend.case.read("talk");
+    assert_eq!(ended.code(), Some(130), "{talk}");
+    assert!(talk.ends_with("not waited for any longer: imap goes on; berth status\n"), "{talk}");
 }
 
 /// The documents said so, and it was in `--json` alone.

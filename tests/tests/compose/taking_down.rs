@@ -71,15 +71,21 @@ fn what_a_failed_down_has_left_running_is_shown_with_the_command_that_ends_it() 
     assert_eq!(pretend.run(&["status"]).out, "  nothing is up here: berth up\n");
 }
 
-/// It was said that a second Ctrl-C kills what is left, which is Docker's to do.
+/// It was said that a second Ctrl-C kills what is left, which is Docker's to do; and `up --once` ended with 1.
 #[test]
 fn whoever_does_not_wait_for_down_is_told_that_the_rest_goes_on() {
+    for words in [&["down"][..], &["up", "--once", "--no-prove"]] {
+        not_waited_for(words);
+    }
+}
+
+fn not_waited_for(words: &[&str]) {
     let pretend = Pretend::new();
     pretend.up();
     pretend.says("containers-left.json", &pretend.of_long_ago(&[container("imap", "healthy")]));
     pretend.says("down-lasts", "");
     let talk = File::create(pretend.case.path("talk")).unwrap();
-    let mut down = pretend.berth(&["down"]).stderr(talk).spawn().unwrap();
+    let mut down = pretend.berth(words).stdout(talk.try_clone().unwrap()).stderr(talk).spawn().unwrap();
     let says = |what: &str| wait_until(what, || pretend.case.read("talk").contains(what).then_some(()));
     let berth = Process(i32::try_from(down.id()).unwrap());
     let interrupt = || berth.signal(SIGINT).unwrap();

@@ -84,6 +84,24 @@ fn ctrl_c_takes_what_was_sent_out_of_the_mailbox_again() {
     service.down();
 }
 
+/// It ended with 1.
+#[test]
+fn ctrl_c_while_latencies_are_measured_ends_as_that_of_a_proof_and_leaves_no_account() {
+    let service = Service::up();
+    let accounts = || service.admin(&["user", "list"]).out;
+    let before = accounts();
+    let out = File::create(service.case.path("measured")).unwrap();
+    let mut command = service.berth(&["prove", "--latency", "1000"]);
+    let child = command.stdout(out.try_clone().unwrap()).stderr(out).spawn().unwrap();
+    wait_until("its account is there", || accounts().contains("canary-").then_some(()));
+    Process(i32::try_from(child.id()).unwrap()).signal(SIGINT).unwrap();
+    assert_eq!(ended(child), Some(130), "{}", service.case.read("measured"));
+    let said = service.case.read("measured");
+    assert!(said.starts_with("error: cannot measure\n  cause: it was interrupted\n"), "{said}");
+    assert_eq!(accounts(), before);
+    service.down();
+}
+
 /// How many mails are in INBOX.
 fn mails(service: &Service, user: &User) -> String {
     let mut curl = service.case.command("curl");

@@ -17,7 +17,7 @@ use crate::interrupts::INTERRUPTED;
 use crate::preflight::{self, Finding, Verdict, asked};
 use crate::stdout::print;
 use crate::view::View;
-use crate::{again, open, problem};
+use crate::{again, down, open, problem};
 
 pub fn run(path: &Path, arguments: &Up) -> anyhow::Result<ExitCode> {
     check(arguments)?;
@@ -139,7 +139,10 @@ fn end(
     if arguments.once {
         view.settle();
         view.say(if interrupted { "interrupted: taking it down" } else { "taking it down" });
-        let down = engine.down(view).map_err(problem::of);
+        let down = match engine.down(view) {
+            Err(EngineError::Interrupted) => return Ok(down::not_waited_for(view)),
+            down => down.map_err(problem::of),
+        };
         // What went wrong first counts.
         let well = if interrupted { true } else { proven? };
         down?;
