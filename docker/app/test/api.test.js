@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Api, description, operations } from './api-description.js';
-import { Service, freePort, within } from './service.js';
+import { PATIENCE, Service, freePort, within } from './service.js';
 
 const ALL = ['sqlite', 'mx', 'smtp-bree', 'api'];
 const base64 = (text) => Buffer.from(text).toString('base64');
@@ -16,7 +16,7 @@ async function made(t, roles = ALL, changes = {}) {
 
 // The mails of a folder, as soon as there are so many.
 function mails(api, count, folder = 'INBOX') {
-  return within(10_000, `${count} mails are in ${folder}`, async () => {
+  return within(PATIENCE, `${count} mails are in ${folder}`, async () => {
     const { messages } = (await api.get(`/v1/messages?folder=${encodeURIComponent(folder)}`)).body;
     return messages.length >= count && messages;
   });

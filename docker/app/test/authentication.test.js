@@ -7,7 +7,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { noNameServer, serveNames, text } from './name-server.js';
-import { freePort, Service, within } from './service.js';
+import { freePort, PATIENCE, Service, within } from './service.js';
 
 const skip = noNameServer;
 
@@ -104,7 +104,7 @@ test('what pretends to be our own result is removed, however it is written, and 
   socket.on('data', (data) => (answers += data));
   const words = ['EHLO x', 'MAIL FROM:<eve@elsewhere.invalid>', `RCPT TO:<${joe.user}>`, 'DATA', `${raw}.`, 'QUIT'];
   for (const [index, word] of words.entries()) {
-    await within(5000, 'an answer', () => answers.match(/^\d{3} .*$/gm)?.length > index);
+    await within(PATIENCE, 'an answer', () => answers.match(/^\d{3} .*$/gm)?.length > index);
     socket.write(`${word}\r\n`);
   }
   await once(socket, 'close');
@@ -136,7 +136,7 @@ test('our own mail passes by our own key, and nobody is asked', async (t) => {
   const joe = await service.user('joe');
   await service.start('sqlite', 'mx', 'imap', 'smtp', 'smtp-bree');
   await service.smtp(joe).sendMail({ from: joe.user, to: joe.user, subject: 'to myself', text: 'x' });
-  await within(10_000, 'it is delivered', async () => (await service.subjects(joe)).length === 1);
+  await within(PATIENCE, 'it is delivered', async () => (await service.subjects(joe)).length === 1);
   const { parts, short } = await found(service, joe);
   assert.deepEqual(short, ['spf=none', 'dkim=pass']);
   assert.match(parts[1], /header\.d=example\.test/);

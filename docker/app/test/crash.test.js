@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { Service, within } from './service.js';
+import { PATIENCE, Service, within } from './service.js';
 
 // Sends `count` mails, `atOnce` at a time, each until it is answered 250 (what a real sender does). Returns the subjects.
 async function sendAll(count, atOnce, make, send) {
@@ -13,7 +13,7 @@ async function sendAll(count, atOnce, make, send) {
   const sender = async () => {
     for (let subject; (subject = waiting.pop());) {
       const mail = { ...make(subject), messageId: `<${subject.replace(' ', '-')}@elsewhere.test>`, date: new Date(0) };
-      await within(30_000, `${subject} is accepted`, () =>
+      await within(PATIENCE, `${subject} is accepted`, () =>
         send(mail).then(
           () => accepted.add(subject),
           () => false,
@@ -106,7 +106,7 @@ test('every role killed in turn while 60 mails go from user to user', async (t) 
   );
   const kills = await killer.stop();
   // In the document store a dead worker's mails are free after its lease, 30 s.
-  const found = await within(50_000, 'all are delivered', async () => {
+  const found = await within(PATIENCE + 30_000, 'all are delivered', async () => {
     const there = await service.subjects(ann);
     return new Set(there).size === subjects.length && there;
   });

@@ -16,7 +16,7 @@ import {
   report,
   sync,
 } from './dav-device.js';
-import { freePort, within } from './service.js';
+import { PATIENCE, freePort, within } from './service.js';
 
 test('an object is made, read, changed and removed under the conditions of its client', async (t) => {
   const { ask } = await client(t);
@@ -74,7 +74,7 @@ test('guessing a password is slowed down, and the store being away is a matter o
   assert.deepEqual([away.status, Number(away.headers.get('retry-after')) > 0], [503, true]);
   await service.start('sqlite');
   assert.equal((await ask('PROPFIND', CALENDAR, undefined, { depth: '0' })).status, 207);
-  const refused = await within(10_000, 'guessing ends', async () => {
+  const refused = await within(PATIENCE, 'guessing ends', async () => {
     const answer = await ask('PROPFIND', '/dav/', undefined, {}, `${joe.user}:guess`);
     return answer.status !== 401 && answer;
   });

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import Database from 'better-sqlite3-multiple-ciphers';
-import { Service, within } from './service.js';
+import { PATIENCE, Service, within } from './service.js';
 
 const refused = (code, text) => (error) => error.responseCode === code && error.response.includes(text);
 
@@ -120,7 +120,7 @@ test('what cannot be delivered comes back as a report, and a report never does',
   await service.smtp(joe).sendMail({ from: joe.user, to, subject: 'three', text: 'x' });
   const client = await service.imap(joe);
   await client.mailboxOpen('INBOX');
-  const all = await within(5000, 'the mail and two reports are there', async () => {
+  const all = await within(PATIENCE, 'the mail and two reports are there', async () => {
     await client.noop();
     const mails = await client.fetchAll('1:*', { source: true, bodyStructure: true });
     return mails.length === 3 && mails;
@@ -139,7 +139,7 @@ test('what cannot be delivered comes back as a report, and a report never does',
   await service.start('smtp-bree');
   const queue = new Database(join(service.settings.POSTBOX_STATE, 'queue.sqlite'), { readonly: true });
   const left = queue.prepare('SELECT count(*) FROM recipients').pluck();
-  await within(5000, 'the report is given up, and nothing is queued instead', () => left.get() === 0);
+  await within(PATIENCE, 'the report is given up, and nothing is queued instead', () => left.get() === 0);
   queue.close();
   client.close();
 });
@@ -149,9 +149,9 @@ test('mail waits in the queue while mx is away', async (t) => {
   const joe = await service.user('joe');
   await service.start('sqlite', 'imap', 'smtp', 'smtp-bree');
   await service.smtp(joe).sendMail({ from: joe.user, to: joe.user, subject: 'patience', text: 'x' });
-  await within(5000, 'an attempt has failed', () => service.process('smtp-bree').log.includes('"later":1'));
+  await within(PATIENCE, 'an attempt has failed', () => service.process('smtp-bree').log.includes('"later":1'));
   await service.start('mx');
-  await within(10_000, 'it is delivered', async () => (await service.subjects(joe)).length === 1);
+  await within(PATIENCE, 'it is delivered', async () => (await service.subjects(joe)).length === 1);
 });
 
 const notRoot = process.getuid() !== 0 && 'only root renames a host';
@@ -164,10 +164,10 @@ test('mail is tried again where mx hangs up before it greets', async (t) => {
   t.after(() => silent.close());
   await service.start('sqlite', 'imap', 'smtp', 'smtp-bree');
   await service.smtp(joe).sendMail({ from: joe.user, to: joe.user, subject: 'again', text: 'x' });
-  await within(10_000, 'it is tried again', () => calls > 1);
+  await within(PATIENCE, 'it is tried again', () => calls > 1);
   silent.close();
   await service.start('mx');
-  await within(10_000, 'delivered', async () => (await service.subjects(joe)).includes('again'));
+  await within(PATIENCE, 'delivered', async () => (await service.subjects(joe)).includes('again'));
 });
 
 test('a host with a whole name sends by it, as containers are called like the address in reverse DNS', { skip: notRoot }, async (t) => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { Service, within } from './service.js';
+import { PATIENCE, Service, within } from './service.js';
 
 async function opened(t, changes) {
   const service = await Service.make(t, changes);
@@ -92,11 +92,11 @@ test('flags, EXPUNGE and new mail of one session reach another in IDLE', async (
   other.on('expunge', ({ seq }) => seen.push(`expunge ${seq}`));
   other.on('exists', ({ count }) => seen.push(`exists ${count}`));
   void other.idle();
-  await within(2000, 'the other one idles', () => other.idling);
+  await within(PATIENCE, 'the other one idles', () => other.idling);
   await client.messageFlagsAdd('1', ['\\Seen', '$Label']);
   await client.append('INBOX', 'Subject: two\r\n\r\nx\r\n');
   await client.messageDelete('1');
-  await within(2000, 'all is told', () => seen.length >= 4);
+  await within(PATIENCE, 'all is told', () => seen.length >= 4);
   assert.deepEqual(seen, ['\\Seen,$Label', 'exists 2', '\\Seen,$Label,\\Deleted', 'expunge 1']);
   client.close();
   other.close();
@@ -201,7 +201,7 @@ test('the parts of a mail are fetched by number', async (t) => {
     attachments,
   });
   const mail = await within(
-    2000,
+    PATIENCE,
     'it is there',
     async () => (await client.noop(), client.fetchOne('1', { bodyStructure: true, bodyParts: ['1.1'], headers: true })),
   );

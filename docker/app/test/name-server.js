@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { within } from './service.js';
+import { PATIENCE, within } from './service.js';
 
 const knotd = ['/usr/sbin/knotd', '/usr/local/sbin/knotd'].find(existsSync);
 
@@ -33,7 +33,7 @@ export async function serveNames(port, records) {
   const resolver = new Resolver({ timeout: 500, tries: 1 });
   resolver.setServers([`127.0.0.1:${port}`]);
   try {
-    await within(10_000, 'the name server answers', () => resolver.resolveNs('.').catch(() => false));
+    await within(PATIENCE, 'the name server answers', () => resolver.resolveNs('.').catch(() => false));
   } catch (error) {
     await end();
     throw error;

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { dkimVerify } from 'mailauth/lib/dkim/verify.js';
 import { noNameServer } from './name-server.js';
-import { Service, within } from './service.js';
+import { PATIENCE, Service, within } from './service.js';
 
 const network = spawnSync('unshare', ['--net', '--mount', 'true']).status === 0;
 const skip = noNameServer || (!network && 'no network can be made here, which wants root');
@@ -23,7 +23,7 @@ async function outside(t, plan) {
   });
   const said = [];
   createInterface({ input: world.stdout }).on('line', (line) => said.push(JSON.parse(line)));
-  await within(20_000, 'the world is there', () => said[0] === 'there');
+  await within(PATIENCE, 'the world is there', () => said[0] === 'there');
   const place = ['--net', '--mount', `--wd=${join(import.meta.dirname, '..')}`, '--target', String(world.pid)];
   return { through: ['nsenter', ...place, '--'], taken: () => said.slice(1) };
 }
@@ -65,7 +65,7 @@ test('mail to other domains goes to the servers that their names say, in that or
     const lines = sender.log.split('\n').filter(Boolean).map((line) => JSON.parse(line));
     return lines.filter((line) => line.id === id && line.message === what);
   };
-  await within(60_000, 'all were tried', () => logged('attempted').length === domains.length);
+  await within(PATIENCE, 'all were tried', () => logged('attempted').length === domains.length);
 
   const taken = world.taken();
   const places = Object.fromEntries(taken.map(({ to: [recipient], address }) => [recipient, address]));

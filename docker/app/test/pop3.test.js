@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { connect as secured } from 'node:tls';
-import { freePort, Service, within } from './service.js';
+import { freePort, PATIENCE, Service, within } from './service.js';
 
 // A bare POP3 client: `say` returns the first line of an answer, `ask` a multi-line answer whole.
 class Client {
@@ -32,7 +32,7 @@ class Client {
 
   // What was read up to where `end` matches; 'CLOSED' when there will be no more.
   async until(end) {
-    const answer = await within(5000, `an answer that ends in ${end}`, () => {
+    const answer = await within(PATIENCE, `an answer that ends in ${end}`, () => {
       const found = end.exec(this.#read);
       if (found) return this.#read.slice(0, found.index + found[0].length);
       return this.socket.destroyed && 'CLOSED';
@@ -139,7 +139,7 @@ test('only QUIT deletes, RSET takes back, and what was read is seen', async (t) 
   lost.socket.destroy();
   await lost.ended;
 
-  const kept = await within(5000, 'the lost session is over', async () => {
+  const kept = await within(PATIENCE, 'the lost session is over', async () => {
     const client = await Client.of(service, joe);
     return !client.entered.includes('IN-USE') && client;
   });

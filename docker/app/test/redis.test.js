@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { FerretDB, Redis, skip } from './servers.js';
-import { Service, freePort, within } from './service.js';
+import { PATIENCE, Service, freePort, within } from './service.js';
 
 const away = ({ response }) => /mailbox store is away/.test(response);
 const mail = (from, to, subject) => ({ from, to, subject, text: 'x' });
@@ -19,7 +19,7 @@ test('smtp and mx greet with 421 while Redis is away, and with 220 when it is ba
   await redis.kill();
   for (const client of both()) await assert.rejects(sent(client), { responseCode: 421 });
   await redis.start();
-  for (const client of both()) await within(10_000, 'it takes mail', () => sent(client).catch(() => false));
+  for (const client of both()) await within(PATIENCE, 'it takes mail', () => sent(client).catch(() => false));
   // As the application, which has no answer either, when Redis is there and mute.
   redis.signal('SIGSTOP');
   for (const client of both()) await assert.rejects(sent(client), { responseCode: 421 });
@@ -34,10 +34,10 @@ test('roles that start without Redis are ready, and work when it is there', { sk
   await service.start('sqlite', 'mx', 'imap', 'smtp', 'smtp-bree');
   await assert.rejects(service.imap(joe), away);
   await redis.start();
-  await within(10_000, 'smtp takes mail', () =>
+  await within(PATIENCE, 'smtp takes mail', () =>
     service.smtp(joe).sendMail(mail(joe.user, joe.user, 'x')).catch(() => false),
   );
-  await within(20_000, 'it is there', async () => (await service.subjects(joe).catch(() => [])).length === 1);
+  await within(PATIENCE, 'it is there', async () => (await service.subjects(joe).catch(() => [])).length === 1);
 });
 
 test('sessions of imap end when they may have missed something, and see it in the next', { skip }, async (t) => {
@@ -55,7 +55,7 @@ test('sessions of imap end when they may have missed something, and see it in th
   await ended;
   await assert.rejects(service.imap(joe), away);
   await redis.start();
-  const found = await within(10_000, 'logins work', () => service.subjects(joe).catch(() => false));
+  const found = await within(PATIENCE, 'logins work', () => service.subjects(joe).catch(() => false));
   assert.deepEqual(found, ['while it is there']);
 });
 
@@ -68,9 +68,9 @@ test('a mail whose bell nobody heard is sent all the same', { skip }, async (t) 
   await redis.kill();
   await service.start('smtp-bree');
   // mx refuses while Redis is away.
-  await within(20_000, 'it is tried', () => service.process('smtp-bree').log.includes('not delivered'));
+  await within(PATIENCE, 'it is tried', () => service.process('smtp-bree').log.includes('not delivered'));
   await redis.start();
-  await within(60_000, 'it is there', async () => (await service.subjects(joe)).includes('unheard'));
+  await within(PATIENCE, 'it is there', async () => (await service.subjects(joe)).includes('unheard'));
 });
 
 test('with both stores elsewhere, nobody but sqlite needs the state folder', { skip }, async (t) => {
@@ -87,9 +87,9 @@ test('with both stores elsewhere, nobody but sqlite needs the state folder', { s
   const others = ['mx', 'smtp', 'smtp-bree', 'imap', 'pop3', 'web', 'api', 'caldav', 'carddav', 'bree', 'sqlite-bree'];
   await service.start(...others);
   await service.smtp(joe).sendMail(mail(joe.user, joe.user, 'by way of all'));
-  await within(20_000, 'it is there', async () => (await service.subjects(joe)).includes('by way of all'));
+  await within(PATIENCE, 'it is there', async () => (await service.subjects(joe)).includes('by way of all'));
   for (const role of ['bree', 'sqlite-bree']) {
-    await within(10_000, `${role} has asked`, () => service.process(role).log.includes('"message":"housekeeping"'));
+    await within(PATIENCE, `${role} has asked`, () => service.process(role).log.includes('"message":"housekeeping"'));
   }
   for (const role of others) assert.doesNotMatch(service.process(role).log, /"level":"(error|fatal)"/, role);
 });

@@ -6,10 +6,9 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort, within } from './service.js';
+import { PATIENCE, freePort, within } from './service.js';
 
 const FOLDER = process.env.POSTBOX_TEST_SERVERS ?? '';
-const UP_WITHIN = 30_000;
 
 // For `test(name, { skip }, …)`: a reason, or false.
 export const skip = !existsSync(join(FOLDER, 'ferretdb')) && 'POSTBOX_TEST_SERVERS names no FerretDB';
@@ -128,7 +127,7 @@ async function killed(child) {
 }
 
 async function up(child, asked) {
-  await within(UP_WITHIN, 'the server answers', () => {
+  await within(PATIENCE, 'the server answers', () => {
     if (child.exitCode !== null || child.signalCode) throw new Error(`it ended: ${child.log}`);
     return asked();
   });

@@ -11,7 +11,8 @@ import { ImapFlow } from 'imapflow';
 import { createTransport } from 'nodemailer';
 
 const APP = join(import.meta.dirname, '..');
-const READY_WITHIN = 10_000;
+// ms; long enough for anything that is waited for, on a busy machine too: only a failure waits so long.
+export const PATIENCE = 60_000;
 const SILENT = new Set(['smtp-bree', 'sqlite-bree']); // they never send `ready`
 const untrusted = { rejectUnauthorized: false };
 
@@ -45,8 +46,8 @@ export class Service {
     service.settings = {
       PATH: process.env.PATH,
       WEB_HOST: 'example.test',
-      HELPER_ENCRYPTION_KEY: randomBytes(16).toString('hex'),
-      API_SECRETS: `${randomBytes(32).toString('hex')},`,
+      HELPER_ENCRYPTION_KEY: key(16),
+      API_SECRETS: `${key(32)},`,
       SRS_SECRET: 'unused',
       WEB_SSL_KEY_PATH: path('key.pem'),
       WEB_SSL_CERT_PATH: path('cert.pem'),
@@ -72,7 +73,7 @@ export class Service {
       roles.map(async (role) => {
         const child = this.run([`${role}.js`], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
         this.#processes.set(role, child);
-        await within(READY_WITHIN, `${role} is ready`, async () => {
+        await within(PATIENCE, `${role} is ready`, async () => {
           if (child.exitCode !== null || child.signalCode) throw new Error(`${role} ended: ${child.log}`);
           return SILENT.has(role) ? child.log.includes('"ready"') : child.said.includes('ready');
         });
@@ -172,7 +173,7 @@ export class Service {
   async source(auth) {
     const client = await this.imap(auth);
     try {
-      return await within(10_000, 'a mail is there', async () => {
+      return await within(PATIENCE, 'a mail is there', async () => {
         await client.mailboxOpen('INBOX');
         const found = await client.fetchOne('*', { source: true });
         await client.mailboxClose();
@@ -197,17 +198,26 @@ export class Service {
   }
 }
 
+// Of so many bytes in hex, but for the first digit: of digits alone, or with an `e` among them, the loader makes a number.
+function key(bytes) {
+  return `k${randomBytes(bytes).toString('hex').slice(1)}`;
+}
+
 // A port that is free now, and below those that the system gives to clients. Few have the right ending, so an abstract
-// socket named after the port keeps the other test files off it, until it is closed or this process ends.
+// socket named after the port keeps the other test files off it, until it is closed or this process ends. It comes first:
+// who looks whether a port is free takes it for a moment, in which a role of another test file may want it.
 export async function freePort(ending = '', claims = []) {
   for (;;) {
     const port = ending ? randomInt(10, 31) * 1000 + Number(ending) : randomInt(10_000, 32_000);
     if (!ending && /(465|993|995)$/.test(port)) continue;
-    const server = await listening({ port, host: '127.0.0.1' });
-    if (!server) continue;
-    await new Promise((resolve) => server.close(resolve));
     const claim = await listening({ path: `\0postbox-test-${port}` });
     if (!claim) continue;
+    const server = await listening({ port, host: '127.0.0.1' });
+    if (!server) {
+      claim.close();
+      continue;
+    }
+    await new Promise((resolve) => server.close(resolve));
     claims.push(claim);
     return port;
   }

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { freePort, Service, within } from './service.js';
+import { freePort, PATIENCE, Service, within } from './service.js';
 
 const ROLES = ['sqlite', 'mx', 'imap', 'pop3', 'smtp', 'bree', 'smtp-bree', 'sqlite-bree'];
 const SILENT = ['smtp-bree', 'sqlite-bree'];
@@ -15,7 +15,7 @@ async function bare(port) {
   let read = '';
   socket.on('data', (data) => (read += data));
   const answer = async () => {
-    const line = await within(5000, 'an answer', () => /^\d{3}(?: .*)?\r\n/m.exec(read)?.[0]);
+    const line = await within(PATIENCE, 'an answer', () => /^\d{3}(?: .*)?\r\n/m.exec(read)?.[0]);
     read = '';
     return line;
   };
@@ -76,7 +76,7 @@ test('a second TERM kills at once', async (t) => {
     await say(line);
   }
   const ended = service.stop('mx');
-  await within(2000, 'it drains', () => service.process('mx').log.includes('draining'));
+  await within(PATIENCE, 'it drains', () => service.process('mx').log.includes('draining'));
   service.process('mx').kill('SIGTERM');
   assert.deepEqual(await ended, [null, 'SIGTERM']);
 });

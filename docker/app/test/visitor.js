@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { request } from 'node:https';
 import { buffer } from 'node:stream/consumers';
-import { Service, freePort, within } from './service.js';
+import { PATIENCE, Service, freePort, within } from './service.js';
 
 export const SAME = { 'Sec-Fetch-Site': 'same-origin' };
 
@@ -66,7 +66,7 @@ export async function received(t, mail) {
   const joe = await service.user('joe');
   await service.mx().sendMail({ from: 'eve@elsewhere.test', to: joe.user, ...mail });
   const browser = await new Browser(service).signIn(joe);
-  const list = await within(2000, 'it is there', async () => {
+  const list = await within(PATIENCE, 'it is there', async () => {
     const page = await browser.get('/mail/INBOX');
     return page.text.includes('/mail/INBOX/1') && page;
   });

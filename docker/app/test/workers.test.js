@@ -4,14 +4,14 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { Service, within } from './service.js';
+import { PATIENCE, Service, within } from './service.js';
 
 const DAY = 24 * 3600 * 1000;
 
 // What a worker left, once it has.
 function trace(service, role) {
   const path = join(service.settings.POSTBOX_STATE, 'housekeeping', `${role}.json`);
-  return within(10_000, `${role} has left a trace`, () => {
+  return within(PATIENCE, `${role} has left a trace`, () => {
     try {
       return JSON.parse(readFileSync(path));
     } catch {
@@ -60,7 +60,7 @@ test('a mailbox that is tidied has its write-ahead log in its file, and the next
   await service.restart('sqlite');
   assert.ok(size() > 0);
   await service.restart('sqlite-bree');
-  await within(10_000, 'it has asked again', async () => (await trace(service, 'sqlite-bree')).later === 1);
+  await within(PATIENCE, 'it has asked again', async () => (await trace(service, 'sqlite-bree')).later === 1);
   const again = await service.imap(joe);
   assert.equal(size(), 0);
   again.close();
@@ -72,7 +72,7 @@ test('without sqlite the workers stay, say why, and ask again', async (t) => {
   const failed = await trace(service, 'bree');
   assert.match(failed.error, /away/);
   await service.start('sqlite');
-  await within(20_000, 'it has asked again', async () => (await trace(service, 'bree')).files === 0);
+  await within(PATIENCE, 'it has asked again', async () => (await trace(service, 'bree')).files === 0);
 });
 
 test('what is in Trash and Spam for a month goes, whatever its date, and what was taken out again stays', async (t) => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { arrived, deliver, signIn, visit } from './visit.js';
+import { PATIENCE, arrived, deliver, signIn, visit } from './visit.js';
 
 export async function hostile(browser, facts) {
   const tracker = await Tracker.start();
@@ -97,7 +97,7 @@ class Tracker {
   }
 
   async sees(...names) {
-    const end = AbortSignal.timeout(20_000);
+    const end = AbortSignal.timeout(PATIENCE);
     while (!names.every((name) => this.seen.has(name))) {
       await new Promise((resolve, reject) => {
         this.told = resolve;

@@ -1,6 +1,9 @@
 // What every visit has in common: the browser's window, signing in, and mail that comes from outside.
 import { createTransport } from 'nodemailer';
 
+// ms; on a busy machine too: only a failure waits so long.
+export const PATIENCE = 60_000;
+
 export const WIDTHS = { phone: { width: 360, height: 740 }, desktop: { width: 1280, height: 800 } };
 
 // Without scripts unless `options` say so.
@@ -29,7 +32,7 @@ export async function deliver({ mx }, to, mail) {
 // The link of a mail in the folder that is open, once it is there.
 export async function arrived(page, subject) {
   const link = page.getByRole('main').getByRole('link', { name: subject });
-  for (const end = Date.now() + 30_000; (await link.count()) === 0;) {
+  for (const end = Date.now() + PATIENCE; (await link.count()) === 0;) {
     if (Date.now() > end) throw new Error(`not in ${page.url()}: ${subject}`);
     await page.reload();
   }

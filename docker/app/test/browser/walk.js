@@ -50,7 +50,7 @@ async function writes(page, { ada, bob }, subject, look) {
   await noticed(page, 'Your mail is on its way.');
 
   await folder(page, 'Drafts');
-  assert.equal(await page.getByText('There is no mail here.').count(), 1);
+  await shown(page, 'There is no mail here.');
   await look('empty');
   await folder(page, 'Sent Mail');
   await (await arrived(page, subject)).click();
@@ -70,9 +70,9 @@ async function reads(page, { bob }, subject, look) {
   await titled(page, 'Inbox (1)');
   await look('list');
   await search(page, 'kitchen');
-  assert.equal(await page.getByText('1 found for “kitchen”').count(), 1);
+  await shown(page, '1 found for “kitchen”');
   await search(page, 'cellar');
-  assert.equal(await page.getByText('Nothing found for “cellar”').count(), 1);
+  await shown(page, 'Nothing found for “cellar”');
   await page.getByRole('link', { name: 'Show all' }).click();
 
   await (await arrived(page, subject)).click();
@@ -111,7 +111,7 @@ async function reads(page, { bob }, subject, look) {
   await tick(page, subject, 'Delete', 'Moved to Trash.');
   await folder(page, 'Trash');
   await tick(page, subject, 'Delete for good', 'Deleted for good.');
-  assert.equal(await page.getByText('There is no mail here.').count(), 1);
+  await shown(page, 'There is no mail here.');
 }
 
 async function isAnswered(page, { ada }, subject) {
@@ -134,8 +134,15 @@ async function seen(page, path) {
   await page.setViewportSize(before);
 }
 
+// A click waits for the beginning of the next page, and these do not wait at all.
 async function titled(page, title) {
+  await page.waitForLoadState('domcontentloaded');
   assert.equal(await page.title(), `${title} – ${process.env.APP_NAME ?? 'postbox'}`);
+}
+
+async function shown(page, text) {
+  await page.waitForLoadState('domcontentloaded');
+  assert.equal(await page.getByText(text).count(), 1);
 }
 
 async function noticed(page, notice) {
