@@ -47,6 +47,18 @@ impl Case {
         path
     }
 
+    /// Writes a program into the test's folder, with the folders above it, which everybody may run, and gives its path.
+    ///
+    /// Not by us: what other threads start meanwhile would have the file open for writing until its own execve(2), and
+    /// nobody could run it (ETXTBSY).
+    pub fn program(&self, name: impl AsRef<Path>, text: &str) -> PathBuf {
+        let path = self.path(name);
+        let script = "mkdir -p \"${1%/*}\" && printf %s \"$2\" >\"$1\" && chmod 755 \"$1\"";
+        let written = self.command("sh").args(["-c", script, "sh"]).arg(&path).arg(text).status();
+        assert!(written.expect("sh(1) is everywhere").success(), "the test's own folder can be written");
+        path
+    }
+
     /// What a file in the test's folder holds; nothing when it is not there.
     #[must_use]
     pub fn read(&self, name: impl AsRef<Path>) -> String {

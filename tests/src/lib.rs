@@ -21,6 +21,7 @@ mod chance;
 mod disk;
 mod load;
 mod offset;
+mod port;
 mod process;
 mod programs;
 mod ran;
@@ -34,6 +35,7 @@ pub use chance::Chance;
 pub use disk::Disk;
 pub use load::{Connections, Load, Mails, Served, User};
 pub use offset::Offset;
+pub use port::kept_port;
 pub use process::Process;
 pub use programs::{
     application, berth, clients, have, have_release_programs, init, node, peers, release_program, root,

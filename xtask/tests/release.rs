@@ -3,7 +3,6 @@
 
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -207,8 +206,10 @@ case "$*" in
     *) exit 1 ;;
 esac
 "#;
-    fs::write(&docker, says).unwrap();
-    fs::set_permissions(&docker, std::fs::Permissions::from_mode(0o755)).unwrap();
+    // Not by us: what other tests start meanwhile would have it open for writing, and nobody could run it (ETXTBSY).
+    let mut writer = program("sh");
+    writer.args(["-c", "printf %s \"$2\" >\"$1\" && chmod 755 \"$1\"", "sh"]).arg(&docker).arg(says);
+    assert!(writer.status().unwrap().success());
     let mut build = clone.command(&["build", "--registry", LOCAL]);
     let others = std::env::var_os("PATH").unwrap_or_default();
     let path = [docker.parent().unwrap().to_owned()].into_iter().chain(std::env::split_paths(&others));

@@ -2,8 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "the lint does not see that helpers of tests are tests")]
 
 use std::collections::BTreeMap;
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use berth_control::{Address, Answer, Listener, Main, Request, State as InitState, Status};
@@ -98,8 +97,7 @@ impl Installation {
         // What a shell adds to the environment would be taken for a setting.
         let script = "#!/bin/sh\nexec env -u PWD -u OLDPWD -u SHLVL -u _ \
                       \"$FAKE_INIT\" --exact init --ignored --nocapture\n";
-        fs_err::write(&program, script).unwrap();
-        fs_err::set_permissions(&program, Permissions::from_mode(0o700)).unwrap();
+        write_program(&program, script);
         let instance = |name: &str, needs: &[&str], uses: &[&str]| Instance {
             name: name.to_owned(),
             needs: needs.iter().map(ToString::to_string).collect(),
@@ -156,6 +154,15 @@ impl Installation {
         };
         std::mem::take(&mut self.seen.events).into_iter().map(word).collect()
     }
+}
+
+/// Not by us: what other tests start meanwhile would have the file open for writing until its own execve(2), and nobody
+/// could run it (ETXTBSY).
+#[expect(clippy::disallowed_methods, reason = "the one place of these tests that spawns by itself")]
+fn write_program(path: &Path, text: &str) {
+    let mut writer = std::process::Command::new("sh");
+    writer.args(["-c", "printf %s \"$2\" >\"$1\" && chmod 700 \"$1\"", "sh"]).arg(path).arg(text);
+    assert!(writer.status().unwrap().success());
 }
 
 impl Drop for Installation {
@@ -287,7 +294,8 @@ fn keeping_starts_again_what_was_killed_until_somebody_takes_it_down() {
     assert_eq!(kept, berth_engine::Kept::TakenDown);
     let expected =
         [Event::Ended("reader".into(), Duration::from_millis(500)), Event::Started("reader".into())];
-    assert_eq!(events, expected);
+    // After these it may have seen others end, before it heard that all was taken down.
+    assert_eq!(events.get(..2).unwrap_or(&events), expected);
     assert!(installation.pids().is_empty());
 }
 

@@ -1,13 +1,10 @@
 //! A `docker` that is made up: a script on PATH that writes down what it was asked, and answers from files that a test
 //! has put there.
 
-use std::fs::Permissions;
-use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use berth_tests::{Case, Ran, berth};
+use berth_tests::{Case, Ran, berth, kept_port};
 use serde_json::{Value, json};
 
 const SCRIPT: &str = include_str!("pretend.sh");
@@ -28,10 +25,8 @@ pub const SERVICES: [&str; 4] = ["mongodb", "sqlite", "imap", "front"];
 impl Pretend {
     /// An engine on this host, in which nothing runs yet and all images are.
     pub fn new() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let pretend = Self { case: Case::new(), port };
-        let program = pretend.case.write("bin/docker", SCRIPT);
-        fs_err::set_permissions(program, Permissions::from_mode(0o755)).unwrap();
+        let pretend = Self { case: Case::new(), port: kept_port() };
+        pretend.case.program("bin/docker", SCRIPT);
         let kernel = |name: &str| {
             fs_err::read_to_string(format!("/proc/sys/kernel/{name}")).unwrap().trim().to_owned()
         };

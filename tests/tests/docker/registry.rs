@@ -1,9 +1,9 @@
 //! A registry of this machine, as `cargo xtask release registry` serves it.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command};
 
-use berth_tests::{Ran, have_release_programs, wait_until_within};
+use berth_tests::{Ran, have_release_programs, kept_port, wait_until_within};
 
 use crate::engine::{Engine, PATIENCE};
 
@@ -28,8 +28,7 @@ impl Registry {
         if !have_release_programs() {
             return None;
         }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let address = format!("127.0.0.1:{port}");
+        let address = format!("127.0.0.1:{}", kept_port());
         let server = xtask.args(["release", "registry", "--registry", &address]).spawn().unwrap();
         let mut registry = Self { address, server };
         wait_until_within(PATIENCE, "the registry answers", || {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use snapbox::{Data, assert_data_eq};
 
 use crate::listening::nobody;
-use crate::running::{Init, Place, places, stderr, stdout};
+use crate::running::{Init, Place, places, stderr, stdout, unread};
 
 fn run(case: &Case, words: &[&str]) -> Output {
     Init::new(case, Place::Ordinary, words).output()
@@ -322,8 +322,7 @@ fn a_reader_who_leaves_early_gets_no_panic() {
         &["health", "--live"],
         &["restart"],
     ] {
-        let (reader, writer) = std::io::pipe().unwrap();
-        drop(reader);
+        let writer = unread();
         let mut command = init.beside(berth_tests::init().to_str().unwrap());
         let output =
             command.args(words).stdout(writer).stderr(std::process::Stdio::piped()).output().unwrap();

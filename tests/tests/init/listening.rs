@@ -2,16 +2,13 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsRawFd, IntoRawFd};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{JoinHandle, spawn};
 
-use berth_tests::wait_until;
-use nix::sys::socket::sockopt::ReuseAddr;
-use nix::sys::socket::{
-    AddressFamily, Shutdown, SockFlag, SockType, SockaddrIn, bind, getsockname, setsockopt, shutdown, socket,
-};
+use berth_tests::{kept_port, wait_until};
+use nix::sys::socket::{Shutdown, shutdown};
 
 /// What the role sqlite answers to whoever has no credentials.
 const UNAUTHORIZED: &[u8] = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
@@ -115,7 +112,7 @@ impl Door {
 
     fn at(port: u16, answer: impl Fn(TcpStream, &mut Vec<TcpStream>) + Send + 'static) -> Self {
         // Once the door is closed, nobody else gets its port either.
-        let port = if port == 0 { keep_from_others(0).unwrap() } else { port };
+        let port = if port == 0 { kept_port() } else { port };
         let listener = Arc::new(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap());
         let knocks = Arc::new(AtomicUsize::new(0));
         let keeper = spawn({
@@ -172,14 +169,5 @@ impl Drop for Door {
 
 /// A port on which nobody listens, unless he was told of it.
 pub fn nobody() -> String {
-    keep_from_others(0).unwrap().to_string()
-}
-
-/// Binds a port, any for 0, and never listens on it: the kernel gives it to nobody who asks for any port, and whoever asks for this one
-/// and allows it to be in use gets it (SO_REUSEADDR, socket(7)). It is kept as long as the tests run.
-fn keep_from_others(port: u16) -> nix::Result<u16> {
-    let socket = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-    setsockopt(&socket, ReuseAddr, &true)?;
-    bind(socket.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, port))?;
-    Ok(getsockname::<SockaddrIn>(socket.into_raw_fd())?.port())
+    kept_port().to_string()
 }

@@ -4,7 +4,7 @@ use std::io::{PipeReader, PipeWriter, Read, Write};
 use berth_tests::{Case, terminal, wait_until};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
-use crate::running::{Init, Place, places, stderr};
+use crate::running::{Init, Place, places, stderr, unread};
 
 #[test]
 fn log_lines_are_json_objects_where_stderr_is_no_terminal() {
@@ -105,9 +105,7 @@ fn a_log_that_nobody_reads_keeps_it_from_nothing() {
 fn a_log_whose_reader_has_gone_keeps_it_from_nothing() {
     for place in places() {
         let case = Case::new();
-        let (reader, writer) = std::io::pipe().unwrap();
-        drop(reader);
-        let mut init = Init::role(&case, place, "mx", "ready on=15:0 catch").stderr(writer).start();
+        let mut init = Init::role(&case, place, "mx", "ready on=15:0 catch").stderr(unread()).start();
         init.until_ready();
         assert_eq!(init.stop(), 0);
     }

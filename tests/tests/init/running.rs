@@ -2,8 +2,8 @@
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
-use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
+use std::io::{PipeWriter, Read};
+use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -11,6 +11,7 @@ use std::sync::Once;
 use std::thread::{JoinHandle, spawn};
 
 use berth_tests::{Case, Process, init, is_root, skip, terminal, wait_until};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::Value;
 
 pub const WITNESS: &str = env!("CARGO_BIN_EXE_witness");
@@ -38,6 +39,19 @@ pub fn places() -> Vec<Place> {
 /// or TTOU), and asked again it gives that of the end. Not in a loop: bash leaves all loops when a job stops by TSTP.
 pub const AS_A_JOB: &str = "set -m; \"$@\" & wait -f $!; code=$?
 case $code in 147 | 148 | 149 | 150) wait -f $!; code=$?;; esac; exit $code";
+
+/// A pipe whose reader has gone. What other tests start has the reader too until its execve(2), and a pipe with one takes what is
+/// written: so until poll(2) says that there is none.
+pub fn unread() -> PipeWriter {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    wait_until("nobody reads", || {
+        let mut asked = [PollFd::new(writer.as_fd(), PollFlags::empty())];
+        poll(&mut asked, PollTimeout::ZERO).unwrap();
+        asked[0].revents().is_some_and(|told| told.contains(PollFlags::POLLERR)).then_some(())
+    });
+    writer
+}
 
 /// An init that is about to be started.
 pub struct Init<'a> {
@@ -175,8 +189,7 @@ impl<'a> Init<'a> {
     /// Starts it with its log apart from what the program prints on standard error, which Node does when it dies.
     pub fn start_apart(self) -> Running<'a> {
         let script = "ulimit -c 0; exec \"$NODE\" \"$@\" 2>\"$BERTH_TEST_CASE/node-err\"";
-        let path = self.case.write("node-apart", &format!("#!/bin/sh\n{script}\n"));
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let path = self.case.program("node-apart", &format!("#!/bin/sh\n{script}\n"));
         let key = |pair: &&(String, OsString)| pair.0 == "BERTH_NODE";
         let node = self.variables.iter().rfind(key).map(|pair| pair.1.clone()).unwrap();
         self.set("NODE", node).set("BERTH_NODE", path).start()
@@ -287,7 +300,9 @@ impl Running<'_> {
     /// The log, which is JSON where standard error is a file.
     pub fn log(&self) -> Vec<Value> {
         let lines = self.case.read("err");
-        lines
+        // The last one may not be there as a whole yet.
+        let whole = lines.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        whole
             .lines()
             .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}")))
             .collect()

@@ -117,10 +117,8 @@ fn check_of_good_settings_is_0() {
 fn a_node_outside_of_engines_is_odd_and_its_setting_is_named() {
     let case = Case::new();
     case.write("app/package.json", r#"{"engines": {"node": ">=999"}}"#);
-    case.write("node", "#!/bin/sh\necho v24.0.0\n");
-    fs_err::set_permissions(case.path("node"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let check =
-        about(&case, &["check", "mx", "--json"]).set("BERTH_NODE", case.path("node").to_str().unwrap());
+    let node = case.program("node", "#!/bin/sh\necho v24.0.0\n");
+    let check = about(&case, &["check", "mx", "--json"]).set("BERTH_NODE", node);
     let verdict: Value = serde_json::from_slice(&check.output().stdout).unwrap();
     let findings = verdict["findings"].as_array().unwrap();
     let told = findings.iter().find(|finding| finding["key"] == "BERTH_NODE");
@@ -208,8 +206,7 @@ fn a_host_called_like_the_mail_domain_and_a_node_that_is_too_old_are_odd() {
     let case = Case::new();
     let name = stdout(&crate::running::run(case.command("uname").arg("-n"))).trim().to_owned();
     case.write("app/package.json", r#"{"engines": {"node": ">=22.19"}}"#);
-    let node = case.write("node", "#!/bin/sh\necho v20.20.2\n");
-    std::fs::set_permissions(&node, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let node = case.program("node", "#!/bin/sh\necho v20.20.2\n");
     let output = about(&case, &["check", "mx"]).set("WEB_HOST", name).set("BERTH_NODE", node).output();
     assert_eq!(output.status.code(), Some(0));
     let said = stdout(&output);

@@ -75,8 +75,7 @@ fn a_state_folder_of_another_version_is_left_alone() {
 
 /// A stand-in for Node, which does as the script says.
 fn other_node(service: &Service, script: &str) -> String {
-    let path = service.case.write("other/node", &format!("#!/bin/sh\n{script}\n"));
-    fs_err::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = service.case.program("other/node", &format!("#!/bin/sh\n{script}\n"));
     path.to_str().unwrap().to_owned()
 }
 

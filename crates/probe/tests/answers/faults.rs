@@ -5,7 +5,6 @@ use std::error::Error;
 use berth_probe::{Fault, Patience, ProbeError, Target};
 use berth_role::Check::{self, Imap, Pop3, Smtp, Tcp};
 use berth_role::TlsMode::{self, Implicit, None, StartTls};
-use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use crate::service::*;
@@ -136,8 +135,8 @@ async fn unprintable_bytes_are_shown_as_dots() {
 
 #[tokio::test]
 async fn nobody_listens() {
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let target = Target::new("127.0.0.1", free.port(), None);
+    let (_kept, port) = nobody();
+    let target = Target::new("127.0.0.1", port, None);
     let error = client().check(Tcp, &target, &PATIENT).await.unwrap_err();
     assert!(matches!(error.fault, Fault::Connect(_)), "{error}");
     assert_eq!(error.step, "connect");

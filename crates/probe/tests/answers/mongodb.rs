@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::service::{PATIENT, client};
+use crate::service::{PATIENT, client, nobody};
 use crate::stores::Bson::{Double, Flag, List};
 use crate::stores::{PASSWORD, Scram, USER, message, primary, refusal, step};
 
@@ -127,7 +127,7 @@ async fn a_secondary_will_do_only_when_it_is_meant() {
 
 #[tokio::test]
 async fn one_primary_in_the_list_is_enough() {
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let (_kept, nobody) = nobody();
     let (secondary, first) = store(SECONDARY).await;
     let (primary, second) = store(&[HELLO]).await;
     let uri = format!("mongodb://127.0.0.1:{nobody},127.0.0.1:{secondary},127.0.0.1:{primary}");
@@ -137,7 +137,7 @@ async fn one_primary_in_the_list_is_enough() {
 
 #[tokio::test]
 async fn of_a_list_without_a_primary_the_error_that_tells_most_is_told() {
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let (_kept, nobody) = nobody();
     let (secondary, served) = store(SECONDARY).await;
     let uri = format!("mongodb://127.0.0.1:{secondary},127.0.0.1:{nobody}");
     let error = client().hello(&Documents::parse(&uri).unwrap(), &PATIENT).await.unwrap_err();

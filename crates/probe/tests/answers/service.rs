@@ -12,7 +12,7 @@ use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
@@ -87,6 +87,14 @@ pub const PATIENT: Patience = Patience { step: Duration::from_secs(20), whole: D
 
 /// For tests of a deadline that does come.
 pub const HASTY: Patience = Patience { step: Duration::from_millis(500), whole: Duration::from_secs(20) };
+
+/// A port on which nobody listens: it is bound as long as the socket lives, so that nobody else gets it.
+pub fn nobody() -> (TcpSocket, u16) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    (socket, port)
+}
 
 pub fn client() -> Client {
     Client::new(Arc::new(rustls::crypto::ring::default_provider()))
