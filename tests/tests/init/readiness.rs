@@ -63,7 +63,7 @@ fn ready_is_heard_after_other_messages() {
 fn a_role_that_is_not_ready_in_time_is_stopped_and_ends_with_69() {
     for place in places() {
         let case = Case::new();
-        let init = Init::role(&case, place, "mx", "on=15:0 catch").set("BERTH_READY_WITHIN", "0.5");
+        let init = Init::role(&case, place, "mx", "on=15:0 catch").set("BERTH_READY_WITHIN", "5");
         let mut init = init.start();
         assert_eq!(init.end(), 69);
         assert_eq!(init.said(), ["main catching", "main signal 15"]);

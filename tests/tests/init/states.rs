@@ -195,8 +195,9 @@ const STATES: &[State] = &[
     ("`restarting` before it is started again", |case| {
         let init = Init::role(case, Place::Ordinary, "mx", "ready exit=1").set("BERTH_RESTART", "on-failure");
         let mut init = init.start();
-        wait_until("the third pause", || {
-            (init.logged("starts again after a pause").len() == 3).then_some(())
+        // Long enough for all that is asked in it on a busy machine: 4 s.
+        wait_until("the fourth pause", || {
+            (init.logged("starts again after a pause").len() == 4).then_some(())
         });
         let answers = both(case, &init);
         assert_eq!(init.stop(), 143);

@@ -123,7 +123,7 @@ fn what_main_leaves_behind_gets_kill_at_the_end_of_the_grace() {
     for place in places() {
         let case = Case::new();
         let script = with_other("$WITNESS name=other catch", "on=15:0");
-        let mut init = started(Init::script(&case, place, "mx", &script).set("BERTH_GRACE", "1"));
+        let mut init = started(Init::script(&case, place, "mx", &script).set("BERTH_GRACE", "3"));
         init.until_said("other catching");
         assert_eq!(init.stop(), 0, "the code is main's");
         assert_eq!(init.times("other signal 15"), 1);
@@ -138,7 +138,7 @@ fn a_daemon_with_a_session_of_its_own_gets_term_and_kill_too() {
         let daemons =
             "( setsid $WITNESS name=polite on=15:0 catch & )\n( setsid $WITNESS name=deaf catch & )";
         let script = format!("{daemons}\nexec $WITNESS name=main ready on=15:0 catch");
-        let mut init = started(Init::script(&case, place, "mx", &script).set("BERTH_GRACE", "1"));
+        let mut init = started(Init::script(&case, place, "mx", &script).set("BERTH_GRACE", "3"));
         init.until_said("polite catching");
         init.until_said("deaf catching");
         assert_eq!(init.stop(), 0);
@@ -294,7 +294,7 @@ fn a_stopped_and_continued_main_is_told_of() {
 fn a_stopped_leftover_does_not_outlast_the_grace() {
     let case = Case::new();
     let script = with_other("$WITNESS name=other on=15:0 catch", "on=15:0");
-    let mut init = started(Init::script(&case, Place::Ordinary, "mx", &script).set("BERTH_GRACE", "1"));
+    let mut init = started(Init::script(&case, Place::Ordinary, "mx", &script).set("BERTH_GRACE", "3"));
     init.until_said("other catching");
     case.process("witness", "name=other").signal(19).unwrap();
     assert_eq!(init.stop(), 0);
@@ -341,7 +341,7 @@ fn any_program_can_be_stopped_as_a_role() {
         let case = Case::new();
         let program =
             format!("{0} name=other on=15:0 catch & exec {0} name=main catch", crate::running::WITNESS);
-        let words = ["--stop=role", "--grace", "1", "--drain", "0.2", "--", "bash", "-c", &program];
+        let words = ["--stop=role", "--grace", "6", "--drain", "3", "--", "bash", "-c", &program];
         let mut init = Init::new(&case, place, &words).start();
         init.until_said("main catching");
         init.until_said("other catching");
@@ -359,7 +359,7 @@ fn where_proc_is_anothers_nobody_is_signalled_by_it_and_the_end_is_reached() {
     }
     let case = Case::new();
     let script = with_other("$WITNESS name=other catch", "on=15:0");
-    let init = Init::script(&case, Place::Ordinary, "mx", &script).set("BERTH_GRACE", "1");
+    let init = Init::script(&case, Place::Ordinary, "mx", &script).set("BERTH_GRACE", "3");
     // A namespace of its own, and the /proc of the one outside.
     let mut init = started(init.through(&["unshare", "-fp", "--kill-child", "--"]));
     init.until_said("other catching");

@@ -128,7 +128,10 @@ fn the_api_says_who_is_away_and_goes_on_when_they_are_back() {
     let ada = service.user("ada");
     let api = Api { service: &service, user: Some(&ada) };
     assert_eq!(api.get("/v1/mailboxes").status, 200);
+    let main = service.process("sqlite", "main");
     service.process("sqlite", "init").signal(SIGKILL).unwrap();
+    // It goes with its init, but not before that.
+    wait_until("sqlite is gone", || (!main.lives()).then_some(()));
     let refused = api.get("/v1/mailboxes");
     assert_eq!(refused.status, 503, "{}", refused.body);
     assert!(refused.header.contains("\r\nretry-after: 5"), "{}", refused.header);

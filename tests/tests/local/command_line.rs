@@ -25,7 +25,7 @@ fn steady_line(line: &str) -> String {
     for word in line.split_whitespace() {
         let (bare, tail) = word.split_at(word.trim_end_matches([',', ';']).len());
         let is_number = bare.parse::<f64>().is_ok();
-        if ["ms", "s"].contains(&bare) && words.last().is_some_and(|last| last == "N") {
+        if ["ms", "s", "min"].contains(&bare) && words.last().is_some_and(|last| last == "N") {
             words.pop();
             words.push(format!("TIME{tail}"));
         } else {

@@ -39,9 +39,7 @@ fn away(stack: &Installation, setting: &str, go: &[&str], back: &[&str], finish:
     let begun = Instant::now();
     stack.engine.done(go);
     let missed = || all_miss(stack, &roles, setting).then_some(());
-    // Another application may take its time over its own answer before.
-    let limit = if stack.makes_users() { AWAY } else { START };
-    wait_until_within(limit, &format!("all miss {setting}"), missed);
+    wait_until_within(START, &format!("all miss {setting}"), missed);
     loop {
         for role in &roles {
             let live = stack.exec(role, &["berth-init", "health", "--live"]);
