@@ -191,7 +191,7 @@ impl Folder {
             // Nobody is to be told of an earlier holder, if that can be helped.
             let _ = file.set_len(0);
         }
-        Ok(Lock { _file: file.into_parts().0, untold })
+        Ok(Lock { file: file.into_parts().0, untold })
     }
 
     /// Writes a file into a folder of it that tells others what this process has made, until it takes that away
@@ -209,7 +209,7 @@ impl Folder {
             file.persist(&path).map_err(|error| error.error)
         };
         let file = write().map_err(|error| cannot_write(&path, &error))?;
-        Ok(Claim { path, text: text.to_owned(), _lock: Lock { _file: file, untold: None } })
+        Ok(Claim { path, text: text.to_owned(), _lock: Lock { file, untold: None } })
     }
 
     /// The claims in a folder of it whose makers have ended; ours from now on.
@@ -226,7 +226,7 @@ impl Folder {
             if file.try_lock().is_ok() {
                 let mut text = String::new();
                 file.read_to_string(&mut text)?;
-                claims.push(Claim { path, text, _lock: Lock { _file: file, untold: None } });
+                claims.push(Claim { path, text, _lock: Lock { file, untold: None } });
             }
         }
         Ok(claims)
@@ -252,7 +252,7 @@ impl Claim {
 /// Held by whoever changes what runs; the kernel lets go of it when its holder ends (flock(2)).
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
     untold: Option<io::Error>,
 }
 
@@ -261,6 +261,13 @@ impl Lock {
     #[must_use]
     pub fn untold(&self) -> Option<&io::Error> {
         self.untold.as_ref()
+    }
+}
+
+impl Drop for Lock {
+    /// What is being started meanwhile has the file as well until its execve(2), and would hold the lock as long.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
     }
 }
 

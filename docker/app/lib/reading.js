@@ -90,5 +90,5 @@ const string = (value) => (value ? Buffer.from(value).toString() : '');
 // Whether a disposition (RFC 2183) in BODYSTRUCTURE says so.
 function hasAttachment(structure) {
   if (!Array.isArray(structure)) return false;
-  return structure[0] === 'ATTACHMENT' || structure.some(hasAttachment);
+  return String(structure[0]) === 'ATTACHMENT' || structure.some(hasAttachment);
 }
