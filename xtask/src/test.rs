@@ -148,7 +148,7 @@ fn on_docker(outcomes: &mut Outcomes) {
         docker::bases(&docker).map(|bases| Outcome::Ok(bases.told()))
     });
     outcomes.step("images", "cargo xtask build-image", || build_image::for_tests(&docker));
-    outcomes.step("registry and signatures", "cargo xtask test docker", || release::install_programs());
+    outcomes.step("registry and signatures", "cargo xtask test docker", release::install_programs);
     // A browser gives up its page when a network comes or goes on the host, as those of other tests do
     // (net::ERR_NETWORK_CHANGED).
     outcomes.step("docker, a browser", "cargo xtask test docker", || {
