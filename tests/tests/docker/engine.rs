@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::process::{Command, Stdio};
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use berth_tests::{Case, Ran, skip, wait_until_within};
@@ -12,6 +13,23 @@ pub const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What the client needs to find the engine, as `cargo xtask test` sets it.
 const VARIABLES: [&str; 5] = ["DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "HOME", "PATH"];
+
+/// A layer goes with the last image that has it, even while a build takes it for one that is made already. Images that are
+/// derived are alike in many tests, and none of them stays.
+static LAYERS: RwLock<()> = RwLock::new(());
+
+/// Builds, while no test removes an image.
+pub fn while_layers_stay<T>(build: impl FnOnce() -> T) -> T {
+    let _stay = LAYERS.read().unwrap_or_else(PoisonError::into_inner);
+    build()
+}
+
+/// Runs `docker` with these words by `run`, while nothing is derived if they remove an image.
+fn alone_if_it_removes<T>(words: &[&str], run: impl FnOnce() -> T) -> T {
+    let removes = words.starts_with(&["image", "rm"]);
+    let _alone = removes.then(|| LAYERS.write().unwrap_or_else(PoisonError::into_inner));
+    run()
+}
 
 /// An engine, and all that a test has in it.
 pub struct Engine {
@@ -60,12 +78,12 @@ impl Engine {
     }
 
     pub fn run(&self, words: &[&str]) -> Ran {
-        Ran::run(&mut self.docker(words))
+        alone_if_it_removes(words, || Ran::run(&mut self.docker(words)))
     }
 
     /// Runs `docker`, which has to end well; gives what it printed.
     pub fn done(&self, words: &[&str]) -> String {
-        Ran::done(&mut self.docker(words)).out.trim().to_owned()
+        alone_if_it_removes(words, || Ran::done(&mut self.docker(words))).out.trim().to_owned()
     }
 
     /// Starts a container of this test in the background, with options, an image and its command; gives its name.

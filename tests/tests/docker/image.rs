@@ -10,7 +10,7 @@ use berth_render::dockerfile;
 use berth_tests::{Ran, berth, init};
 use serde_json::json;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, while_layers_stay};
 
 /// What `cargo xtask build-image` makes of the sample.
 pub const SAMPLE: &str = "berth/postbox:dev";
@@ -50,7 +50,8 @@ pub fn derive_with(engine: &Engine, init: &Path, words: &[&str]) -> Ran {
     let label = engine.label();
     let mut command = engine.program(berth());
     command.args(["image", "derive", "--init"]).arg(init).args(words);
-    Ran::run(command.args(["--", "--load", "--label", &label]))
+    command.args(["--", "--load", "--label", &label]);
+    while_layers_stay(|| Ran::run(&mut command))
 }
 
 impl Way {

@@ -7,7 +7,7 @@ use berth_tests::{Case, Ran, root, tell, wait_until_within};
 use serde_json::Value;
 
 use crate::contributor;
-use crate::engine::{Engine, PATIENCE, base};
+use crate::engine::{Engine, PATIENCE, base, while_layers_stay};
 use crate::image::{PUBLISHED, SAMPLE};
 use crate::image_check::{check, findings};
 use crate::registry::Registry;
@@ -17,7 +17,10 @@ const OTHER_NODE: &str = "22.23.5";
 
 /// Runs `cargo xtask build-image`.
 fn build_image(engine: &Engine, words: &[&str]) -> Ran {
-    Ran::run(contributor::in_this_clone(engine).arg("build-image").args(words))
+    let mut command = contributor::in_this_clone(engine);
+    command.arg("build-image").args(words);
+    let mut run = || Ran::run(&mut command);
+    if words.contains(&"--from") { while_layers_stay(run) } else { run() }
 }
 
 /// The digest that a build said it had made.
