@@ -1,4 +1,5 @@
 use std::io;
+use std::process::Child;
 
 use nix::libc;
 
@@ -7,6 +8,12 @@ use nix::libc;
 pub struct Process(pub i32);
 
 impl Process {
+    /// One that was started, and is not waited for yet.
+    #[must_use]
+    pub fn of(child: &Child) -> Self {
+        Self(i32::try_from(child.id()).expect("pid_t has 31 bits"))
+    }
+
     /// All that there are.
     #[must_use]
     pub fn all() -> Vec<Self> {

@@ -7,15 +7,15 @@ use berth_tests::{Ran, wait_until};
 use nix::libc::SIGINT;
 use serde_json::json;
 
-use crate::pretend::{Pretend, SERVICES, container, image};
+use crate::pretend::{Pretend, SERVICES, UP, container, image};
 
-const UP: &str = "docker compose up --detach --no-build --quiet-pull --remove-orphans";
+const DOCKER_UP: &str = "docker compose up --detach --no-build --quiet-pull --remove-orphans";
 
 #[test]
 fn files_secrets_and_certificates_are_written_for_those_who_are_to_read_them() {
     let pretend = Pretend::new();
     let ran = pretend.up();
-    assert_eq!(pretend.changes(), [UP]);
+    assert_eq!(pretend.changes(), [DOCKER_UP]);
     let mode = |inside: &str| pretend.state(inside).metadata().unwrap().permissions().mode() & 0o777;
     for (inside, expected) in [
         ("", 0o700),
@@ -94,7 +94,7 @@ fn one_that_dies_is_told_with_its_last_lines_and_what_its_check_said() {
     pretend.says("logs", "imap-1  | SSL_KEY is missing\nimap-1  | end\n");
     let event = json!({"Action": "die", "Actor": {"ID": "imap-id", "Attributes": {"exitCode": "78"}}});
     pretend.says("events", &format!("{event}\n{event}\n"));
-    let ran = pretend.run(&["up", "--engine", "compose", "--image", "mail:1", "--no-prove"]);
+    let ran = pretend.run(&UP);
     assert_eq!(ran.code, Some(69), "{ran:#?}");
     assert!(ran.err.contains("the last lines of imap:\n  | SSL_KEY is missing\n  | end\n"), "{}", ran.err);
     assert!(ran.err.contains("what its last health check said:\n  | said by its check\n"), "{}", ran.err);
@@ -111,7 +111,7 @@ fn when_compose_gives_up_the_unhealthy_one_is_named_with_its_reason() {
     ill[2]["State"]["Status"] = json!("created");
     pretend.will_run(&ill);
     pretend.says("up.fails", "dependency failed to start: container berth-sqlite-1 is unhealthy\n");
-    let ran = pretend.run(&["up", "--engine", "compose", "--image", "mail:1", "--no-prove"]);
+    let ran = pretend.run(&UP);
     assert_eq!(ran.code, Some(69), "{ran:#?}");
     assert!(ran.err.contains("sqlite is unhealthy: said by its check\n"), "{}", ran.err);
     assert!(ran.err.contains("error: sqlite is unhealthy\n"), "{}", ran.err);
@@ -124,9 +124,9 @@ fn when_compose_fails_for_another_reason_its_own_words_are_told() {
         "up.fails",
         "Error response from daemon: driver failed: Bind for 0.0.0.0:993 failed: port is already allocated\n",
     );
-    let ran = pretend.run(&["up", "--engine", "compose", "--image", "mail:1", "--no-prove"]);
+    let ran = pretend.run(&UP);
     assert_eq!(ran.code, Some(1), "{ran:#?}");
-    assert!(ran.err.contains(&format!("error: {UP} failed\n  cause: Error response")), "{}", ran.err);
+    assert!(ran.err.contains(&format!("error: {DOCKER_UP} failed\n  cause: Error response")), "{}", ran.err);
     assert!(ran.err.contains("hint: stop what holds the port; or run berth up again"), "{}", ran.err);
 }
 
@@ -159,13 +159,12 @@ fn a_first_up_that_ends_before_there_is_a_container_says_what_it_has_made() {
     pretend.answers("images.json", &json!([image("sha256:1", &["mail:1", "front:1"])]));
     pretend.says("images.fails", "Error response from daemon: No such image: store:1\n");
     pretend.says("pull.fails", "Error response from daemon: no such host\n");
-    let words = ["up", "--engine", "compose", "--image", "mail:1", "--no-prove"];
-    let ran = pretend.run(&words);
+    let ran = pretend.run(&UP);
     assert_eq!(ran.code, Some(1), "{ran:#?}");
     assert!(ran.err.contains("no container was made; the state folder "), "{}", ran.err);
     assert!(!ran.err.contains("nothing was changed"), "{}", ran.err);
     assert!(pretend.state("compose/secrets").exists());
-    let ran = pretend.run(&words);
+    let ran = pretend.run(&UP);
     assert!(ran.err.contains("no container was changed\n"), "{}", ran.err);
 }
 
@@ -270,7 +269,7 @@ fn an_interrupted_up_says_what_goes_on_and_leaves_no_client_behind() {
     let pretend = Pretend::new();
     pretend.says("up-lasts", "");
     pretend.will_run(&SERVICES.map(|name| container(name, "starting")));
-    let mut up = pretend.berth(&["up", "--engine", "compose", "--image", "mail:1", "--no-prove"]);
+    let mut up = pretend.berth(&UP);
     let up = up.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_until("Compose is at it", || {
         pretend.case.read("docker/asked").contains("compose up ").then_some(())
@@ -288,8 +287,8 @@ fn an_interrupted_up_says_what_goes_on_and_leaves_no_client_behind() {
 fn once_takes_down_what_failed_too() {
     let pretend = Pretend::new();
     pretend.says("up.fails", "dependency failed to start\n");
-    let ran = pretend.run(&["up", "--engine", "compose", "--image", "mail:1", "--no-prove", "--once"]);
+    let ran = pretend.run(&[&UP[..], &["--once"]].concat());
     assert_eq!(ran.code, Some(1), "{ran:#?}");
-    assert_eq!(pretend.changes(), [UP, "docker compose down --remove-orphans"]);
+    assert_eq!(pretend.changes(), [DOCKER_UP, "docker compose down --remove-orphans"]);
     assert!(ran.err.contains("dependency failed to start"), "{}", ran.err);
 }

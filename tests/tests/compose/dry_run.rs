@@ -4,7 +4,7 @@ use berth_tests::{Ran, wait_until};
 use serde_json::json;
 use snapbox::{Data, assert_data_eq};
 
-use crate::pretend::{Pretend, SERVICES, container, image};
+use crate::pretend::{Pretend, SERVICES, UP, container, image};
 
 const DRY: [&str; 6] = ["up", "--engine", "compose", "--image", "mail:1", "--dry-run"];
 
@@ -46,7 +46,7 @@ fn a_folder_that_is_not_there_yet_is_called_as_a_real_run_calls_it() {
     let place = pretend.state("compose").canonicalize().unwrap_or_else(|_| pretend.state("compose"));
     assert!(dry.out.starts_with(&format!("cd {}\n", place.display())), "{}", dry.out);
     assert!(dry.err.ends_with("/state/ is not there yet: berth up makes it first\n"), "{}", dry.err);
-    typed(&["up", "--engine", "compose", "--image", "mail:1", "--no-prove"]);
+    typed(&UP);
     assert!(place.exists());
     assert!(!typed(&["up", "--dry-run"]).err.contains("not there yet"));
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::pretend::{Pretend, image};
+use crate::pretend::{Pretend, UP, image};
 
 /// Secrets were made anew without a word, which opened nothing of what was stored.
 #[test]
@@ -41,7 +41,7 @@ fn a_line_beside_the_secrets_that_means_something_else_than_it_seems_is_told_and
         ("MONGO_URI", "is no NAME=value"),
     ] {
         pretend.case.write("state/settings.env", &format!("# mine\n\n{line}\n"));
-        let ran = pretend.run(&["up", "--engine", "compose", "--image", "mail:1", "--no-prove"]);
+        let ran = pretend.run(&UP);
         assert_eq!(ran.code, Some(78), "{ran:#?}");
         let told = format!("line 3 of {} {says}\n", pretend.state("settings.env").display());
         assert!(ran.err.contains(&told), "{}", ran.err);
@@ -55,7 +55,7 @@ fn a_line_beside_the_secrets_that_means_something_else_than_it_seems_is_told_and
 #[test]
 fn a_project_that_its_file_does_not_name_any_more_is_not_taken_for_another() {
     let pretend = Pretend::new();
-    pretend.done(&["up", "--engine", "compose", "--image", "mail:1", "--no-prove", "--project", "mine"]);
+    pretend.done(&[&UP[..], &["--project", "mine"]].concat());
     let kept = pretend.case.read("state/compose/.env");
     pretend.changes();
     let lost = "has lost what this installation, mine, is made of";
@@ -105,8 +105,7 @@ fn who_signs_releases_stays_who_it_was() {
     let pretend = Pretend::new();
     let release = r#"{"image": "127.0.0.1:1/them/mail", "key": "-----BEGIN PUBLIC KEY-----"}"#;
     let release = pretend.case.write("them.json", release);
-    let first = ["up", "--engine", "compose", "--image", "mail:1", "--no-prove", "--release"];
-    pretend.done(&[&first[..], &[release.to_str().unwrap()]].concat());
+    pretend.done(&[&UP[..], &["--release", release.to_str().unwrap()]].concat());
     let name = "127.0.0.1:1/them/mail:1";
     pretend.says("config.json", &pretend.config().to_string().replace("mail:1", name));
     pretend.answers("images.json", &json!([image("sha256:2", &[name])]));

@@ -5,9 +5,7 @@ use std::path::Path;
 
 use berth_tests::{Ran, root};
 
-use crate::pretend::Pretend;
-
-const UP: [&str; 6] = ["up", "--engine", "compose", "--image", "mail:1", "--no-prove"];
+use crate::pretend::{Pretend, UP};
 
 /// A line of `.env` in the project's folder.
 fn is_set(pretend: &Pretend, line: &str) {

@@ -5,9 +5,7 @@ use std::net::TcpListener;
 use berth_tests::Ran;
 use serde_json::json;
 
-use crate::pretend::Pretend;
-
-const UP: [&str; 6] = ["up", "--engine", "compose", "--image", "mail:1", "--no-prove"];
+use crate::pretend::{Pretend, UP};
 
 /// Refused, with nothing made and nothing changed.
 fn refused(pretend: &Pretend, ran: &Ran) {

@@ -22,6 +22,9 @@ pub struct Pretend {
 /// The services of it: a store, two roles and a front, which publishes nothing.
 pub const SERVICES: [&str; 4] = ["mongodb", "sqlite", "imap", "front"];
 
+/// Brings it up for the first time.
+pub const UP: [&str; 6] = ["up", "--engine", "compose", "--image", "mail:1", "--no-prove"];
+
 impl Pretend {
     /// An engine on this host, in which nothing runs yet and all images are.
     pub fn new() -> Self {
@@ -113,7 +116,7 @@ impl Pretend {
 
     /// Brings it up for the first time.
     pub fn up(&self) -> Ran {
-        self.done(&["up", "--engine", "compose", "--image", "mail:1", "--no-prove"])
+        self.done(&UP)
     }
 
     /// A path in the state folder.

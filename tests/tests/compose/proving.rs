@@ -54,7 +54,7 @@ fn whoever_wants_an_end_twice_has_it_at_once_and_the_account_is_left_to_the_next
     let mut prove = pretend.berth(&["prove"]).stdout(Stdio::null()).stderr(err).spawn().unwrap();
     wait_until("the account is made", || adding.exists().then_some(()));
     // One of each: two of the same may be delivered as one.
-    let berth = Process(i32::try_from(prove.id()).unwrap());
+    let berth = Process::of(&prove);
     berth.signal(SIGINT).and_then(|()| berth.signal(SIGTERM)).unwrap();
     fs_err::remove_file(pretend.case.path("docker/add-waits")).unwrap();
     let ended = wait_until("it ends", || prove.try_wait().unwrap());

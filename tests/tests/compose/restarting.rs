@@ -8,7 +8,7 @@ use berth_tests::{Process, wait_until};
 use nix::libc::SIGINT;
 use serde_json::{Value, json};
 
-use crate::pretend::{Pretend, SERVICES, container};
+use crate::pretend::{Pretend, SERVICES, UP, container};
 
 #[test]
 fn a_role_is_started_again_by_its_init_and_waited_for() {
@@ -141,7 +141,7 @@ fn a_restart_that_is_not_waited_for_ends_as_what_was_interrupted() {
     wait_until("it is asked", || {
         pretend.case.read("docker/asked").contains("berth-init health").then_some(())
     });
-    Process(i32::try_from(restart.id()).unwrap()).signal(SIGINT).unwrap();
+    Process::of(&restart).signal(SIGINT).unwrap();
     let ended = wait_until("it ends", || restart.try_wait().unwrap());
     let talk = pretend.case.read("talk");
     assert_eq!(ended.code(), Some(130), "{talk}");
@@ -196,7 +196,7 @@ fn what_is_no_role_is_told_with_what_docker_does_for_it() {
     let https = json!({"target": 8443, "published": "28443", "host_ip": "127.0.0.9", "protocol": "tcp"});
     config["services"]["front"]["ports"] = json!([https]);
     pretend.answers("config.json", &config);
-    pretend.done(&["up", "--engine", "compose", "--image", "mail:1", "--no-prove", "--port-offset", "28000"]);
+    pretend.done(&[&UP[..], &["--port-offset", "28000"]].concat());
     let place = pretend.state("compose");
     for (name, command) in [
         ("front", "docker compose exec front nginx -s reload"),

@@ -1,8 +1,6 @@
 //! What is written into a file of settings in vain is told, by the file and the line.
 
-use crate::pretend::Pretend;
-
-const UP: [&str; 6] = ["up", "--engine", "compose", "--image", "mail:1", "--no-prove"];
+use crate::pretend::{Pretend, UP};
 
 /// It was passed over without a word.
 #[test]

@@ -1,8 +1,6 @@
 //! Where documents are kept does not change without a word: another store has none of the accounts.
 
-use crate::pretend::Pretend;
-
-const UP: [&str; 6] = ["up", "--engine", "compose", "--image", "mail:1", "--no-prove"];
+use crate::pretend::{Pretend, UP};
 
 #[test]
 fn other_overlays_do_not_leave_the_store_behind_unless_that_is_said() {

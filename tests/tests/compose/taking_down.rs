@@ -87,7 +87,7 @@ fn not_waited_for(words: &[&str]) {
     let talk = File::create(pretend.case.path("talk")).unwrap();
     let mut down = pretend.berth(words).stdout(talk.try_clone().unwrap()).stderr(talk).spawn().unwrap();
     let says = |what: &str| wait_until(what, || pretend.case.read("talk").contains(what).then_some(()));
-    let berth = Process(i32::try_from(down.id()).unwrap());
+    let berth = Process::of(&down);
     let interrupt = || berth.signal(SIGINT).unwrap();
     says("mongodb stopped after ");
     interrupt();

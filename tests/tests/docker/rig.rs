@@ -43,7 +43,7 @@ impl Host {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let parent = Process(i32::try_from(holder.id()).unwrap());
+        let parent = Process::of(&holder);
         let first = wait_until("the namespaces are there", || {
             let is_it =
                 |child: &Process| child.words().first().is_some_and(|word| word.ends_with("tini-static"));

@@ -243,7 +243,7 @@ impl<'a> Init<'a> {
             command.process_group(0);
         }
         let child = command.spawn().unwrap();
-        let started = Process(i32::try_from(child.id()).unwrap());
+        let started = Process::of(&child);
         let is_init = |process: &Process| {
             let words = process.words();
             let name = words.first().map(Path::new);

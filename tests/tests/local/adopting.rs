@@ -21,7 +21,7 @@ fn foreground(service: &Service) -> Child {
 }
 
 fn process(child: &Child) -> Process {
-    Process(i32::try_from(child.id()).unwrap())
+    Process::of(child)
 }
 
 #[test]

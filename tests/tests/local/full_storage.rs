@@ -93,7 +93,7 @@ fn with_no_room_for_its_own_files_a_service_is_kept_up_shown_and_stopped() {
     service.process("sqlite", "init").signal(SIGKILL).unwrap();
     talks("sqlite is started", 2);
     disk.fill();
-    Process(i32::try_from(child.id()).unwrap()).signal(SIGINT).unwrap();
+    Process::of(&child).signal(SIGINT).unwrap();
     let ended = wait_until("it ends", || child.try_wait().unwrap());
     let talk = service.case.read("talk");
     assert_eq!(ended.code(), Some(0), "{talk}");

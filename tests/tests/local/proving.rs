@@ -62,7 +62,7 @@ fn the_account_of_a_killed_proof_is_removed_by_the_next() {
     let accounts = || service.admin(&["user", "list"]).out;
     let before = accounts();
     let child = under_way(&service, &["prove"], "");
-    Process(i32::try_from(child.id()).unwrap()).signal(SIGKILL).unwrap();
+    Process::of(&child).signal(SIGKILL).unwrap();
     ended(child);
     assert!(accounts().contains("canary-"), "it was killed too late: {}", accounts());
     service.done(&["prove"]);
@@ -75,7 +75,7 @@ fn ctrl_c_takes_what_was_sent_out_of_the_mailbox_again() {
     let service = Service::up();
     let user = service.user("ada");
     let child = under_way(&service, &["prove", "--user", &user.address, "--password-stdin"], &user.password);
-    Process(i32::try_from(child.id()).unwrap()).signal(SIGINT).unwrap();
+    Process::of(&child).signal(SIGINT).unwrap();
     assert_eq!(ended(child), Some(130), "{}", service.case.read("proof"));
     let proof = service.case.read("proof");
     assert!(proof.contains("it was interrupted") && proof.contains("NOT proven"), "{proof}");
@@ -94,7 +94,7 @@ fn ctrl_c_while_latencies_are_measured_ends_as_that_of_a_proof_and_leaves_no_acc
     let mut command = service.berth(&["prove", "--latency", "1000"]);
     let child = command.stdout(out.try_clone().unwrap()).stderr(out).spawn().unwrap();
     wait_until("its account is there", || accounts().contains("canary-").then_some(()));
-    Process(i32::try_from(child.id()).unwrap()).signal(SIGINT).unwrap();
+    Process::of(&child).signal(SIGINT).unwrap();
     assert_eq!(ended(child), Some(130), "{}", service.case.read("measured"));
     let said = service.case.read("measured");
     assert!(said.starts_with("error: cannot measure\n  cause: it was interrupted\n"), "{said}");

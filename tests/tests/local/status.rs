@@ -89,7 +89,7 @@ fn where_nothing_can_be_drawn_a_line_is_written_only_for_what_changes() {
     wait_until("the restart is written", || {
         service.case.read("seen").contains("sqlite was started again, now 1 times").then_some(())
     });
-    Process(i32::try_from(child.id()).unwrap()).signal(SIGINT).unwrap();
+    Process::of(&child).signal(SIGINT).unwrap();
     let ended = wait_until("it ends", || child.try_wait().unwrap());
     assert_eq!(ended.code(), Some(0));
     let seen = service.case.read("seen");

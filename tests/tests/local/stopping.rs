@@ -79,7 +79,7 @@ fn ctrl_c_under_load_loses_nothing() {
     wait_until("it is up", || service.case.read("talk").contains("Ctrl-C stops it").then_some(()));
     let load = Load::start(&service, Mails { threads: 2, size: 2000, pause: 0.05 });
     load.goes_on(5);
-    Process(i32::try_from(child.id()).unwrap()).signal(SIGINT).unwrap();
+    Process::of(&child).signal(SIGINT).unwrap();
     let ended = wait_until("it ends", || child.try_wait().unwrap());
     assert_eq!(ended.code(), Some(0), "{}", service.case.read("talk"));
     assert_eq!(service.case.processes().len(), 1, "the client alone is left");
