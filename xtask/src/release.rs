@@ -172,9 +172,11 @@ fn one(step: &Step, asked: &Release, target: &Target) -> Result<()> {
         }
         Step::Assets => assets::gather(target, asked.key.as_deref(), &version),
         Step::Proven { from, list, rest } => with_docker(|docker| {
+            // Whoever cannot sign is told before minutes of proof.
+            let signer = Signer::of(target, asked.key.as_deref())?;
             let proof = proven::prove(docker, &version, from, rest)?;
             proven::note(list, &proof)?;
-            Signer::of(target, asked.key.as_deref())?.file(list)
+            signer.file(list)
         }),
         Step::Prepare { .. } | Step::Registry => Ok(()),
     }

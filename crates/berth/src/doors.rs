@@ -4,11 +4,12 @@ use anyhow::Context;
 use berth_canary::{DEADLINE, DkimRecord, Doors, Endpoint, Roots, Service, Tls};
 use berth_catalogue::{ROLES, way};
 use berth_control::PortTls;
+use berth_engine::compose::ENV;
 use berth_engine::{Folder, Instance, Means, Port, Wanted};
 use berth_role::Role;
 
 use crate::certificate::AUTHORITY;
-use crate::compose::env::{ENV, Env};
+use crate::compose::env::Env;
 use crate::{dkim, secrets};
 
 /// What each door is called, whichever role it belongs to: names of IANA's registry where there is one.

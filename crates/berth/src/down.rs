@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
-use berth_engine::{Compose, EngineError, Folder, Kind, Means};
+use berth_engine::{Compose, EngineError, Folder};
 use berth_report::{Code, Problem};
 
 use crate::arguments::Down;
@@ -46,13 +46,11 @@ pub fn not_waited_for(view: &mut View) -> ExitCode {
 /// The volumes hold what cannot be made again.
 fn with_volumes(folder: &Folder, yes: bool) -> anyhow::Result<ExitCode> {
     let mut compose = Compose::new(folder.clone());
-    if Kind::of(folder).map_err(problem::of)? != Some(Kind::Compose) {
+    let Some(project) = project::check(folder)? else {
         let problem = Problem::new(Code::Usage, "there are no volumes: the roles are processes of this host");
         let data = folder.path("data");
         return Err(problem.hint(format!("their data are in {}", data.display())).into());
-    }
-    project::check(folder)?;
-    let project = name(&compose)?;
+    };
     let volumes = compose.volumes(&project).map_err(problem::of)?;
     let told = format!("all mail and all accounts are lost with the volumes {}", volumes.join(", "));
     if !volumes.is_empty() && !yes && !confirmed(&told, &project)? {
@@ -70,17 +68,6 @@ fn with_volumes(folder: &Folder, yes: bool) -> anyhow::Result<ExitCode> {
     let code = done(compose.down_with_volumes(&mut view), &mut view)?;
     account::forget(folder)?;
     Ok(code)
-}
-
-/// The name that its volumes go by, whether it is up or not.
-fn name(compose: &Compose) -> anyhow::Result<String> {
-    let wanted = compose.known().map_err(problem::of)?;
-    match wanted.map(|wanted| wanted.means) {
-        Some(Means::Containers(containers)) => Ok(containers.project),
-        _ => Err(Problem::new(Code::Unavailable, "nothing was ever up here")
-            .hint("where is the installation? --state DIR")
-            .into()),
-    }
 }
 
 /// Asks the person at the keyboard, if there is one, to type the name of what is lost.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::thread::available_parallelism;
 
 use berth_engine::folder::Lock;
-use berth_engine::{Compose, Engine, Folder, Kind, Local};
+use berth_engine::{Compose, Engine, Folder, Local};
 
 use crate::compose::project;
 use crate::view::{self, View};
@@ -16,12 +16,9 @@ pub fn folder(state: Option<PathBuf>) -> anyhow::Result<Folder> {
 
 /// The engine that the installation was brought up with.
 pub fn engine(folder: &Folder) -> anyhow::Result<Box<dyn Engine>> {
-    Ok(match Kind::of(folder).map_err(problem::of)? {
-        Some(Kind::Compose) => {
-            project::check(folder)?;
-            Box::new(Compose::new(folder.clone()))
-        }
-        Some(Kind::Local) | None => Box::new(Local::new(folder.clone(), processors())),
+    Ok(match project::check(folder)? {
+        Some(_) => Box::new(Compose::new(folder.clone())),
+        None => Box::new(Local::new(folder.clone(), processors())),
     })
 }
 

@@ -33,11 +33,14 @@ pub fn kept(folder: &Folder) -> anyhow::Result<Kept> {
 fn pair(line: &str) -> Result<(String, String), &'static str> {
     let (name, value) = line.split_once('=').ok_or("is no NAME=value")?;
     let is_name = |name: &str| name.chars().all(|it| it.is_ascii_alphanumeric() || it == '_');
-    match () {
-        () if name.is_empty() || !is_name(name) => Err("has no name of letters, digits and _ before the ="),
-        () if value.trim() != value => Err("has blanks around its value"),
-        () if value.starts_with(['"', '\'']) => Err("has its value in quotes"),
-        () => Ok((name.to_owned(), value.to_owned())),
+    if name.is_empty() || !is_name(name) {
+        Err("has no name of letters, digits and _ before the =")
+    } else if value.trim() != value {
+        Err("has blanks around its value")
+    } else if value.starts_with(['"', '\'']) {
+        Err("has its value in quotes")
+    } else {
+        Ok((name.to_owned(), value.to_owned()))
     }
 }
 

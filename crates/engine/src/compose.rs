@@ -42,6 +42,9 @@ use inits::Inits;
 /// The folder of the project, in the state folder.
 pub const PLACE: &str = "compose";
 
+/// What an installation sets, which Compose reads: in the state folder.
+pub const ENV: &str = "compose/.env";
+
 /// The program that looks after a role in its container.
 const INIT: &str = "berth-init";
 
@@ -116,7 +119,7 @@ impl Compose {
 
     /// The client for the project's folder.
     fn docker(&self) -> Result<Docker, EngineError> {
-        let env = self.folder.read(&format!("{PLACE}/.env"))?.unwrap_or_default();
+        let env = self.folder.read(ENV)?.unwrap_or_default();
         Ok(Docker::new(&self.place(), draft::names(&env)))
     }
 

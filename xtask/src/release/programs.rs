@@ -33,8 +33,7 @@ pub fn registry() -> Result<Command> {
 
 /// Gets those that are missing, where there is apt.
 pub fn install_all() -> Result<Outcome> {
-    let missing = || [crane(), cosign(), registry()].into_iter().find_map(Result::err);
-    match missing() {
+    match [crane(), cosign(), registry()].into_iter().find_map(Result::err) {
         None => Ok(Outcome::Ok(String::new())),
         Some(missing) if debian::codename().is_none() => Ok(Outcome::Skipped(format!("{missing:#}"))),
         Some(missing) => Err(missing),

@@ -5,9 +5,6 @@ use std::fmt::Write as _;
 
 use berth_render::compose::VARIABLES;
 
-/// Where it is, in the state folder.
-pub const ENV: &str = "compose/.env";
-
 /// The project's name, and which files it is made of: read by Compose itself.
 pub const PROJECT: &str = "COMPOSE_PROJECT_NAME";
 pub const FILES: &str = "COMPOSE_FILE";

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use berth_engine::compose::{Docker, Draft, PLACE, line};
+use berth_engine::compose::{Docker, Draft, ENV, PLACE, line};
 use berth_engine::{Compose, Engine, Folder, Kind, Wanted};
 use berth_render::compose::{FOLDER, files};
 
 use super::choices::{self, IMAGE};
-use super::env::{ENV, Env, FILES, PROJECT};
+use super::env::{Env, FILES, PROJECT};
 use super::images::Images;
 use super::overlays::{BUILD, INJECTED, Overlays};
 use super::pins::{Pins, Trust};

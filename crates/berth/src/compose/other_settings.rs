@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use berth_catalogue::ROLES;
 use berth_engine::Folder;
-use berth_engine::compose::PLACE;
+use berth_engine::compose::{ENV, PLACE};
 use berth_render::compose::{FOLDER, Given, SECRETS, Variable, files, given, port_variable};
 use berth_role::Exposure;
 
@@ -63,7 +63,7 @@ fn instead(set: &Given, folder: &Folder, env: &Env) -> String {
     });
     let published = ROLES.iter().flat_map(|role| role.ports).find(|port| port.setting == set.key);
     let published = published.filter(|port| port.exposure == Exposure::Public);
-    let in_env = |name: &str| format!("set {name} in {}", folder.path(PLACE).join(".env").display());
+    let in_env = |name: &str| format!("set {name} in {}", folder.path(ENV).display());
     let what = match (variable, published) {
         (Some(name), _) if name != "DOMAIN" => Some(in_env(name)),
         (_, Some(port)) => Some(in_env(&port_variable(port.name)) + ", the port that clients use"),

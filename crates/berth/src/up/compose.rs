@@ -95,7 +95,9 @@ pub fn run(path: &Path, arguments: &Up) -> anyhow::Result<ExitCode> {
         raising.finish(&mut engine, changed && !arguments.no_prove, &mut view)
     });
     // What is taken down again at once is nobody else's until then.
-    let lock = Some(lock).filter(|_| arguments.once);
+    if !arguments.once {
+        drop(lock);
+    }
     if proven.is_err() && engine.has_acted() {
         for (role, image) in &installation.before {
             let back = again::berth(&format!("up --only {role} --image {image}"));
@@ -103,9 +105,7 @@ pub fn run(path: &Path, arguments: &Up) -> anyhow::Result<ExitCode> {
         }
     }
     let untouched = if first { made_alone(&folder) } else { "no container was changed".to_owned() };
-    let code = end(&mut engine, arguments, &mut view, proven, &untouched);
-    drop(lock);
-    code
+    end(&mut engine, arguments, &mut view, proven, &untouched)
 }
 
 /// What a first `up` has done that comes to its end before there is any container.

@@ -59,10 +59,8 @@ impl Release {
 
     /// That of a file, else the one that an installation was brought up with, else our own.
     pub fn of(folder: &Folder, file: Option<&Path>) -> anyhow::Result<Self> {
-        match folder.read(KEPT)? {
-            Some(_) if file.is_none() => Self::read(Some(&folder.path(KEPT))),
-            _ => Self::read(file),
-        }
+        let kept = folder.read(KEPT)?.map(|_| folder.path(KEPT));
+        Self::read(file.or(kept.as_deref()))
     }
 
     /// Keeps it with an installation, so that whoever brings that up again need not name it again.
