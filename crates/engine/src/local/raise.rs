@@ -12,6 +12,9 @@ use crate::{EngineError, Event, Instance, Seen, State, Until, Wanted, Watcher, h
 /// An init says itself that readiness did not come in time; only if it does not, the engine does.
 const READY_MARGIN: Duration = Duration::from_secs(15);
 
+/// For how long one has to be ready until it counts as up: one that dies as soon as it is ready did not come up.
+const STEADY: Duration = Duration::from_millis(500);
+
 /// So many last lines of a log are told when an instance fails.
 const LAST_LINES: usize = 12;
 
@@ -62,7 +65,7 @@ impl Local {
             }
             let done = |(instance, seen): (&Instance, &Seen)| match until {
                 Until::Said if !instance.says_ready => seen.state != State::Down,
-                _ => seen.state == State::READY,
+                _ => is_up(seen),
             };
             if wanted.instances.iter().zip(&seen).all(done) {
                 return Ok(());
@@ -160,6 +163,10 @@ impl Local {
         starts.extend(stops.into_iter().filter(|name| wanted.instances.iter().any(|i| i.name == *name)));
         check_ports(wanted, &starts)
     }
+}
+
+fn is_up(seen: &Seen) -> bool {
+    seen.state == State::READY && seen.for_ms.is_some_and(|ms| Duration::from_millis(ms) >= STEADY)
 }
 
 /// Fails when a port of these instances is taken, naming all that are.
