@@ -96,7 +96,8 @@ impl View {
 
     /// A line for each that got ready or ran into trouble, and now and then what is waited for.
     fn tell(&mut self, seen: &[Seen]) {
-        for seen in seen {
+        // One that gives no answer now is as it was, as far as anybody knows.
+        for seen in seen.iter().filter(|seen| seen.state != State::Silent) {
             let before = self.told.insert(seen.name.clone(), seen.state);
             let line = match seen.state {
                 _ if before == Some(seen.state) => continue,

@@ -7,8 +7,8 @@ import { WebSocket } from 'ws';
 import { apiSecret, encrypt } from './secrets.js';
 import { production, settings } from './settings.js';
 
-const CONNECT_WITHIN = 2000; // ms; it is near
-const ANSWER_WITHIN = 10_000; // ms; a mail of the greatest size takes a second
+const CONNECT_WITHIN = 5000; // ms; it is near, and may be busy with a great mail
+const ANSWER_WITHIN = 30_000; // ms; a mail of the greatest size takes a second, the first look into a full mailbox more
 
 export class Away extends Error {}
 

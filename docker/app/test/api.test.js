@@ -18,7 +18,7 @@ async function made(t, roles = ALL, changes = {}) {
 function mails(api, count, folder = 'INBOX') {
   return within(PATIENCE, `${count} mails are in ${folder}`, async () => {
     const { messages } = (await api.get(`/v1/messages?folder=${encodeURIComponent(folder)}`)).body;
-    return messages.length >= count && messages;
+    return messages?.length >= count && messages;
   });
 }
 

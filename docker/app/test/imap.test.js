@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { PATIENCE, Service, within } from './service.js';
+import { PATIENCE, Service, freePort, within } from './service.js';
 
 async function opened(t, changes) {
   const service = await Service.make(t, changes);
@@ -215,7 +215,7 @@ test('the parts of a mail are fetched by number', async (t) => {
 
 test('without TLS there is no login, and after STARTTLS there is', async (t) => {
   const service = await Service.make(t);
-  service.settings.IMAP_PORT = service.settings.SMTP_PORT.toString().replace(/465$/, '143');
+  service.settings.IMAP_PORT = await freePort();
   const joe = await service.user('joe');
   await service.start('sqlite', 'imap');
   const curl = (...options) =>

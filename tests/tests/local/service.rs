@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use berth_tests::{Case, Offset, Process, Served, application, berth, init, node};
+use berth_tests::{Case, Offset, Process, Served, application, berth, init, node, wait_until};
 pub use berth_tests::{Ran, User, have, tell};
 use serde_json::Value;
 
@@ -158,8 +158,8 @@ impl Service {
 
     /// A process of a role: `init` or `main`.
     pub fn process(&self, role: &str, which: &str) -> Process {
-        let status = self.role(role);
-        let pid = status[which].as_i64().unwrap_or_else(|| panic!("no {which} of {role}: {status:#}"));
+        // An init that is slow to answer tells none.
+        let pid = wait_until(&format!("a {which} of {role}"), || self.role(role)[which].as_i64());
         Process(i32::try_from(pid).unwrap())
     }
 
