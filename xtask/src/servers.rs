@@ -74,10 +74,7 @@ pub fn are_there() -> bool {
 }
 
 fn ferretdb() -> Result<()> {
-    let mut go = program("go");
-    // Static, so that it runs in an image that has nothing else.
-    go.env("CGO_ENABLED", "0").env("GOBIN", std::path::absolute(FOLDER)?).args(["install", FERRETDB]);
-    run("build FerretDB", &mut go).map(drop)
+    tools::go_install("build FerretDB", FERRETDB, Path::new(FOLDER))
 }
 
 /// Unpacks the packages without running their scripts, which takes half the time, and does what those would have done

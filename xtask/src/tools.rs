@@ -65,12 +65,17 @@ pub fn actionlint() -> Result<Option<Command>> {
     if ask(program("go").arg("version")).is_none() {
         return Ok(None);
     }
-    once(&folder.join("installed"), ACTIONLINT, &[], || {
-        let mut go = program("go");
-        go.env("CGO_ENABLED", "0").env("GOBIN", std::path::absolute(folder)?).args(["install", ACTIONLINT]);
-        run_program("build actionlint", &mut go).map(drop)
-    })?;
+    once(&folder.join("installed"), ACTIONLINT, &[], || go_install("build actionlint", ACTIONLINT, folder))?;
     Ok(Some(program(folder.join("actionlint"))))
+}
+
+/// Builds a Go program into a folder, static, so that it runs in an image that has nothing else. Go tries no download twice
+/// (golang/go#28194), and keeps those that it has.
+pub fn go_install(what: &str, module: &str, folder: &Path) -> Result<()> {
+    let mut go = program("go");
+    go.env("CGO_ENABLED", "0").env("GOBIN", std::path::absolute(folder)?).args(["install", module]);
+    let mut install = || run_program(what, &mut go).map(drop);
+    install().or_else(|_| install()).or_else(|_| install())
 }
 
 fn linters() -> Result<()> {

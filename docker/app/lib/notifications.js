@@ -4,7 +4,7 @@ import { log } from './log.js';
 import { digest } from './secrets.js';
 import { settings } from './settings.js';
 
-const WITHIN = 2000; // ms; it is near
+const WITHIN = 4000; // ms; it is near, and a health check waits 5 s for a greeting
 // Two services at one Redis do not hear each other.
 const SERVICE = digest(settings.HELPER_ENCRYPTION_KEY).toString('hex', 0, 8);
 

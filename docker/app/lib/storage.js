@@ -7,7 +7,7 @@ import { WebSocket } from 'ws';
 import { apiSecret, encrypt } from './secrets.js';
 import { production, settings } from './settings.js';
 
-const CONNECT_WITHIN = 5000; // ms; it is near, and may be busy with a great mail
+const CONNECT_WITHIN = 4000; // ms; it is near, may be busy with a great mail, and a health check waits 5 s for an answer
 const ANSWER_WITHIN = 30_000; // ms; a mail of the greatest size takes a second, the first look into a full mailbox more
 
 export class Away extends Error {}

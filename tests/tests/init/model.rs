@@ -343,7 +343,12 @@ fn compare(steps: &[Step], restarts: bool, place: crate::running::Place, seed: u
         real.happen(*step);
         if let Some(code) = model.end {
             assert_eq!(real.init.end(), i32::from(code), "{what}");
-            assert_eq!(sorted(real.init.said()), sorted(model.said), "{what}");
+            // A kill comes 1.5 s after the rest's TERM, and a busy machine may let nobody run for as long.
+            let certain = |said: Vec<String>| {
+                let said = said.into_iter().filter(|line| code != 137 || line != "other signal 15");
+                sorted(said.collect())
+            };
+            assert_eq!(certain(real.init.said()), certain(model.said), "{what}");
             return;
         }
         agree(&real, &model, &what);

@@ -16,14 +16,15 @@ pub fn sleeps(process: Process) -> u64 {
 }
 
 /// Waits until an init has come to rest: what it does at start may still be under way. Half a second in which nothing happens
-/// may be one in which it does not get to run; twice in a row it is at rest.
+/// may be one in which it does not get to run; asleep, and twice in a row, it is at rest.
 pub fn at_rest(init: &Running) -> u64 {
     let mut last = sleeps(init.pid);
     let mut quiet = 0;
     wait_until("it comes to rest", || {
         sleep(Duration::from_millis(500));
         let now = sleeps(init.pid);
-        quiet = if std::mem::replace(&mut last, now) == now { quiet + 1 } else { 0 };
+        let rests = std::mem::replace(&mut last, now) == now && init.pid.state() == Some('S');
+        quiet = if rests { quiet + 1 } else { 0 };
         (quiet == 2).then_some(now)
     })
 }

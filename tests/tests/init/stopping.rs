@@ -67,15 +67,20 @@ fn a_second_term_leaves_some_time_to_end_well() {
 #[test]
 fn after_a_second_term_the_rest_gets_term_before_the_kill() {
     for place in places() {
-        let case = Case::new();
-        let script = with_other("$WITNESS name=other on=15:0 catch", "");
-        let init = Init::script(&case, place, "mx", &script).set("BERTH_GRACE", LONG);
-        let mut init = started(init.set("BERTH_DRAIN", LONG));
-        init.until_said("other catching");
-        init.signal(15);
-        init.until_said("main signal 15");
-        assert_eq!(init.stop(), 137);
-        assert_eq!((init.times("other signal 15"), init.times("main signal 15")), (1, 1));
+        let heard = || {
+            let case = Case::new();
+            let script = with_other("$WITNESS name=other on=15:0 catch", "");
+            let init = Init::script(&case, place, "mx", &script).set("BERTH_GRACE", LONG);
+            let mut init = started(init.set("BERTH_DRAIN", LONG));
+            init.until_said("other catching");
+            init.signal(15);
+            init.until_said("main signal 15");
+            assert_eq!(init.stop(), 137);
+            assert_eq!(init.times("main signal 15"), 1);
+            init.times("other signal 15") == 1
+        };
+        // The kill comes 1.5 s later, and a busy machine may let nobody run for as long.
+        assert!((0..3).any(|_| heard()), "the rest got no TERM");
     }
 }
 
@@ -374,7 +379,7 @@ fn a_leftover_that_calls_itself_by_no_text_is_found_too() {
     let case = Case::new();
     let odd = "mkfifo pipe; (printf '\\377' > /proc/$BASHPID/comm; trap '' TERM; echo > named; sleep 300 & read < pipe) &
         until [ -e named ]; do sleep 0.01; done; exec $WITNESS name=main ready on=15:0 catch";
-    let mut init = Init::script(&case, Place::Ordinary, "mx", odd).set("BERTH_GRACE", "1").start();
+    let mut init = Init::script(&case, Place::Ordinary, "mx", odd).set("BERTH_GRACE", "5").start();
     init.until_ready();
     assert_eq!(init.stop(), 0);
     assert_eq!(case.processes(), []);

@@ -101,7 +101,8 @@ fn a_role_that_a_signal_has_stopped_is_not_asked_until_it_goes_on() {
     let case = Case::new();
     let door = Door::silent();
     let init = watched(&case, Place::Ordinary, &door, "ready on=15:0 catch").set("BERTH_LIVE_EVERY", "0.5");
-    let mut init = init.start();
+    // Until it is stopped it has time.
+    let mut init = init.set("BERTH_LIVE_WITHIN", "5").start();
     init.until_ready();
     init.main().signal(19).unwrap();
     wait_until("it is seen", || init.status().filter(|status| status["main"]["stopped"] == true));

@@ -177,7 +177,7 @@ const NONSENSE: &str = "3.14 \u{1b}[31mnonsense to everybody\r\n";
 const HALF_A_HANDSHAKE: &[u8] = &[0x16, 3, 3, 0, 0x40, 2];
 
 /// For a deadline that does come, with [`AT_ONCE`] cases under way on a busy machine.
-const HASTY: Patience = Patience { step: Duration::from_secs(2), whole: Duration::from_mins(1) };
+const HASTY: Patience = Patience { step: Duration::from_secs(8), whole: Duration::from_mins(1) };
 
 /// So many cases at once, on one thread, are on their way to where the service does wrong, which takes them a small part of a
 /// step's deadline. Those that then wait for it cost nothing.

@@ -78,8 +78,7 @@ fn a_role_that_is_stopped_with_clients_connected_ends_well_within_its_grace() {
         let codes: &[i64] = if stack.makes_users() { &[0, 1] } else { &[0, 1, 130, 143] };
         let code = state["ExitCode"].as_i64().unwrap();
         assert!(codes.contains(&code) && state["OOMKilled"] == false, "{role}: {state:#}");
-        // Five seconds of it are the engine's.
-        assert!(took < Duration::from_secs(grace - 5), "{role} took {took:?}");
+        assert!(took < Duration::from_secs(grace), "{role} took {took:?}");
         let log = stack.engine.run(&["logs", "--tail", "20", &stack.container(role)]);
         let mut lines = log.out.lines().chain(log.err.lines());
         let end = lines.rfind(|line| line.contains("main process ended"));
