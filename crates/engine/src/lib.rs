@@ -42,7 +42,7 @@ pub use local::{Kept, Local};
 pub use seen::{Seen, State};
 pub use wanted::{Containers, Instance, Means, Port, Processes, Wanted};
 
-/// When `up` is done.
+/// When `up` is done. A process of this host counts as ready once it has been so for half a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Until {
     /// All run, and those that say when they are ready have said it.

@@ -7,8 +7,8 @@ import { WebSocket } from 'ws';
 import { apiSecret, encrypt } from './secrets.js';
 import { production, settings } from './settings.js';
 
-const CONNECT_WITHIN = 4000; // ms; it is near, may be busy with a great mail, and a health check waits 5 s for an answer
-const ANSWER_WITHIN = 30_000; // ms; a mail of the greatest size takes a second, the first look into a full mailbox more
+const CONNECT_WITHIN = 4000; // ms; it is near, but may be busy with a great mail
+const ANSWER_WITHIN = 15_000; // ms; a mail of the greatest size takes a second, and a step of a proof waits 20
 
 export class Away extends Error {}
 

@@ -77,9 +77,9 @@ test('sqlite killed while it merges 200 mails', async (t) => {
     (mail) => mx.sendMail(mail),
   );
   mx.close();
-  // The merge begins with the login. A little later at each kill, so that some hit it, until one login comes through.
+  // The merge begins with the login. A quarter later at each kill, so that some hit it, until one login comes through.
   let kills = 0;
-  for (let delay = 60, merged = false; !merged; delay *= 1.5, kills += 1) {
+  for (let delay = 60, merged = false; !merged; delay *= 1.25, kills += 1) {
     const login = service.subjects(joe).then(
       (found) => found.length === subjects.length,
       () => false,

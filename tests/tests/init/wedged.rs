@@ -9,7 +9,7 @@ use crate::listening::Door;
 use crate::running::{Init, Place, Running, places};
 
 /// What is measured is that nothing happens, so here time is the subject and not a guess.
-const REST: Duration = Duration::from_secs(2);
+const REST: Duration = Duration::from_secs(6);
 
 /// The role mx on this port, asked often whether it lives.
 fn watched<'a>(case: &'a Case, place: Place, door: &Door, witness: &str) -> Init<'a> {
@@ -101,7 +101,7 @@ fn a_role_that_a_signal_has_stopped_is_not_asked_until_it_goes_on() {
     let case = Case::new();
     let door = Door::silent();
     let init = watched(&case, Place::Ordinary, &door, "ready on=15:0 catch").set("BERTH_LIVE_EVERY", "0.5");
-    // Until it is stopped it has time.
+    // Until it is stopped it has time; a question comes 5.5 s after the one before.
     let mut init = init.set("BERTH_LIVE_WITHIN", "5").start();
     init.until_ready();
     init.main().signal(19).unwrap();
@@ -109,7 +109,7 @@ fn a_role_that_a_signal_has_stopped_is_not_asked_until_it_goes_on() {
     // One that was under way then has come once there is nothing new for longer than from one to the next.
     let mut knocks = door.knocks();
     wait_until("no more questions", || {
-        sleep(Duration::from_secs(1));
+        sleep(REST);
         let now = door.knocks();
         (std::mem::replace(&mut knocks, now) == now).then_some(())
     });

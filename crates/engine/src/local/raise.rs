@@ -104,7 +104,7 @@ impl Local {
                 Some(started.process.reap().unwrap_or("has ended".into()) + " before it was ready")
             }
             None if restarting || seen.restarts > restarts => {
-                Some("did not get ready at its first start".into())
+                Some("did not come up at its first start".into())
             }
             None => None,
         };
@@ -185,4 +185,18 @@ fn check_ports(wanted: &Wanted, names: &BTreeSet<String>) -> Result<(), EngineEr
         }
     }
     if busy.is_empty() { Ok(()) } else { Err(EngineError::Busy(busy)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_is_ready_for_less_than_half_a_second_is_not_up() {
+        let is_up = |state, for_ms| is_up(&Seen { for_ms, ..Seen::new(&Instance::default(), state) });
+        assert!(is_up(State::READY, Some(500)));
+        assert!(!is_up(State::READY, Some(499)));
+        assert!(!is_up(State::READY, None));
+        assert!(!is_up(State::Silent, Some(500)));
+    }
 }
