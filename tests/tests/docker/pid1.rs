@@ -121,7 +121,8 @@ fn a_shell_at_a_terminal_has_a_prompt_job_control_the_windows_size_and_its_exit_
     let mut screen = Screen::open(&engine, &words);
     screen.shows("$ ");
     screen.types(b"trap 'echo hung''up' HUP; echo I am $(id -u) in $(pwd) at $HOME\r");
-    screen.shows("I am 10001 in /app at /tmp");
+    // What is typed before a prompt is there is shown before it, or on both of its sides.
+    screen.shows("I am 10001 in /app at /tmp\r\n$ ");
 
     // It has the terminal, so that an interrupt ends what it runs and not itself.
     screen.types(b"cat\r");
@@ -131,7 +132,7 @@ fn a_shell_at_a_terminal_has_a_prompt_job_control_the_windows_size_and_its_exit_
     // What is typed before the interrupt is heard is thrown away with it (termios(3), NOFLSH).
     screen.shows("^C\r\n$ ");
     screen.types(b"echo after $?\r");
-    screen.shows("after 130");
+    screen.shows("after 130\r\n$ ");
 
     screen.types(b"cat\r");
     screen.types(b"and stops\r");
