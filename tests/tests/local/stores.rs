@@ -62,8 +62,7 @@ struct PostgreSql(Child);
 
 impl Drop for PostgreSql {
     fn drop(&mut self) {
-        let pid = i32::try_from(self.0.id()).unwrap();
-        let _ = Process(pid).signal(SIGQUIT);
+        let _ = Process::of(&self.0).signal(SIGQUIT);
         let _ = self.0.wait();
     }
 }

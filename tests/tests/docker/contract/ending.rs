@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use berth_tests::{Served, have, tell, wait_until_within};
 use nix::libc::SIGKILL;
@@ -69,6 +69,7 @@ fn a_role_that_is_stopped_with_clients_connected_ends_well_within_its_grace() {
     for role in roles.iter().rev() {
         // Somebody has a shell in there, which is no reason to wait.
         stack.engine.done(&["exec", "--detach", &stack.container(role), "sh", "-c", "sleep 600; true"]);
+        let grace = stack.inspect(role)["Config"]["StopTimeout"].as_u64().unwrap();
         let begun = Instant::now();
         stack.engine.done(&["stop", &stack.container(role)]);
         let took = begun.elapsed();
@@ -77,6 +78,8 @@ fn a_role_that_is_stopped_with_clients_connected_ends_well_within_its_grace() {
         let codes: &[i64] = if stack.makes_users() { &[0, 1] } else { &[0, 1, 130, 143] };
         let code = state["ExitCode"].as_i64().unwrap();
         assert!(codes.contains(&code) && state["OOMKilled"] == false, "{role}: {state:#}");
+        // Five seconds of it are the engine's.
+        assert!(took < Duration::from_secs(grace - 5), "{role} took {took:?}");
         let log = stack.engine.run(&["logs", "--tail", "20", &stack.container(role)]);
         let mut lines = log.out.lines().chain(log.err.lines());
         let end = lines.rfind(|line| line.contains("main process ended"));
